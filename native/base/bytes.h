@@ -43,6 +43,12 @@ inline void StoreBig64(uint8_t* at, uint64_t value) {
   std::memcpy(at, &value, sizeof value);
 }
 
+inline uint16_t LoadLittle16(const uint8_t* at) {
+  uint16_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
 inline uint32_t LoadLittle32(const uint8_t* at) {
   uint32_t value;
   std::memcpy(&value, at, sizeof value);

@@ -1,0 +1,73 @@
+// The memory that a log handle shares with TypeScript: the fields of a request go in here before the call, those of
+// its answer are here after it. So a call on the hot path takes one argument, and makes no object and no bigint.
+//
+// TypeScript sees one ArrayBuffer through a Uint32Array and a BigUint64Array; where each field is comes from the
+// exported constants (constants.cc), never from a number typed twice. Used by the thread of its environment alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace::addon {
+
+// At most this many shards get something from one PutRecords request: one per record.
+inline constexpr uint32_t kPutRowsMax = 500;
+inline constexpr uint32_t kPutAnswerBytesMax = 32 * 1024;
+
+// What one shard did with its part of a PutRecords request.
+struct PutRow {
+  uint64_t end_position;
+  uint64_t first_sequence;
+  uint32_t slot;
+  uint32_t count;
+  uint32_t code;          // base::Code; 0 = appended
+  uint32_t answer_flags;  // kAnswerDuplicate | ...
+};
+
+static_assert(sizeof(PutRow) == 32);
+
+inline constexpr uint32_t kAnswerDuplicate = 1;
+inline constexpr uint32_t kAnswerCommitted = 2;
+inline constexpr uint32_t kAnswerDurabilityOs = 4;
+
+struct CallBlock {
+  // Request.
+  uint32_t slot;
+  uint32_t start;  // of the bytes within the typed array that is passed, and their end
+  uint32_t end;
+  uint32_t count;
+  uint32_t flags;  // of the batch
+  uint32_t durability;
+  uint32_t epoch;
+  uint32_t producer_sequence;
+  uint64_t producer_id;
+  uint64_t expected_sequence;
+  uint64_t place;  // a position, a sequence number or a time, as the call says
+  uint32_t bytes_max;
+  uint32_t routes;
+  uint32_t record_bytes_max;  // 0 = the highest that a stream allows
+  uint32_t reserved;
+
+  // Answer.
+  uint32_t answer_flags;
+  uint32_t bytes;  // of what was read or written; more than the target holds when nothing was copied
+  uint64_t first_sequence;
+  uint64_t next_sequence;
+  uint64_t position;
+  uint64_t next_position;  // and the end position of an append
+  uint32_t batch_count;
+  uint32_t record_count;
+  uint32_t view_offset;
+  uint32_t row_count;
+  uint32_t failed_count;
+  uint32_t reserved2;
+
+  PutRow rows[kPutRowsMax];
+  uint8_t put_answer[kPutAnswerBytesMax];
+};
+
+static_assert(offsetof(CallBlock, producer_id) % 8 == 0);
+static_assert(offsetof(CallBlock, first_sequence) % 8 == 0);
+static_assert(offsetof(CallBlock, rows) % 8 == 0);
+
+}  // namespace millrace::addon

@@ -1,0 +1,90 @@
+// A log as one environment has it open: the functions that TypeScript calls, and what they are bound to.
+//
+// open() answers a plain object whose functions are closures over the handle, so there is no receiver to get wrong.
+// The functions own the handle together: it is deleted when the last of them has been collected. Before that it is let
+// go of in one of three ways, of which each is safe after any other: close (BeginClose), the end of the environment
+// (Shut), or collection without either.
+//
+// Used by the thread of its environment alone, except OnCommitted.
+#pragma once
+
+#include <node_api.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+
+#include "native/addon/buffer_export.h"
+#include "native/addon/call_block.h"
+#include "native/addon/environment.h"
+#include "native/base/status.h"
+#include "native/ingest/put_records.h"
+#include "native/ingest/shard_map.h"
+#include "native/log/core.h"
+
+namespace millrace::addon {
+
+// The open shards of one stream, as PutRecords needs them.
+struct Routes {
+  std::shared_ptr<const ingest::ShardMap> shards;
+  std::vector<uint32_t> slots;  // by ordinal
+};
+
+class LogHandle : public log::CommitListener {
+ public:
+  // The object that TypeScript gets: its functions and the memory of the call block. Takes over one use of `core` in
+  // the registry, also when it fails (null). `on_wake` is called after something was committed or failed.
+  static napi_value Create(const std::shared_ptr<Environment>& environment,
+                           std::shared_ptr<log::Core> core, napi_value on_wake);
+
+  LogHandle(const LogHandle&) = delete;
+  LogHandle& operator=(const LogHandle&) = delete;
+
+  // Any thread.
+  void OnCommitted() override;
+
+  // Calls `on_wake` if something happened since the last time.
+  void Wake();
+
+  // Ends the use of the log: later calls answer LOG_CLOSED. Views are detached. The caller gets the core and with it
+  // the duty to give it back to the registry; null when it was closed before.
+  std::shared_ptr<log::Core> BeginClose();
+
+  // The environment ends.
+  void Shut();
+
+  // INVALID_ARGUMENT and LOG_CLOSED for calls.
+  base::Status CheckOpen() const;
+
+  // Keeps the event loop alive while TypeScript waits for this log.
+  void SetReferenced(bool is_referenced);
+
+  Environment* environment() const { return environment_.get(); }
+  const std::shared_ptr<log::Core>& core() const { return core_; }
+  CallBlock* block() const { return block_.get(); }
+  ViewTable* views() { return &views_; }
+  std::map<uint32_t, Routes>* routes() { return &routes_; }
+
+  // Made at the first PutRecords; null when there is no memory for it.
+  ingest::PutRecords* put_records();
+
+ private:
+  LogHandle(std::shared_ptr<Environment> environment, std::shared_ptr<log::Core> core);
+  ~LogHandle() override;
+
+  bool AddFunctions(napi_value object);
+  static void FunctionGone(napi_env env, void* data, void* hint);
+
+  const std::shared_ptr<Environment> environment_;
+  std::shared_ptr<log::Core> core_;  // null when closed
+  const std::shared_ptr<CallBlock> block_;
+  napi_ref on_wake_ = nullptr;
+  uint32_t function_count_ = 0;  // functions that have not been collected
+  bool is_referenced_ = false;
+  std::atomic<bool> dirty_{false};
+  ViewTable views_;
+  std::map<uint32_t, Routes> routes_;
+  std::unique_ptr<ingest::PutRecords> put_records_;
+};
+
+}  // namespace millrace::addon

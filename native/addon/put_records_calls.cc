@@ -1,0 +1,139 @@
+// The calls of a log handle that take PutRecords requests; declared in log_calls.h.
+#include <utility>
+
+#include "native/addon/errors.h"
+#include "native/addon/log_calls.h"
+#include "native/addon/log_handle.h"
+#include "native/addon/values.h"
+#include "native/base/check.h"
+
+namespace millrace::addon {
+
+using base::Code;
+using base::Status;
+
+namespace {
+
+constexpr size_t kRouteBytes = 24;
+constexpr size_t kRoutesPerHandleMax = 1 << 20;
+
+Status ReadRoutes(const log::Core& core, const Bytes& table, Routes* routes) {
+  if (table.size % kRouteBytes != 0) {
+    return Status(Code::kInvalidArgument,
+                  base::Format("table: %zu bytes, wanted a multiple of %zu", table.size,
+                               kRouteBytes));
+  }
+  std::vector<ingest::OpenShard> shards(table.size / kRouteBytes);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const uint8_t* const row = table.data + i * kRouteBytes;
+    std::copy(row, row + sizeof shards[i].ending_hash_key, shards[i].ending_hash_key);
+    shards[i].shard = base::LoadBig64(row + sizeof shards[i].ending_hash_key);
+  }
+  if (Status status = ingest::ShardMap::Create(shards.data(), shards.size(), &routes->shards);
+      !status.ok()) {
+    return status;
+  }
+  routes->slots.resize(shards.size());
+  for (size_t i = 0; i < shards.size(); ++i) {
+    if (Status status = core.FindShard(shards[i].shard, &routes->slots[i]); !status.ok()) {
+      return status;
+    }
+  }
+  return Status();
+}
+
+PutRow MakeRow(const ingest::PutRecordsShard& shard) {
+  PutRow row = {};
+  row.end_position = shard.end_position;
+  row.first_sequence = shard.first_sequence;
+  row.slot = shard.slot;
+  row.count = shard.count;
+  row.code = static_cast<uint32_t>(shard.refused);
+  row.answer_flags = (shard.duplicate ? kAnswerDuplicate : 0) |
+                     (shard.committed ? kAnswerCommitted : 0) |
+                     (shard.durability == log::Durability::kOs ? kAnswerDurabilityOs : 0);
+  return row;
+}
+
+Status RunPutRecords(LogHandle* handle, const Bytes& body) {
+  CallBlock* const block = handle->block();
+  const auto routes = handle->routes()->find(block->routes);
+  if (routes == handle->routes()->end()) {
+    return Status(Code::kInvalidArgument,
+                  base::Format("routes %u are not set; call setRoutes first", block->routes));
+  }
+  ingest::PutRecords* const put = handle->put_records();
+  if (put == nullptr) {
+    return Status(Code::kLimitExceeded, "no memory for the scratch of PutRecords");
+  }
+  ingest::PutRecords::Options options;
+  options.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
+  options.epoch = block->epoch;
+  if (block->record_bytes_max != 0) {
+    options.record_bytes_max = block->record_bytes_max;
+  }
+  if (Status status = put->Run(handle->core().get(), *routes->second.shards,
+                               routes->second.slots.data(), body.data,
+                               static_cast<uint32_t>(body.size), options);
+      !status.ok()) {
+    return status;
+  }
+  MILLRACE_CHECK(put->shard_count() <= kPutRowsMax);
+  MILLRACE_CHECK(put->AnswerBytesMax() <= kPutAnswerBytesMax);
+  block->row_count = static_cast<uint32_t>(put->shard_count());
+  block->failed_count = 0;
+  for (size_t i = 0; i < put->shard_count(); ++i) {
+    block->rows[i] = MakeRow(put->shards()[i]);
+    block->failed_count += put->shards()[i].refused == Code::kOk ? 0 : put->shards()[i].count;
+  }
+  block->bytes = static_cast<uint32_t>(put->EncodeAnswer(block->put_answer, kPutAnswerBytesMax));
+  return Status();
+}
+
+}  // namespace
+
+napi_value SetRoutes(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  auto* const handle = static_cast<LogHandle*>(arguments.data);
+  uint32_t number = 0;
+  if (!ReadUint32(env, arguments.values[0], &number)) {
+    return ThrowInvalid(env, "number: wanted an integer from 0 to 4294967295");
+  }
+  if (Status status = handle->CheckOpen(); !status.ok()) {
+    return ThrowStatus(env, status);
+  }
+  if (IsNull(env, arguments.values[1])) {
+    handle->routes()->erase(number);
+    return nullptr;
+  }
+  if (handle->routes()->size() >= kRoutesPerHandleMax) {
+    return ThrowStatus(env, Status(Code::kLimitExceeded, "1,048,576 streams have routes"));
+  }
+  Bytes table;
+  Routes routes;
+  Status status = ReadAllBytes(env, arguments.values[1], &table);
+  if (status.ok()) {
+    status = ReadRoutes(*handle->core(), table, &routes);
+  }
+  if (status.ok()) {
+    (*handle->routes())[number] = std::move(routes);
+  }
+  return ThrowStatus(env, status);
+}
+
+napi_value PutRecordsCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  auto* const handle = static_cast<LogHandle*>(arguments.data);
+  const CallBlock* const block = handle->block();
+  Status status = handle->CheckOpen();
+  Bytes body;
+  if (status.ok()) {
+    status = ReadBytes(env, arguments.values[0], block->start, block->end, &body);
+  }
+  if (status.ok()) {
+    status = RunPutRecords(handle, body);
+  }
+  return ThrowStatus(env, status);
+}
+
+}  // namespace millrace::addon

@@ -1,0 +1,19 @@
+// What the processor of this machine offers to the hash kernels. Detected once, then read-only:
+// safe from any thread, and from initialisers that run before main.
+#pragma once
+
+namespace millrace::base {
+
+// The fields of another architecture are false. A wider register set counts only where the
+// operating system saves it.
+struct CpuFeatures {
+  bool x86_sse42;   // crc32 of 8 bytes
+  bool x86_pclmul;  // carry-less multiplication of 64 bits
+  bool x86_avx2;
+  bool arm_crc32;  // crc32c of 8 bytes
+  bool arm_pmull;  // carry-less multiplication of 64 bits
+};
+
+const CpuFeatures& Cpu();
+
+}  // namespace millrace::base

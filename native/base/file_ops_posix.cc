@@ -1,0 +1,362 @@
+// The seam over the operating system: Linux, and macOS for development. Has no state, so it is safe
+// from any thread.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+
+#include "native/base/file_ops.h"
+
+namespace millrace::base {
+
+namespace {
+
+// macOS refuses a transfer of 2 GiB and more, Linux cuts it short; both continue after a smaller
+// one.
+constexpr size_t kTransferBytesMax = size_t{1} << 30;
+constexpr size_t kZeroBytes = 64 * 1024;
+constexpr uint64_t kOffsetMax = static_cast<uint64_t>(std::numeric_limits<off_t>::max());
+
+// Repeats `call` while a signal interrupts it; its result, or -errno.
+template <typename Call>
+auto RetryInterrupted(Call call) -> decltype(call()) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0) {
+      return result;
+    }
+    if (errno != EINTR) {
+      return -errno;
+    }
+  }
+}
+
+bool RangeFits(uint64_t offset, uint64_t bytes) {
+  return offset <= kOffsetMax && bytes <= kOffsetMax - offset;
+}
+
+uint64_t SystemPageBytes() {
+  static const uint64_t bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+int OpenFlags(OpenMode mode) {
+  switch (mode) {
+    case OpenMode::kRead:
+      return O_RDONLY;
+    case OpenMode::kReadWrite:
+      return O_RDWR;
+    case OpenMode::kCreate:
+      return O_RDWR | O_CREAT;
+    case OpenMode::kCreateNew:
+      return O_RDWR | O_CREAT | O_EXCL;
+  }
+  return O_RDONLY;
+}
+
+// Data and whatever metadata is needed to read it back.
+int FlushFile(int fd) {
+#if defined(__APPLE__)
+  // fsync of macOS leaves the bytes in the cache of the drive. Volumes that cannot flush it answer
+  // ENOTSUP or ENOTTY.
+  const int flushed = RetryInterrupted([&] { return ::fcntl(fd, F_FULLFSYNC); });
+  if (flushed != -ENOTSUP && flushed != -ENOTTY && flushed != -EINVAL) {
+    return flushed < 0 ? flushed : 0;
+  }
+  return RetryInterrupted([&] { return ::fsync(fd); });
+#else
+  return RetryInterrupted([&] { return ::fdatasync(fd); });
+#endif
+}
+
+int FlushDirectory(int fd) {
+#if defined(__APPLE__)
+  return FlushFile(fd);
+#else
+  return RetryInterrupted([&] { return ::fsync(fd); });
+#endif
+}
+
+int WriteAll(int fd, const uint8_t* data, uint64_t bytes, uint64_t offset) {
+  while (bytes > 0) {
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(bytes, kTransferBytesMax));
+    const ssize_t written =
+        RetryInterrupted([&] { return ::pwrite(fd, data, wanted, static_cast<off_t>(offset)); });
+    if (written < 0) {
+      return static_cast<int>(written);
+    }
+    if (written == 0) {
+      return -EIO;  // no progress and no reason: going on would never end
+    }
+    data += written;
+    bytes -= static_cast<uint64_t>(written);
+    offset += static_cast<uint64_t>(written);
+  }
+  return 0;
+}
+
+// Where the file system has no allocation call, a written block is the only allocated one. Only the
+// part beyond the present end is written: what lies before it was allocated by the same call, and
+// may hold batches. The sync is part of it, since a file system may put off the choice of blocks,
+// and the answer ENOSPC, until then.
+int AllocateByWriting(int fd, uint64_t from, uint64_t to) {
+  static const uint8_t zeros[kZeroBytes] = {};
+  while (from < to) {
+    const uint64_t bytes = std::min<uint64_t>(to - from, kZeroBytes - from % kZeroBytes);
+    const int written = WriteAll(fd, zeros, bytes, from);
+    if (written < 0) {
+      return written;
+    }
+    from += bytes;
+  }
+  return FlushFile(fd);
+}
+
+// 0, -EOPNOTSUPP where the file system cannot, or another -errno.
+int AllocateBlocks(int fd, uint64_t size, uint64_t bytes) {
+#if defined(__APPLE__)
+  if (bytes <= size) {
+    return 0;
+  }
+  fstore_t request = {};
+  request.fst_flags = F_ALLOCATEALL;
+  request.fst_posmode = F_PEOFPOSMODE;
+  request.fst_length = static_cast<off_t>(bytes - size);
+  const int allocated = RetryInterrupted([&] { return ::fcntl(fd, F_PREALLOCATE, &request); });
+  if (allocated < 0) {
+    return allocated == -ENOTSUP ? -EOPNOTSUPP : allocated;
+  }
+  return RetryInterrupted([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); });
+#else
+  static_cast<void>(size);
+  // Never posix_fallocate: glibc answers a missing call by touching every block, which races with
+  // other writers.
+  const int allocated =
+      RetryInterrupted([&] { return ::fallocate(fd, 0, 0, static_cast<off_t>(bytes)); });
+  return allocated == -ENOSYS ? -EOPNOTSUPP : allocated;
+#endif
+}
+
+class PosixFiles final : public FileOps {
+ public:
+  int Open(const std::string& path, OpenMode mode) override {
+    const int flags = OpenFlags(mode) | O_CLOEXEC | O_NOFOLLOW;
+    return RetryInterrupted([&] { return ::open(path.c_str(), flags, 0600); });
+  }
+
+  int Close(int fd) override {
+    // The descriptor is gone even when a signal interrupts the call. Closing it again could hit a
+    // file that another thread has opened in the meantime.
+    return ::close(fd) < 0 && errno != EINTR ? -errno : 0;
+  }
+
+  int64_t PRead(int fd, void* data, size_t bytes, uint64_t offset) override {
+    if (!RangeFits(offset, bytes)) {
+      return -EINVAL;
+    }
+    uint8_t* const target = static_cast<uint8_t*>(data);
+    size_t done = 0;
+    while (done < bytes) {
+      const size_t wanted = std::min(bytes - done, kTransferBytesMax);
+      const ssize_t transferred = RetryInterrupted(
+          [&] { return ::pread(fd, target + done, wanted, static_cast<off_t>(offset + done)); });
+      if (transferred < 0) {
+        return transferred;
+      }
+      if (transferred == 0) {
+        break;
+      }
+      done += static_cast<size_t>(transferred);
+    }
+    return static_cast<int64_t>(done);
+  }
+
+  int PWrite(int fd, const void* data, size_t bytes, uint64_t offset) override {
+    if (!RangeFits(offset, bytes)) {
+      return -EINVAL;
+    }
+    return WriteAll(fd, static_cast<const uint8_t*>(data), bytes, offset);
+  }
+
+  int Allocate(int fd, uint64_t bytes) override {
+    if (bytes > kOffsetMax) {
+      return -EINVAL;
+    }
+    const int64_t size = Size(fd);
+    if (size < 0 || bytes == 0) {
+      return static_cast<int>(std::min<int64_t>(size, 0));
+    }
+    const int allocated = AllocateBlocks(fd, static_cast<uint64_t>(size), bytes);
+    if (allocated != -EOPNOTSUPP) {
+      return allocated;
+    }
+    return AllocateByWriting(fd, static_cast<uint64_t>(size), bytes);
+  }
+
+  int64_t Size(int fd) override {
+    struct stat facts;
+    const int found = RetryInterrupted([&] { return ::fstat(fd, &facts); });
+    return found < 0 ? found : static_cast<int64_t>(facts.st_size);
+  }
+
+  int SyncData(int fd) override { return FlushFile(fd); }
+
+  int SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) override {
+    if (bytes == 0) {
+      return 0;
+    }
+    // msync wants the start of a page; it rounds the length up by itself.
+    const uint64_t start = offset - offset % SystemPageBytes();
+    const size_t length = static_cast<size_t>(offset + bytes - start);
+    const int synced = RetryInterrupted([&] { return ::msync(map + start, length, MS_SYNC); });
+#if defined(__APPLE__)
+    return synced < 0 ? synced : FlushFile(fd);  // msync alone stops at the cache of the drive
+#else
+    static_cast<void>(fd);
+    return synced;
+#endif
+  }
+
+  void StartWriteback(int fd, uint64_t offset, uint64_t bytes) override {
+#if defined(__linux__)
+    // Never its waiting flags: they would take the error report away from the sync. A length of 0
+    // would mean the whole file.
+    if (bytes > 0 && RangeFits(offset, bytes)) {
+      static_cast<void>(::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                                          SYNC_FILE_RANGE_WRITE));
+    }
+#else
+    static_cast<void>(fd);
+    static_cast<void>(offset);
+    static_cast<void>(bytes);
+#endif
+  }
+
+  int Rename(const std::string& from, const std::string& to) override {
+    return RetryInterrupted([&] { return std::rename(from.c_str(), to.c_str()); });
+  }
+
+  int Unlink(const std::string& path) override {
+    return RetryInterrupted([&] { return ::unlink(path.c_str()); });
+  }
+
+  int MakeDirectory(const std::string& path) override {
+    return RetryInterrupted([&] { return ::mkdir(path.c_str(), 0700); });
+  }
+
+  int SyncDirectory(const std::string& path) override {
+    const int fd =
+        RetryInterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    if (fd < 0) {
+      return fd;
+    }
+    const int synced = FlushDirectory(fd);
+    const int closed = Close(fd);
+    return synced < 0 ? synced : closed;
+  }
+
+  int List(const std::string& path, std::vector<std::string>* names) override {
+    names->clear();
+    DIR* const directory = ::opendir(path.c_str());
+    if (directory == nullptr) {
+      return -errno;
+    }
+    int error = 0;
+    for (;;) {
+      errno = 0;
+      const dirent* const entry = ::readdir(directory);
+      if (entry == nullptr) {
+        error = errno;
+        break;
+      }
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") {
+        names->push_back(name);
+      }
+    }
+    ::closedir(directory);
+    return -error;
+  }
+
+  int FreeSpace(const std::string& path, FileSystemSpace* space) override {
+    struct statvfs facts;
+    const int found = RetryInterrupted([&] { return ::statvfs(path.c_str(), &facts); });
+    if (found < 0) {
+      return found;
+    }
+    space->bytes_total = static_cast<uint64_t>(facts.f_blocks) * facts.f_frsize;
+    space->bytes_free = static_cast<uint64_t>(facts.f_bavail) * facts.f_frsize;
+    return 0;
+  }
+
+  int Map(int fd, uint64_t bytes, bool writable, uint8_t** map) override {
+    const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* const at = ::mmap(nullptr, static_cast<size_t>(bytes), protection, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+      return -errno;
+    }
+    *map = static_cast<uint8_t*>(at);
+    return 0;
+  }
+
+  int Unmap(uint8_t* map, uint64_t bytes) override {
+    return ::munmap(map, static_cast<size_t>(bytes)) < 0 ? -errno : 0;
+  }
+
+  int Populate(uint8_t* at, uint64_t bytes, bool for_writing) override;
+
+  int Lock(int fd) override {
+    return RetryInterrupted([&] { return ::flock(fd, LOCK_EX | LOCK_NB); });
+  }
+};
+
+int PosixFiles::Populate(uint8_t* at, uint64_t bytes, bool for_writing) {
+#if defined(__linux__)
+  if (bytes == 0) {
+    return 0;
+  }
+  // The numbers are part of the kernel's interface; the C library's headers may be older than the
+  // kernel.
+  constexpr int kPopulateRead = 22;
+  constexpr int kPopulateWrite = 23;
+  const uint64_t into_page = reinterpret_cast<uintptr_t>(at) % SystemPageBytes();
+  uint8_t* const start = at - into_page;
+  const size_t length = static_cast<size_t>(bytes + into_page);
+  const int advice = for_writing ? kPopulateWrite : kPopulateRead;
+  const int populated = RetryInterrupted([&] { return ::madvise(start, length, advice); });
+  switch (populated) {
+    case -EINVAL:  // a kernel before 5.14
+    case -ENOSYS:
+      return 0;
+    case -EFAULT:  // an access would have ended in SIGBUS
+    case -EHWPOISON:
+      return -EIO;
+    default:
+      return populated;
+  }
+#else
+  static_cast<void>(at);
+  static_cast<void>(bytes);
+  static_cast<void>(for_writing);
+  return 0;
+#endif
+}
+
+}  // namespace
+
+FileOps* PosixFileOps() {
+  // Never destroyed: a committer or helper thread may still be in a call while the process exits.
+  static FileOps* const files = new PosixFiles();
+  return files;
+}
+
+}  // namespace millrace::base

@@ -1,0 +1,66 @@
+// Group commit: one thread that makes what was appended durable, for all shards together.
+//
+// A round starts the write-back of every dirty segment before it waits for the first, as one sync after another would
+// make an acknowledgement slower with every shard. While a round runs the next group forms; nothing is ever delayed to
+// make a group larger.
+//
+// Threads: the requests are quick and may come under the lock of a shard. Run a round from one thread at a time: the
+// rounds' own lock sees to that. Lock order: round_mutex_, then a shard's, then mutex_.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "native/base/status.h"
+#include "native/log/core_context.h"
+
+namespace millrace::log {
+
+class Committer {
+ public:
+  // `persist_trims` makes trims durable and frees what they released; called without any lock of the committer's.
+  using PersistTrims = std::function<void(const std::vector<ShardLog*>&)>;
+
+  Committer(CoreContext* context, PersistTrims persist_trims);
+  ~Committer();
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  void Start();
+  void Stop();  // joins; requests that are still queued stay undone
+
+  void RequestCommit(ShardLog* shard);
+  void RequestIdleCheck(ShardLog* shard);
+  void RequestTrim(ShardLog* shard);
+
+  // Runs one round over these shards, now, on this thread.
+  void Commit(const std::vector<ShardLog*>& shards);
+
+  // One look at the shards that asked for an idle check, and a round over those that need one.
+  void CheckIdleShards();
+
+  // Does what is queued: commits and trims. True when there was something.
+  bool RunQueued();
+
+ private:
+  void Run();
+
+  CoreContext* const context_;
+  const PersistTrims persist_trims_;
+
+  std::mutex round_mutex_;  // held for a round
+
+  std::mutex mutex_;
+  std::condition_variable wanted_;
+  std::vector<ShardLog*> commits_;  // under mutex_
+  std::vector<ShardLog*> trims_;    // under mutex_
+  std::vector<ShardLog*> idle_;     // under mutex_
+  bool stop_ = false;               // under mutex_
+  std::thread thread_;
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,89 @@
+#include "native/log/core_context.h"
+
+#include <algorithm>
+
+#include <sys/resource.h>
+
+#include "native/log/core.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr uint64_t kDefaultMapsMax = 65530;  // vm.max_map_count as kernels ship it
+constexpr uint32_t kMappedSegmentsMin = 16;
+
+// A quarter of the maps that the process may have: writers take as many again, and the host of an embedded log wants
+// the rest.
+uint32_t DefaultMappedSegments() {
+  struct rlimit files {};
+  const uint64_t files_max =
+      getrlimit(RLIMIT_NOFILE, &files) == 0 ? static_cast<uint64_t>(files.rlim_cur) : 1024;
+  const uint64_t quarter = std::min(files_max, kDefaultMapsMax) / 4;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(quarter, kMappedSegmentsMin, 16384));
+}
+
+constexpr uint64_t kLowWaterPercent = 5;
+constexpr uint64_t kLowWaterSegments = 2;
+
+}  // namespace
+
+CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
+    : options(core_options),
+      file_ops(core_options.file_ops != nullptr ? core_options.file_ops : base::PosixFileOps()),
+      clock(core_options.clock != nullptr ? core_options.clock : base::SystemClock()),
+      directory(file_ops, path),
+      manifest(file_ops, path),
+      pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),
+                                         core_options.spare_segments)),
+      committed(std::make_shared<CommittedTable>()) {}
+
+void CoreContext::MakeCache() {
+  cache = std::make_unique<SegmentCache>(options.mapped_segments_max != 0
+                                             ? options.mapped_segments_max
+                                             : DefaultMappedSegments(),
+                                         directory.id());
+}
+
+void CoreContext::NotifyCommitted() {
+  const std::lock_guard<std::mutex> lock(listeners_mutex);
+  for (CommitListener* listener : listeners) {
+    listener->OnCommitted();
+  }
+}
+
+void CoreContext::MeasureSpace() {
+  base::FileSystemSpace space{};
+  if (file_ops->FreeSpace(directory.log_path(), &space) != 0) {
+    return;  // unknown: an allocation that fails will tell
+  }
+  uint64_t low = options.disk_low_water_bytes;
+  if (low == 0) {
+    low = std::max(space.bytes_total / 100 * kLowWaterPercent,
+                   kLowWaterSegments * options.segment_bytes_max);
+  }
+  const uint64_t high = low + std::max(low / 4, options.segment_bytes_max);
+  counters.disk_bytes_free.store(space.bytes_free, std::memory_order_relaxed);
+  disk_low_water.store(low, std::memory_order_relaxed);
+  if (space.bytes_free < low) {
+    disk_full.store(true, std::memory_order_relaxed);
+  } else if (space.bytes_free >= high) {
+    disk_full.store(false, std::memory_order_relaxed);
+  }
+}
+
+base::Status CoreContext::DiskFullStatus() const {
+  const auto mebibytes = [](uint64_t bytes) {
+    return static_cast<unsigned long long>(bytes / (1024 * 1024));
+  };
+  const uint64_t low = disk_low_water.load(std::memory_order_relaxed);
+  return base::Status(
+      base::Code::kDiskFull,
+      base::Format("%s: the disk is full (%llu MiB free, the low-water mark is %llu MiB, set by diskLowWaterBytes); "
+                   "free or trim space, appends resume by themselves",
+                   directory.path().c_str(),
+                   mebibytes(counters.disk_bytes_free.load(std::memory_order_relaxed)),
+                   mebibytes(low)));
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "native/log/open_directory.h"
+#include "native/log/segment_blocks.h"
+
+namespace millrace::log {
+
+using base::Code;
+using base::Format;
+using base::OsError;
+using base::Status;
+
+namespace {
+
+using ull = unsigned long long;
+
+bool IsPossibleSize(uint64_t bytes) {
+  return bytes > format::kSegmentOverheadBytes && bytes <= (uint64_t{1} << 40) &&
+         bytes % base::kPageBytes == 0;
+}
+
+Status ReadBlocks(base::FileOps* file_ops, const Directory& directory, uint64_t id,
+                  std::shared_ptr<SegmentFile>* file, SegmentBlocks* blocks) {
+  const std::string path = directory.log_path() + "/" + SegmentFile::NameOf(id);
+  const int fd = file_ops->Open(path, base::OpenMode::kRead);
+  if (fd < 0) {
+    return OsError("open", path, -fd);
+  }
+  const int64_t size = file_ops->Size(fd);
+  Status status;
+  if (size < 0) {
+    status = OsError("stat", path, static_cast<int>(-size));
+  } else {
+    status = ReadSegmentBlocks(file_ops, fd, path, static_cast<uint64_t>(size), directory.id(),
+                               blocks);
+  }
+  file_ops->Close(fd);  // opened for reading
+  const bool good =
+      blocks->header_check == HeaderCheck::kGood && IsPossibleSize(blocks->header.file_bytes);
+  *file = std::make_shared<SegmentFile>(
+      file_ops, directory.log_path(), id,
+      good ? blocks->header.file_bytes : static_cast<uint64_t>(std::max<int64_t>(size, 0)));
+  return status;
+}
+
+std::shared_ptr<Segment> MakeSegment(const SegmentBlocks& blocks,
+                                     std::shared_ptr<SegmentFile> file) {
+  auto segment = std::make_shared<Segment>();
+  segment->file = std::move(file);
+  segment->shard = blocks.header.shard;
+  segment->ordinal = blocks.header.ordinal;
+  segment->base_position = blocks.header.base_position;
+  segment->first_sequence = blocks.header.first_sequence;
+  segment->created_millis = blocks.header.created_millis;
+  segment->sealed = blocks.sealed;
+  segment->end_position = blocks.sealed ? blocks.seal.end_position : blocks.header.base_position;
+  segment->next_sequence =
+      blocks.sealed ? blocks.seal.next_sequence : blocks.header.first_sequence;
+  segment->last_arrival_millis = blocks.sealed ? blocks.seal.last_arrival_millis : 0;
+  segment->epoch = blocks.sealed ? blocks.seal.epoch : 0;
+  return segment;
+}
+
+Status CheckBlocks(const SegmentFile& file, const SegmentBlocks& blocks) {
+  if (blocks.header_check == HeaderCheck::kNewer) {
+    return Status(Code::kFormatUnsupported,
+                  Format("%s has format %u, this Millrace reads up to %u; open it with the version "
+                         "that wrote it, or a later one",
+                         file.path().c_str(), blocks.header.version, format::kFormatVersion));
+  }
+  if (blocks.header_check == HeaderCheck::kForeign) {
+    return Status(Code::kFormatUnsupported,
+                  Format("%s belongs to another data directory (%016llx); move it elsewhere",
+                         file.path().c_str(), static_cast<ull>(blocks.header.directory_id)));
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status FindSegments(base::FileOps* file_ops, const Directory& directory,
+                    const ManifestContents& manifest, std::vector<FoundShard>* shards,
+                    std::vector<std::shared_ptr<SegmentFile>>* free) {
+  std::vector<uint64_t> ids;
+  std::vector<uint64_t> index_ids;
+  Status status = directory.ListSegments(&ids, &index_ids);
+  std::map<uint64_t, FoundShard> found;
+  for (const uint64_t id : ids) {
+    if (!status.ok()) {
+      return status;
+    }
+    SegmentBlocks blocks;
+    std::shared_ptr<SegmentFile> file;
+    status = ReadBlocks(file_ops, directory, id, &file, &blocks);
+    status = status.ok() ? CheckBlocks(*file, blocks) : status;
+    if (!status.ok()) {
+      return status;
+    }
+    const auto shard = manifest.shards.find(blocks.header.shard);
+    const bool live = blocks.header_check == HeaderCheck::kGood &&
+                      blocks.header.file_bytes == file->bytes() && shard != manifest.shards.end();
+    const bool shorter = blocks.file_bytes < file->bytes();
+    if (!live ||
+        (blocks.sealed && blocks.seal.end_position <= shard->second.trimmed_start)) {
+      free->push_back(std::move(file));
+      continue;
+    }
+    FoundShard& of_shard = found[blocks.header.shard];
+    of_shard.shard = blocks.header.shard;
+    of_shard.segments.push_back({MakeSegment(blocks, std::move(file)), blocks.sealed, shorter});
+  }
+  for (auto& [shard, of_shard] : found) {
+    std::sort(of_shard.segments.begin(), of_shard.segments.end(),
+              [](const FoundSegment& a, const FoundSegment& b) {
+                return a.segment->base_position != b.segment->base_position
+                           ? a.segment->base_position < b.segment->base_position
+                           : a.segment->ordinal < b.segment->ordinal;
+              });
+    shards->push_back(std::move(of_shard));
+  }
+  return Status();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,80 @@
+// The shards of a data directory, as the manifest files record them (format/manifest_format.h).
+//
+// Threads: callers serialise all calls (Core::shards_mutex_).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "native/base/file_ops.h"
+#include "native/base/status.h"
+#include "native/format/manifest_format.h"
+
+namespace millrace::log {
+
+struct ManifestShard {
+  uint64_t created_sequence;  // first sequence number of the shard's life
+  uint64_t trimmed_start;     // position
+  uint64_t first_sequence;    // oldest that can be read
+  bool sealed;
+};
+
+// What a pair of manifest files says. Pure.
+struct ManifestContents {
+  uint64_t directory_id = 0;
+  uint64_t generation = 0;
+  uint64_t next_shard = 1;
+  uint64_t record_count = 0;
+  bool damaged = false;  // one of the files is; the other made up for it
+  std::map<uint64_t, ManifestShard> shards;
+};
+
+// Merges the two copies record by record. CATALOG_UNREADABLE when a record is damaged in both and an intact one
+// follows it, when neither has a beginning, or when a record makes no sense; FORMAT_UNSUPPORTED for a newer version.
+// An unreadable record at the very end is a torn write that nobody was promised.
+base::Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second,
+                           ManifestContents* contents);
+
+class Manifest {
+ public:
+  Manifest(base::FileOps* file_ops, std::string directory);
+  ~Manifest();
+  Manifest(const Manifest&) = delete;
+  Manifest& operator=(const Manifest&) = delete;
+
+  // Starts the manifest of a new directory.
+  base::Status Create(uint64_t directory_id);
+
+  // Reads it, and writes it anew when it is damaged or has grown far beyond what it says.
+  base::Status Load();
+
+  // Read-only: for verifying a directory.
+  static base::Status Read(base::FileOps* file_ops, const std::string& directory,
+                           ManifestContents* contents);
+
+  const ManifestContents& contents() const { return contents_; }
+
+  // Each is durable on return. After a failure the manifest refuses everything until it is loaded again.
+  base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
+                            std::vector<uint64_t>* shards);
+  base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);
+  base::Status SealShard(uint64_t shard, uint64_t end_position, uint64_t next_sequence);
+  base::Status DeleteShard(uint64_t shard);
+
+  void Close();
+
+ private:
+  base::Status Rewrite();
+  base::Status OpenForAppend();
+  base::Status Append(std::vector<format::ManifestRecord> records);
+
+  base::FileOps* const file_ops_;
+  const std::string directory_;
+  ManifestContents contents_;
+  int fds_[2] = {-1, -1};
+  base::Status failed_;
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,19 @@
+// Scrub: verifying what an open log holds.
+#include "native/log/segment_check.h"
+#include "native/log/shard_reader.h"
+
+namespace millrace::log {
+
+base::Status ShardReader::Scrub(const SegmentView& view, ScrubReport* report) {
+  std::vector<DamagedRange> damaged;
+  base::Status status =
+      CheckSegment(*view.segment, view.limit, view.limit_sequence, report, &damaged);
+  for (const DamagedRange& range : damaged) {
+    shard_->AddDamage(range);
+  }
+  context_->counters.scrubbed_bytes.fetch_add(view.limit - view.segment->base_position,
+                                              std::memory_order_relaxed);
+  return status;
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,91 @@
+#include "native/log/segment_blocks.h"
+
+#include <cstring>
+
+#include "native/base/crc32c.h"
+#include "native/format/batch_format.h"
+
+namespace millrace::log {
+
+using base::OsError;
+using base::Status;
+using format::SegmentHeader;
+using format::SegmentSeal;
+
+namespace {
+
+uint32_t ChecksumOf(const void* structure, size_t bytes_before_crc) {
+  return format::MaskCrc(base::Crc32c(0, structure, bytes_before_crc));
+}
+
+}  // namespace
+
+void FinishSegmentHeader(SegmentHeader* header) {
+  header->magic = format::kSegmentMagic;
+  header->version = format::kFormatVersion;
+  header->crc32c = ChecksumOf(header, offsetof(SegmentHeader, crc32c));
+}
+
+void FinishSegmentSeal(SegmentSeal* seal) {
+  seal->magic = format::kSealMagic;
+  seal->crc32c = ChecksumOf(seal, offsetof(SegmentSeal, crc32c));
+}
+
+HeaderCheck CheckSegmentHeader(const uint8_t* bytes, uint64_t directory_id,
+                               SegmentHeader* header) {
+  std::memcpy(header, bytes, sizeof *header);
+  const bool good = header->magic == format::kSegmentMagic &&
+                    header->crc32c == ChecksumOf(header, offsetof(SegmentHeader, crc32c));
+  if (!good) {
+    return HeaderCheck::kAbsent;
+  }
+  if (header->version > format::kFormatVersion) {
+    return HeaderCheck::kNewer;
+  }
+  return header->directory_id == directory_id ? HeaderCheck::kGood : HeaderCheck::kForeign;
+}
+
+bool CheckSegmentSeal(const uint8_t* bytes, const SegmentHeader& header, SegmentSeal* seal) {
+  std::memcpy(seal, bytes, sizeof *seal);
+  const uint64_t capacity = header.file_bytes - format::kSegmentOverheadBytes;
+  return seal->magic == format::kSealMagic &&
+         seal->crc32c == ChecksumOf(seal, offsetof(SegmentSeal, crc32c)) &&
+         seal->shard == header.shard && seal->base_position == header.base_position &&
+         seal->first_sequence == header.first_sequence &&
+         seal->end_position >= seal->base_position &&
+         seal->end_position - seal->base_position <= capacity &&
+         seal->next_sequence >= seal->first_sequence;
+}
+
+Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& path,
+                         uint64_t file_bytes, uint64_t directory_id, SegmentBlocks* blocks) {
+  uint8_t head[sizeof(SegmentHeader)] = {};
+  int64_t got = file_ops->PRead(fd, head, sizeof head, 0);
+  if (got < 0) {
+    return OsError("read", path, static_cast<int>(-got));
+  }
+  SegmentHeader first{};
+  const HeaderCheck first_check = CheckSegmentHeader(head, directory_id, &first);
+  // A file may have lost its end, or got bytes that are not its own: the header knows how long it is.
+  const uint64_t whole_bytes = first_check == HeaderCheck::kGood ? first.file_bytes : file_bytes;
+  uint8_t trailer[format::kSegmentSealAt + sizeof(SegmentSeal)] = {};
+  if (whole_bytes >= format::kSegmentOverheadBytes) {
+    got = file_ops->PRead(fd, trailer, sizeof trailer,
+                          whole_bytes - format::kSegmentTrailerBlockBytes);
+  }
+  if (got < 0) {
+    return OsError("read", path, static_cast<int>(-got));
+  }
+  SegmentHeader copy{};
+  const HeaderCheck copy_check = CheckSegmentHeader(trailer, directory_id, &copy);
+  // Two good headers that differ: the file changed hands and a power cut kept one of the two. The front is synced
+  // after the copy and before anything in the segment is acknowledged, so the front tells the acknowledged life.
+  blocks->header_check = first_check == HeaderCheck::kAbsent ? copy_check : first_check;
+  blocks->header = first_check == HeaderCheck::kAbsent ? copy : first;
+  blocks->file_bytes = file_bytes;
+  blocks->sealed = blocks->header_check == HeaderCheck::kGood &&
+                   CheckSegmentSeal(trailer + format::kSegmentSealAt, blocks->header, &blocks->seal);
+  return Status();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,79 @@
+// The one writer of an active segment: stores batches through a writable map, and syncs what it stored.
+//
+// Threads: the appending side is called under the lock of the shard. Sync and SyncTrailer are the committer's, one call at a time,
+// while appends go on behind the range that is being synced.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "native/base/status.h"
+#include "native/format/segment_format.h"
+#include "native/log/batch_view.h"
+#include "native/log/options.h"
+#include "native/log/segment_pool.h"
+
+namespace millrace::log {
+
+class SegmentWriter {
+ public:
+  // Takes the spare and writes `header` into it (magic, version, file_bytes and checksum are filled in). The spare is
+  // consumed in either case.
+  static base::Status Begin(SpareSegment spare, format::SegmentHeader header,
+                            std::shared_ptr<SegmentWriter>* writer);
+
+  // Opens a segment that recovery or an idle shard left, to go on at `end_position`.
+  static base::Status Resume(const std::shared_ptr<SegmentFile>& file, uint64_t base_position,
+                             uint64_t end_position, std::shared_ptr<SegmentWriter>* writer);
+
+  ~SegmentWriter();
+  SegmentWriter(const SegmentWriter&) = delete;
+  SegmentWriter& operator=(const SegmentWriter&) = delete;
+
+  const std::shared_ptr<SegmentFile>& file() const { return file_; }
+  uint64_t base_position() const { return base_position_; }
+  uint64_t end_position() const { return base_position_ + (offset_ - data_start()); }
+  uint64_t room() const { return data_end() - offset_; }
+
+  // Makes the next `bytes` bytes safe to store to: faulted in, so that a full or failing disk is an error here
+  // instead of a signal in Store. `*wants_populate` is set when the helper should fault more in ahead.
+  base::Status Prepare(uint64_t bytes, bool* wants_populate);
+
+  // Copies one batch behind the last one and checksums it; `header.records_bytes` must be the sum of the pieces, and
+  // Prepare must have been called for its bytes. Returns the checksum.
+  uint32_t Store(BatchHeader header, const Piece* pieces, size_t piece_count);
+
+  // The helper's: faults in the pages ahead of the tail.
+  void PopulateAhead();
+
+  // Makes [from, to) durable, and with the first call the header, its copy and the directory entry.
+  base::Status Sync(uint64_t from_position, uint64_t to_position);
+  void StartWriteback(uint64_t from_position, uint64_t to_position);
+
+  // Writes the seal into the trailer and makes it durable.
+  base::Status SyncSeal(const format::SegmentSeal& seal);
+
+ private:
+  SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_t offset, bool fresh);
+
+  base::Status PopulateTrailer();
+
+  uint64_t data_start() const { return format::kSegmentHeaderBlockBytes; }
+  uint64_t data_end() const { return file_->bytes() - format::kSegmentTrailerBlockBytes; }
+  uint64_t OffsetOf(uint64_t position) const { return data_start() + (position - base_position_); }
+  uint8_t* trailer() const { return map_ + data_end(); }
+
+  const std::shared_ptr<SegmentFile> file_;
+  const int fd_;
+  uint8_t* const map_;
+  const uint64_t base_position_;
+
+  uint64_t offset_;                         // of the tail in the file
+  std::atomic<uint64_t> populated_;         // file offset up to which pages have been faulted in
+  std::atomic<uint64_t> tail_{0};           // offset_, for the helper
+  bool header_synced_;                      // the committer's
+  bool entry_synced_;                       // the committer's
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,518 @@
+// Appends and commits. Positions for readers, trims and the end of a shard's life are in shard_views.cc.
+#include "native/log/shard_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "native/base/check.h"
+#include "native/log/segment_blocks.h"
+
+namespace millrace::log {
+
+using base::Code;
+using base::Format;
+using base::Status;
+
+namespace {
+
+using ull = unsigned long long;
+
+// Bytes of the page cache that appends with Durability::kOs may run ahead of the disk before write-back is started.
+constexpr uint64_t kWriteBehindBytes = 4 * 1024 * 1024;
+
+// An ordinary batch leaves room for one marker, so that a full segment's tail can be proven too.
+constexpr uint64_t kMarkerBytes = format::kBatchHeaderBytes;
+
+const uint8_t kZeros[2 * base::kPageBytes] = {};
+
+}  // namespace
+
+ShardLog::ShardLog(CoreContext* context, uint32_t slot, ShardStart start)
+    : context_(context),
+      line_(&context->committed->At(slot)),
+      shard_(start.shard),
+      slot_(slot),
+      appended_end_(start.end_position),
+      next_sequence_(start.next_sequence),
+      synced_end_(start.synced_end),
+      committed_end_(start.end_position),
+      committed_next_sequence_(start.next_sequence),
+      trimmed_start_(start.trimmed_start),
+      first_sequence_(start.first_sequence),
+      last_arrival_millis_(start.last_arrival_millis),
+      writeback_upto_(start.end_position),
+      epoch_(start.epoch),
+      sealed_(start.sealed),
+      tail_proven_(start.tail_proven),
+      segments_(std::move(start.segments)),
+      duplicates_(std::move(start.duplicates)),
+      damaged_(std::move(start.damaged)) {
+  if (sealed_) {
+    refusal_ = Status(Code::kShardClosed,
+                      Format("shard %llu is sealed; append to its children",
+                             static_cast<ull>(shard_)));
+  }
+  line_->shard.store(shard_, std::memory_order_relaxed);
+  PublishLocked();
+}
+
+ShardLog::~ShardLog() {
+  for (const auto& segment : segments_) {
+    context_->cache->Drop(segment.get());
+  }
+}
+
+Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
+  const uint64_t batch_bytes = format::kBatchHeaderBytes + uint64_t{request.records_bytes};
+  // Before the lock: reading the clock takes as long as a short append.
+  const uint64_t now = context_->clock->WallMillis();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Status status = CheckRequestLocked(request);
+  if (!status.ok()) {
+    return status;
+  }
+  if (request.producer_id != 0) {
+    bool repeat = false;
+    status = CheckDuplicateLocked(request, result, &repeat);
+    if (!status.ok() || repeat) {
+      return status;
+    }
+  }
+  status = PrepareWriterLocked(batch_bytes);
+  if (!status.ok()) {
+    return status;
+  }
+  const PriorBatch prior{request.producer_sequence, request.count, next_sequence_,
+                         appended_end_ + batch_bytes};
+  if (request.producer_id != 0 && !duplicates_.Record(request.producer_id, prior)) {
+    return Status(Code::kLimitExceeded, "out of memory for the duplicate table; nothing was appended");
+  }
+  result->first_sequence = next_sequence_;
+  result->count = request.count;
+  result->duplicate = false;
+  StoreLocked(request, std::max(last_arrival_millis_, now));
+  result->end_position = appended_end_;
+  ScheduleLocked(request, result);
+  return Status();
+}
+
+Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
+  if (!refusal_.ok()) {
+    return refusal_;
+  }
+  if (request.count == 0 || request.count > format::kBatchRecordCountMax) {
+    return Status(Code::kInvalidArgument, Format("a batch has 1 to %u records, not %u",
+                                                 format::kBatchRecordCountMax, request.count));
+  }
+  if (request.records_bytes == 0 || request.records_bytes > format::kBatchRecordsBytesMax) {
+    return Status(Code::kInvalidArgument,
+                  Format("the records of a batch take 1 to %u bytes, not %u; send several batches",
+                         format::kBatchRecordsBytesMax, request.records_bytes));
+  }
+  if ((request.flags & ~format::kCodecMask) != 0) {
+    return Status(Code::kInvalidArgument,
+                  Format("batch flags 0x%x: only the codec in the low byte is defined", request.flags));
+  }
+  if (request.epoch != 0 && request.epoch < epoch_) {
+    return Status(Code::kWriterFenced,
+                  Format("shard %llu has writer epoch %u, this append has %u: another writer took over",
+                         static_cast<ull>(shard_), epoch_, request.epoch));
+  }
+  if (request.expected_sequence != 0 && request.expected_sequence != next_sequence_) {
+    return Status(Code::kWriterFenced,
+                  Format("shard %llu goes on at sequence number %llu, this append expects %llu: "
+                         "another writer has appended",
+                         static_cast<ull>(shard_), static_cast<ull>(next_sequence_),
+                         static_cast<ull>(request.expected_sequence)));
+  }
+  if (next_sequence_ > UINT64_MAX - request.count) {
+    return Status(Code::kLimitExceeded,
+                  Format("shard %llu has used up its sequence numbers", static_cast<ull>(shard_)));
+  }
+  if (context_->disk_full.load(std::memory_order_relaxed)) {
+    return context_->DiskFullStatus();
+  }
+  return Status();
+}
+
+Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
+                                      bool* repeat) const {
+  PriorBatch prior;
+  const DuplicateVerdict verdict =
+      duplicates_.Check(request.producer_id, request.producer_sequence, &prior);
+  const bool gap = verdict == DuplicateVerdict::kGap && !request.producer_gaps_allowed;
+  if (gap || verdict == DuplicateVerdict::kTooOld) {
+    return Status(Code::kProducerSequenceGap,
+                  Format("producer %llu sent sequence %u to shard %llu, which is %s; begin again "
+                         "under a new producer id",
+                         static_cast<ull>(request.producer_id), request.producer_sequence,
+                         static_cast<ull>(shard_),
+                         gap ? "not the next one" : "older than the batches remembered"));
+  }
+  if (verdict != DuplicateVerdict::kRepeat) {
+    return Status();
+  }
+  if (prior.count != request.count) {
+    return Status(Code::kInvalidArgument,
+                  Format("producer %llu repeats sequence %u with %u records, the first time it had "
+                         "%u: a number names one batch",
+                         static_cast<ull>(request.producer_id), request.producer_sequence,
+                         request.count, prior.count));
+  }
+  *repeat = true;
+  result->first_sequence = prior.first_sequence;
+  result->count = prior.count;
+  result->end_position = prior.end_position;
+  result->duplicate = true;
+  result->committed = prior.end_position <= committed_end_;
+  result->durability =
+      prior.end_position <= synced_end_ || !result->committed ? Durability::kDisk : Durability::kOs;
+  return Status();
+}
+
+// Makes sure that writer_ has room for the batch, and that storing it can neither fault nor fail.
+Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
+  if (writer_ == nullptr && !segments_.empty() && segments_.back()->active_index != nullptr) {
+    const Segment& last = *segments_.back();
+    Status status =
+        SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_);
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  if (writer_ == nullptr || writer_->room() < batch_bytes + kMarkerBytes) {
+    Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes);
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  bool wants_populate = false;
+  Status status = writer_->Prepare(batch_bytes, &wants_populate);
+  if (wants_populate && !context_->options.inline_mode) {
+    context_->chores->RequestPopulate(writer_);
+  }
+  return status;
+}
+
+Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
+  const Segment* const last = segments_.empty() ? nullptr : segments_.back().get();
+  const uint64_t now = context_->clock->WallMillis();
+  const uint64_t fill_millis =
+      last == nullptr || now < last->created_millis ? 0 : now - last->created_millis;
+  const uint64_t bytes = NextSegmentBytes(last == nullptr ? 0 : last->file->bytes(), fill_millis,
+                                          batch_bytes, context_->options.segment_bytes_min,
+                                          context_->options.segment_bytes_max);
+  SpareSegment spare;
+  bool prepared = false;
+  Status status = context_->pool->Take(bytes, &spare, &prepared);
+  if (!status.ok()) {
+    if (status.code() == Code::kDiskFull) {
+      context_->NoteDiskFull();
+    }
+    return status;
+  }
+  auto segment = std::make_shared<Segment>();
+  segment->file = spare.file;
+  segment->shard = shard_;
+  segment->ordinal = last == nullptr ? 0 : last->ordinal + 1;
+  segment->base_position = appended_end_;
+  segment->first_sequence = next_sequence_;
+  segment->created_millis = now;
+  segment->end_position = appended_end_;
+  segment->next_sequence = next_sequence_;
+  segment->epoch = epoch_;
+  segment->active_index = std::make_unique<SegmentIndex>(appended_end_, next_sequence_);
+
+  format::SegmentHeader header{};
+  header.directory_id = context_->directory.id();
+  header.shard = shard_;
+  header.ordinal = segment->ordinal;
+  header.base_position = segment->base_position;
+  header.first_sequence = segment->first_sequence;
+  header.created_millis = now;
+  std::shared_ptr<SegmentWriter> writer;
+  status = SegmentWriter::Begin(std::move(spare), header, &writer);
+  if (!status.ok()) {
+    return status;
+  }
+  RetireWriterLocked();
+  writer_ = std::move(writer);
+  segments_.push_back(std::move(segment));
+  context_->chores->RequestSpare();
+  return Status();
+}
+
+// The last segment takes no more batches: what is left is to sync and to seal it.
+void ShardLog::RetireWriterLocked() {
+  if (segments_.empty() || segments_.back()->active_index == nullptr || writer_ == nullptr) {
+    return;
+  }
+  const std::shared_ptr<Segment>& segment = segments_.back();
+  FullSegment full;
+  full.segment = segment;
+  full.writer = std::move(writer_);
+  writer_ = nullptr;
+  const SegmentIndex& index = *segment->active_index;
+  full.seal.shard = shard_;
+  full.seal.base_position = segment->base_position;
+  full.seal.end_position = segment->end_position;
+  full.seal.first_sequence = segment->first_sequence;
+  full.seal.next_sequence = segment->next_sequence;
+  full.seal.batch_count = index.batch_count();
+  full.seal.first_arrival_millis = index.first_arrival_millis();
+  full.seal.last_arrival_millis = index.last_arrival_millis();
+  full.seal.chain_hash = index.chain_hash();
+  full.seal.epoch = segment->epoch;
+  FinishSegmentSeal(&full.seal);
+  full.duplicates = duplicates_.Encode();
+  context_->cache->StoreIndex(segment.get(), std::shared_ptr<const SegmentIndex>(
+                                                 std::move(segment->active_index)));
+  full_.push_back(std::move(full));
+  // Nobody may be waiting for these bytes, but an unsealed segment holds a map and a descriptor.
+  if (!commit_requested_.exchange(true)) {
+    context_->chores->RequestCommit(this);
+  }
+}
+
+void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis) {
+  BatchHeader header;
+  header.shard = shard_;
+  header.first_sequence = next_sequence_;
+  header.count = request.count;
+  header.arrival_millis = arrival_millis;
+  header.epoch = std::max(epoch_, request.epoch);
+  header.producer_id = request.producer_id;
+  header.producer_sequence = request.producer_sequence;
+  header.synced_upto = synced_end_;
+  header.flags = request.flags;
+  header.records_bytes = request.records_bytes;
+  header.crc32c = writer_->Store(header, request.pieces, request.piece_count);
+
+  Segment& segment = *segments_.back();
+  // A point that finds no memory is missing from the index and costs a longer walk, no more.
+  static_cast<void>(segment.active_index->Add(appended_end_, header));
+  appended_end_ += header.bytes();
+  next_sequence_ += header.count;
+  last_arrival_millis_ = arrival_millis;
+  epoch_ = header.epoch;
+  segment.end_position = appended_end_;
+  segment.next_sequence = next_sequence_;
+  segment.last_arrival_millis = arrival_millis;
+  segment.epoch = epoch_;
+  tail_proven_ = false;
+  if (request.count != 0) {
+    append_count_.store(append_count_.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+    append_bytes_.store(append_bytes_.load(std::memory_order_relaxed) + header.bytes(),
+                        std::memory_order_relaxed);
+  }
+}
+
+// A marker batch takes no sequence number. Its `synced upto` proves all that was synced before it; padding makes it
+// end at a page.
+void ShardLog::AppendMarkerLocked(uint32_t padding) {
+  const Piece zeros{kZeros, padding};
+  AppendRequest marker;
+  marker.pieces = &zeros;
+  marker.piece_count = padding == 0 ? 0 : 1;
+  marker.records_bytes = padding;
+  StoreLocked(marker, last_arrival_millis_);
+  disk_end_ = appended_end_;
+}
+
+// Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before it still waits for
+// the disk, as what is visible must be a prefix of the log.
+void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result) {
+  touched_ = true;
+  result->committed = request.durability == Durability::kOs && disk_end_ <= committed_end_;
+  result->durability = result->committed ? Durability::kOs : Durability::kDisk;
+  if (result->committed) {
+    committed_end_ = appended_end_;
+    committed_next_sequence_ = next_sequence_;
+    if (appended_end_ - std::max(writeback_upto_, writer_->base_position()) >= kWriteBehindBytes) {
+      const uint64_t from = std::max(writeback_upto_, writer_->base_position());
+      writeback_upto_ = appended_end_;
+      context_->chores->RequestWriteback(writer_, from, appended_end_);
+    }
+  } else {
+    disk_end_ = appended_end_;
+    if (!commit_requested_.exchange(true)) {
+      context_->chores->RequestCommit(this);
+    }
+  }
+  PublishLocked();
+  if (result->committed) {
+    context_->NotifyCommitted();
+  }
+  if (!idle_check_) {
+    idle_check_ = true;
+    context_->chores->RequestIdleCheck(this);
+  }
+}
+
+void ShardLog::PublishLocked() {
+  MILLRACE_CHECK(appended_end_ >= committed_end_ && committed_end_ >= trimmed_start_);
+  line_->appended_end.store(appended_end_, std::memory_order_relaxed);
+  line_->synced_end.store(synced_end_, std::memory_order_relaxed);
+  line_->trimmed_start.store(trimmed_start_, std::memory_order_relaxed);
+  line_->first_sequence.store(first_sequence_, std::memory_order_relaxed);
+  line_->state.store(static_cast<uint64_t>(refusal_.code()), std::memory_order_relaxed);
+  line_->committed_next_sequence.store(committed_next_sequence_, std::memory_order_relaxed);
+  line_->committed_end.store(committed_end_, std::memory_order_release);
+}
+
+bool ShardLog::BeginCommit(CommitPlan* plan) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  commit_requested_.store(false);
+  if (failed_ || (synced_end_ == appended_end_ && full_.empty())) {
+    return false;
+  }
+  if (context_->options.align_commits) {
+    AlignLocked();
+  }
+  plan->shard = this;
+  plan->end = appended_end_;
+  plan->next_sequence = next_sequence_;
+  plan->full = std::move(full_);
+  full_.clear();
+  for (const FullSegment& full : plan->full) {
+    const uint64_t from = std::max(synced_end_, full.segment->base_position);
+    if (from < full.segment->end_position) {
+      plan->ranges.push_back({full.writer, from, full.segment->end_position});
+    }
+  }
+  if (writer_ == nullptr && plan->full.empty()) {
+    // The proven but unsynced tail of an idle shard: its file is opened again to be synced.
+    const Segment& last = *segments_.back();
+    const Status status =
+        SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_);
+    if (!status.ok()) {
+      PoisonLocked(status);
+      return false;
+    }
+  }
+  if (writer_ != nullptr) {
+    const uint64_t from = std::max(synced_end_, writer_->base_position());
+    // A full segment may only be sealed once the header of the next is durable, even if that is still empty: a seal
+    // without a successor tells recovery that a segment was lost.
+    if (from < appended_end_ || !plan->full.empty()) {
+      plan->ranges.push_back({writer_, from, appended_end_});
+    }
+  }
+  return true;
+}
+
+// Pads the group to the end of a page, so that no page which holds acknowledged bytes is ever written again.
+void ShardLog::AlignLocked() {
+  if (writer_ == nullptr || synced_end_ == appended_end_) {
+    return;
+  }
+  const uint64_t in_page = (appended_end_ - writer_->base_position()) % base::kPageBytes;
+  if (in_page == 0) {
+    return;
+  }
+  uint64_t padding = base::kPageBytes - in_page;
+  if (padding < kMarkerBytes) {
+    padding += base::kPageBytes;
+  }
+  bool wants_populate = false;
+  if (writer_->room() < padding + kMarkerBytes ||
+      !writer_->Prepare(padding, &wants_populate).ok()) {
+    return;  // the segment ends here: what follows begins in a page of another file
+  }
+  AppendMarkerLocked(static_cast<uint32_t>(padding - kMarkerBytes));
+}
+
+void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!status.ok()) {
+    PoisonLocked(status);
+    return;
+  }
+  synced_end_ = plan.end;
+  writeback_upto_ = std::max(writeback_upto_, synced_end_);
+  // Behind the synced end only appends that need no sync may be visible, and only while none that does stands between.
+  if (disk_end_ <= plan.end) {
+    committed_end_ = appended_end_;
+    committed_next_sequence_ = next_sequence_;
+  } else if (plan.end > committed_end_) {
+    committed_end_ = plan.end;
+    committed_next_sequence_ = plan.next_sequence;
+  }
+  PublishLocked();
+}
+
+// After a failed sync the kernel may have dropped the dirty pages and will call the next sync a success. So what was
+// being synced is in doubt for as long as this log is open, and nothing of it is acknowledged or served.
+void ShardLog::PoisonLocked(const Status& status) {
+  failed_ = true;
+  refusal_ = Status(Code::kLogFailed,
+                    Format("%s; shard %llu takes no more appends until the log is opened again",
+                           status.message().c_str(), static_cast<ull>(shard_)));
+  PublishLocked();
+}
+
+void ShardLog::SealSegments(CommitPlan* plan) {
+  for (FullSegment& full : plan->full) {
+    const Status status = full.writer->SyncSeal(full.seal);
+    full.writer.reset();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!status.ok()) {
+      PoisonLocked(status);
+      return;
+    }
+    full.segment->sealed = true;
+    context_->chores->RequestIndexFile(full.segment, std::move(full.duplicates));
+  }
+}
+
+// Appends a marker behind what is synced. False when there is no place for one: a segment that is full is proven by
+// its seal, and without a file to write to the tail stays as it is.
+bool ShardLog::ProveTailLocked() {
+  if (segments_.empty() || segments_.back()->active_index == nullptr) {
+    return false;
+  }
+  if (writer_ == nullptr) {
+    const Segment& last = *segments_.back();
+    if (!SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_).ok()) {
+      return false;
+    }
+  }
+  bool wants_populate = false;
+  if (writer_->room() < kMarkerBytes || !writer_->Prepare(kMarkerBytes, &wants_populate).ok()) {
+    return false;
+  }
+  AppendMarkerLocked(0);
+  tail_proven_ = true;
+  PublishLocked();
+  return true;
+}
+
+void ShardLog::AskForIdleCheck() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  idle_check_ = true;
+  context_->chores->RequestIdleCheck(this);
+}
+
+IdleVerdict ShardLog::CheckIdle() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (touched_) {
+    touched_ = false;
+    return IdleVerdict::kBusy;
+  }
+  if (failed_) {
+    idle_check_ = false;
+    return IdleVerdict::kIdle;
+  }
+  if (synced_end_ < appended_end_ || !full_.empty()) {
+    return IdleVerdict::kCommit;
+  }
+  if (!tail_proven_ && ProveTailLocked()) {
+    return IdleVerdict::kCommit;
+  }
+  idle_check_ = false;
+  writer_.reset();  // everything is synced: the next append opens the file again
+  return IdleVerdict::kIdle;
+}
+
+}  // namespace millrace::log
