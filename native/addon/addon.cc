@@ -1,5 +1,5 @@
-// The module: what TypeScript finds when it loads the addon. NativeBinding in src/log/binding.ts declares the same
-// list; a test compares the two in both directions.
+// The module: what TypeScript finds when it loads the addon. NativeBinding in src/log/binding.ts
+// declares the same list; a test compares the two in both directions.
 #include <node_api.h>
 
 #include "native/addon/constants.h"
@@ -38,8 +38,7 @@ napi_value LiveMappings(napi_env env, napi_callback_info) {
 
 void SetFunction(napi_env env, napi_value exports, const char* name, napi_callback callback) {
   napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) ==
-      napi_ok) {
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) {
     Set(env, exports, name, function);
   }
 }
@@ -62,4 +61,6 @@ napi_value Initialize(napi_env env, napi_value exports) {
 
 }  // namespace millrace::addon
 
-NAPI_MODULE_INIT() { return millrace::addon::Initialize(env, exports); }
+NAPI_MODULE_INIT() {
+  return millrace::addon::Initialize(env, exports);
+}

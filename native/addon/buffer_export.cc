@@ -30,7 +30,7 @@ napi_value ViewTable::Export(napi_env env, uint32_t slot, const log::ReadResult&
   const uint8_t* const data = slice.mapping->data();
   *offset = static_cast<uint32_t>(slice.data - data);
   for (auto view = views_.begin(); view != views_.end();) {
-    napi_value const buffer = ValueOf(env, view->reference);
+    const napi_value buffer = ValueOf(env, view->reference);
     if (buffer == nullptr) {
       napi_delete_reference(env, view->reference);
       view = views_.erase(view);
@@ -42,7 +42,7 @@ napi_value ViewTable::Export(napi_env env, uint32_t slot, const log::ReadResult&
     }
     ++view;
   }
-  napi_value const buffer =
+  const napi_value buffer =
       MakeExternalBuffer(env, data, slice.mapping->bytes(), new MappingOwner{slice.mapping});
   napi_ref reference = nullptr;
   if (buffer == nullptr || napi_create_reference(env, buffer, 0, &reference) != napi_ok) {
@@ -54,8 +54,7 @@ napi_value ViewTable::Export(napi_env env, uint32_t slot, const log::ReadResult&
 
 void ViewTable::DetachTrimmed(napi_env env, const log::CommittedTable& committed) {
   for (auto view = views_.begin(); view != views_.end();) {
-    const uint64_t trimmed =
-        committed.At(view->slot).trimmed_start.load(std::memory_order_acquire);
+    const uint64_t trimmed = committed.At(view->slot).trimmed_start.load(std::memory_order_acquire);
     if (view->read_end <= trimmed) {
       Detach(env, *view);
       view = views_.erase(view);
@@ -80,7 +79,7 @@ void ViewTable::Forget(napi_env env) {
 }
 
 void ViewTable::Detach(napi_env env, const View& view) {
-  napi_value const buffer = ValueOf(env, view.reference);
+  const napi_value buffer = ValueOf(env, view.reference);
   if (buffer != nullptr) {
     static_cast<void>(napi_detach_arraybuffer(env, buffer));
   }

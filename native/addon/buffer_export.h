@@ -1,10 +1,13 @@
-// Memory of the core as ArrayBuffers: segments that slices are views of, and the committed positions.
+// Memory of the core as ArrayBuffers: segments that slices are views of, and the committed
+// positions.
 //
-// Two things keep a stray read from faulting. The finalizer of an ArrayBuffer holds the mapping, so memory that
-// JavaScript can reach stays mapped. And views are detached when the log is closed and when what was read through them
-// is trimmed, so that JavaScript cannot pin segments for ever: a view is then of length 0.
+// Two things keep a stray read from faulting. The finalizer of an ArrayBuffer holds the mapping, so
+// memory that JavaScript can reach stays mapped. And views are detached when the log is closed and
+// when what was read through them is trimmed, so that JavaScript cannot pin segments for ever: a
+// view is then of length 0.
 //
-// V8 counts the bytes of these buffers as external memory by itself, which lets the collector feel them.
+// V8 counts the bytes of these buffers as external memory by itself, which lets the collector feel
+// them.
 #pragma once
 
 #include <node_api.h>
@@ -18,8 +21,8 @@
 
 namespace millrace::addon {
 
-// The views that one log handle gave out: one ArrayBuffer per mapping, used again while it lives. Used by the thread
-// of its environment alone.
+// The views that one log handle gave out: one ArrayBuffer per mapping, used again while it lives.
+// Used by the thread of its environment alone.
 class ViewTable {
  public:
   ViewTable() = default;
@@ -27,11 +30,12 @@ class ViewTable {
   ViewTable(const ViewTable&) = delete;
   ViewTable& operator=(const ViewTable&) = delete;
 
-  // The ArrayBuffer over the segment that `slice` lies in; null when Node-API refuses. `*offset` is where in it the
-  // slice begins.
+  // The ArrayBuffer over the segment that `slice` lies in; null when Node-API refuses. `*offset` is
+  // where in it the slice begins.
   napi_value Export(napi_env env, uint32_t slot, const log::ReadResult& slice, uint32_t* offset);
 
-  // Detaches the views of which nothing is left that can be read: all that was read through them is trimmed.
+  // Detaches the views of which nothing is left that can be read: all that was read through them is
+  // trimmed.
   void DetachTrimmed(napi_env env, const log::CommittedTable& committed);
 
   void DetachAll(napi_env env);
@@ -46,8 +50,8 @@ class ViewTable {
     std::weak_ptr<const log::Mapping> mapping;
     const uint8_t* data;
     uint32_t slot;
-    uint64_t read_end;    // the highest position that was handed out
-    napi_ref reference;   // weak: a view that JavaScript dropped is collected
+    uint64_t read_end;   // the highest position that was handed out
+    napi_ref reference;  // weak: a view that JavaScript dropped is collected
   };
 
   static void Detach(napi_env env, const View& view);

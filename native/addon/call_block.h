@@ -1,8 +1,10 @@
-// The memory that a log handle shares with TypeScript: the fields of a request go in here before the call, those of
-// its answer are here after it. So a call on the hot path takes one argument, and makes no object and no bigint.
+// The memory that a log handle shares with TypeScript: the fields of a request go in here before
+// the call, those of its answer are here after it. So a call on the hot path takes one argument,
+// and makes no object and no bigint.
 //
-// TypeScript sees one ArrayBuffer through a Uint32Array and a BigUint64Array; where each field is comes from the
-// exported constants (constants.cc), never from a number typed twice. Used by the thread of its environment alone.
+// TypeScript sees one ArrayBuffer through a Uint32Array and a BigUint64Array; where each field is
+// comes from the exported constants (constants.cc), never from a number typed twice. Used by the
+// thread of its environment alone.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +52,8 @@ struct CallBlock {
 
   // Answer.
   uint32_t answer_flags;
-  uint32_t bytes;  // of what was read or written; more than the target holds when nothing was copied
+  uint32_t
+      bytes;  // of what was read or written; more than the target holds when nothing was copied
   uint64_t first_sequence;
   uint64_t next_sequence;
   uint64_t position;

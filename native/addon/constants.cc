@@ -23,7 +23,7 @@ struct Constant {
 template <size_t kCount>
 void SetGroup(napi_env env, napi_value object, const char* name,
               const Constant (&constants)[kCount]) {
-  napi_value const group = MakeObject(env);
+  const napi_value group = MakeObject(env);
   for (const Constant& constant : constants) {
     SetNumber(env, group, constant.name, constant.value);
   }
@@ -37,7 +37,7 @@ void SetNames(napi_env env, napi_value object, const char* name, size_t count, N
     return;
   }
   for (size_t i = 0; i < count; ++i) {
-    napi_value const text = MakeString(env, name_at(i));
+    const napi_value text = MakeString(env, name_at(i));
     if (text != nullptr) {
       static_cast<void>(napi_set_element(env, names, static_cast<uint32_t>(i), text));
     }
@@ -75,9 +75,13 @@ constexpr Constant kSegment[] = {
     {"bytesMax", format::kSegmentBytesMax},
 };
 
-constexpr double Field32(size_t offset) { return static_cast<double>(offset / sizeof(uint32_t)); }
+constexpr double Field32(size_t offset) {
+  return static_cast<double>(offset / sizeof(uint32_t));
+}
 
-constexpr double Field64(size_t offset) { return static_cast<double>(offset / sizeof(uint64_t)); }
+constexpr double Field64(size_t offset) {
+  return static_cast<double>(offset / sizeof(uint64_t));
+}
 
 // Indexes into a Uint32Array or a BigUint64Array over the block, as the width of the field says.
 constexpr Constant kBlock[] = {
@@ -125,7 +129,8 @@ constexpr Constant kRow[] = {
     {"answerFlags", Field32(offsetof(PutRow, answer_flags))},
 };
 
-// std::atomic<uint64_t> is as large as what it holds (committed_table.h asserts the whole), so fields are 8 bytes.
+// std::atomic<uint64_t> is as large as what it holds (committed_table.h asserts the whole), so
+// fields are 8 bytes.
 constexpr Constant kSlot[] = {
     {"slotsPerChunk", log::CommittedTable::kSlotsPerChunk},
     {"words", sizeof(log::CommittedSlot) / sizeof(uint64_t)},
@@ -163,7 +168,7 @@ constexpr Constant kDurabilities[] = {
 }  // namespace
 
 napi_value MakeConstants(napi_env env) {
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   SetGroup(env, object, "batch", kBatch);
   SetGroup(env, object, "segment", kSegment);
   SetGroup(env, object, "block", kBlock);
@@ -178,11 +183,9 @@ napi_value MakeConstants(napi_env env) {
            [](size_t i) { return kOpenOptions[i]; });
   const log::CoreOptions defaults;
   const std::vector<uint64_t> values = {
-      defaults.segment_bytes_min,    defaults.segment_bytes_max,
-      defaults.spare_segments,       defaults.disk_low_water_bytes,
-      defaults.idle_marker_millis,   defaults.producers_max,
-      defaults.mapped_segments_max,  defaults.scrub_bytes_per_second,
-      defaults.align_commits,
+      defaults.segment_bytes_min,    defaults.segment_bytes_max,      defaults.spare_segments,
+      defaults.disk_low_water_bytes, defaults.idle_marker_millis,     defaults.producers_max,
+      defaults.mapped_segments_max,  defaults.scrub_bytes_per_second, defaults.align_commits,
   };
   Set(env, object, "openDefaults", MakeNumbers(env, values));
   return object;

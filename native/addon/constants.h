@@ -1,4 +1,5 @@
-// Every constant of the formats and of the seam that TypeScript needs, so that each is written once, in native.
+// Every constant of the formats and of the seam that TypeScript needs, so that each is written
+// once, in native.
 #pragma once
 
 #include <node_api.h>

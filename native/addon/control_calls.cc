@@ -56,14 +56,13 @@ class AnswerCompletion : public Completion {
       return;
     }
     environment->wake_up()->Unreference();
-    napi_value const done = environment->TakeCallback(done_);
-    napi_value const on_wake = environment->TakeCallback(answer_.on_wake);
-    napi_value const arguments[] = {
+    const napi_value done = environment->TakeCallback(done_);
+    const napi_value on_wake = environment->TakeCallback(answer_.on_wake);
+    const napi_value arguments[] = {
         answer_.status.ok() ? Undefined(env) : MakeError(env, answer_.status),
         answer_.status.ok() ? MakeAnswer(env, environment, on_wake) : Undefined(env)};
     if (done != nullptr && arguments[0] != nullptr && arguments[1] != nullptr) {
-      static_cast<void>(
-          napi_call_function(env, Undefined(env), done, 2, arguments, nullptr));
+      static_cast<void>(napi_call_function(env, Undefined(env), done, 2, arguments, nullptr));
     }
   }
 
@@ -97,14 +96,14 @@ void Start(Environment* environment, Lane lane, napi_value done,
   };
   environment->wake_up()->Reference();
   if (!ControlThread::Run(lane, job)) {
-    // There is no thread to be had. Blocking the event loop is better than a log that cannot be closed.
+    // There is no thread to be had. Blocking the event loop is better than a log that cannot be
+    // closed.
     job();
   }
 }
 
 std::function<void(Answer*)> MakeWork(ControlOperation operation, std::shared_ptr<log::Core> core,
-                                      uint64_t shard, uint64_t amount,
-                                      std::vector<uint64_t> list) {
+                                      uint64_t shard, uint64_t amount, std::vector<uint64_t> list) {
   switch (operation) {
     case ControlOperation::kCreateShards:
       return [core, list](Answer* answer) {
@@ -224,11 +223,10 @@ napi_value Open(napi_env env, napi_callback_info info) {
     return ThrowStatus(env, status);
   }
   const uint32_t on_wake = environment->KeepCallback(arguments.values[2]);
-  Start(environment, Lane::kChange, arguments.values[3],
-        [path, options, on_wake](Answer* answer) {
-          answer->on_wake = on_wake;
-          answer->status = log::CoreRegistry::Process()->Acquire(path, options, &answer->core);
-        });
+  Start(environment, Lane::kChange, arguments.values[3], [path, options, on_wake](Answer* answer) {
+    answer->on_wake = on_wake;
+    answer->status = log::CoreRegistry::Process()->Acquire(path, options, &answer->core);
+  });
   return nullptr;
 }
 

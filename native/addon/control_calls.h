@@ -1,5 +1,5 @@
-// The slow operations. Each runs on a control thread and ends with a call of `done(error, answer)` on the event loop,
-// which stays alive until then. `error` is undefined when it worked.
+// The slow operations. Each runs on a control thread and ends with a call of `done(error, answer)`
+// on the event loop, which stays alive until then. `error` is undefined when it worked.
 #pragma once
 
 #include <node_api.h>
@@ -18,19 +18,20 @@ enum class ControlOperation : uint32_t {
   kCount = 6,
 };
 
-// The function of a handle: control(operation, shard: bigint, amount: bigint, list: BigUint64Array | null, done)
+// The function of a handle: control(operation, shard: bigint, amount: bigint, list: BigUint64Array
+// | null, done)
 napi_value Control(napi_env env, napi_callback_info info);
 
-// The functions of the module: open(path, options: BigUint64Array, onWake, done), in the order of kOpenOptions;
-// verify(path, done), whose answer is a report.
+// The functions of the module: open(path, options: BigUint64Array, onWake, done), in the order of
+// kOpenOptions; verify(path, done), whose answer is a report.
 napi_value Open(napi_env env, napi_callback_info info);
 napi_value Verify(napi_env env, napi_callback_info info);
 
 // The names of the options of open, in their order, for constants.
 inline constexpr const char* kOpenOptions[] = {
-    "segmentBytesMin",    "segmentBytesMax",   "spareSegments",       "diskLowWaterBytes",
-    "idleMarkerMillis",   "producersMax",      "mappedSegmentsMax",   "scrubBytesPerSecond",
-    "alignCommits",
+    "segmentBytesMin",   "segmentBytesMax",     "spareSegments",
+    "diskLowWaterBytes", "idleMarkerMillis",    "producersMax",
+    "mappedSegmentsMax", "scrubBytesPerSecond", "alignCommits",
 };
 
 }  // namespace millrace::addon

@@ -11,7 +11,8 @@ namespace millrace::addon {
 
 namespace {
 
-// A thread and its queue. std::thread reports failure by throwing, which this build cannot catch; hence pthread.
+// A thread and its queue. std::thread reports failure by throwing, which this build cannot catch;
+// hence pthread.
 class Worker {
  public:
   bool Run(std::function<void()> job) {
@@ -97,7 +98,8 @@ void ControlThread::AddUser() {
 
 void ControlThread::RemoveUser() {
   Threads* const threads = ProcessThreads();
-  // Held while joining: an environment that comes now waits, and starts the threads anew afterwards.
+  // Held while joining: an environment that comes now waits, and starts the threads anew
+  // afterwards.
   const std::lock_guard<std::mutex> lock(threads->mutex);
   if (--threads->user_count == 0) {
     threads->scan.Join();

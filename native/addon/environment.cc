@@ -25,8 +25,9 @@ Environment* Environment::Create(napi_env env) {
     environment->wake_up_->Shut();
     return nullptr;
   }
-  // Hooks run in the opposite order of their registration. This one comes after the one of the threadsafe function, so
-  // at the end of the environment ours has let go of that function before Node closes it.
+  // Hooks run in the opposite order of their registration. This one comes after the one of the
+  // threadsafe function, so at the end of the environment ours has let go of that function before
+  // Node closes it.
   const napi_cleanup_hook hook = [](void* data) { static_cast<Environment*>(data)->Shut(); };
   if (napi_add_env_cleanup_hook(env, hook, environment.get()) != napi_ok) {
     environment->wake_up_->Shut();

@@ -1,9 +1,11 @@
-// What one Node-API environment (the main thread, or one worker) owns: everything that names a JavaScript value. The
-// only process-wide state of the addon is the registry of open logs and the control threads.
+// What one Node-API environment (the main thread, or one worker) owns: everything that names a
+// JavaScript value. The only process-wide state of the addon is the registry of open logs and the
+// control threads.
 //
-// Lifetime: made when the addon is loaded into the environment. Ends in three steps, in any order relative to garbage
-// collection: the cleanup hook (Shut) lets go of every log while the threads of the log may still be running, then
-// Node-API finalizes the functions, then the last shared_ptr deletes it. Used by the thread of the environment alone.
+// Lifetime: made when the addon is loaded into the environment. Ends in three steps, in any order
+// relative to garbage collection: the cleanup hook (Shut) lets go of every log while the threads of
+// the log may still be running, then Node-API finalizes the functions, then the last shared_ptr
+// deletes it. Used by the thread of the environment alone.
 #pragma once
 
 #include <node_api.h>
@@ -35,17 +37,22 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void SetErrorFactory(napi_value factory);
   napi_value ErrorFactory() const;  // null when none was set
 
-  // Callbacks of operations under way. A number stands for each, so that nothing outside of this thread names a
-  // JavaScript value. Zero when Node-API refuses; TakeCallback is null for a number that is not there.
+  // Callbacks of operations under way. A number stands for each, so that nothing outside of this
+  // thread names a JavaScript value. Zero when Node-API refuses; TakeCallback is null for a number
+  // that is not there.
   uint32_t KeepCallback(napi_value function);
   napi_value TakeCallback(uint32_t number);
 
-  // Handles of logs that this environment has open. Borrowed: a handle removes itself before it goes.
+  // Handles of logs that this environment has open. Borrowed: a handle removes itself before it
+  // goes.
   void AddHandle(LogHandle* handle) { handles_.insert(handle); }
+
   void RemoveHandle(LogHandle* handle) { handles_.erase(handle); }
 
   const std::shared_ptr<WakeUp>& wake_up() const { return wake_up_; }
+
   napi_env env() const { return env_; }
+
   bool is_shut() const { return shut_; }
 
  private:

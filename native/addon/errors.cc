@@ -20,9 +20,9 @@ napi_value MakePlainError(napi_env env, napi_value code, napi_value message) {
 
 napi_value MakeError(napi_env env, const Status& status) {
   const Environment* const environment = Environment::Of(env);
-  napi_value const factory = environment == nullptr ? nullptr : environment->ErrorFactory();
-  napi_value const code = MakeString(env, base::CodeName(status.code()));
-  napi_value const message = MakeString(env, status.message());
+  const napi_value factory = environment == nullptr ? nullptr : environment->ErrorFactory();
+  const napi_value code = MakeString(env, base::CodeName(status.code()));
+  const napi_value message = MakeString(env, status.message());
   if (code == nullptr || message == nullptr) {
     return nullptr;
   }
@@ -30,7 +30,7 @@ napi_value MakeError(napi_env env, const Status& status) {
     return MakePlainError(env, code, message);
   }
   const bool has_range = status.range_start() != 0 || status.range_end() != 0;
-  napi_value const arguments[] = {
+  const napi_value arguments[] = {
       code, message, has_range ? MakeBigInt(env, status.range_start()) : Undefined(env),
       has_range ? MakeBigInt(env, status.range_end()) : Undefined(env)};
   napi_value error = nullptr;
@@ -45,7 +45,7 @@ napi_value ThrowStatus(napi_env env, const Status& status) {
   if (status.ok()) {
     return nullptr;
   }
-  napi_value const error = MakeError(env, status);
+  const napi_value error = MakeError(env, status);
   if (error != nullptr) {
     // Fails only when an exception is pending already or JavaScript may not run.
     static_cast<void>(napi_throw(env, error));

@@ -24,9 +24,8 @@ uint32_t AnswerFlags(const log::AppendResult& result) {
 // What the scan of a record cannot know, compressed records, is checked by who unpacks them.
 Status CheckRecords(const CallBlock& block, const Bytes& bytes) {
   if (block.count == 0 || block.count > format::kBatchRecordCountMax) {
-    return Status(Code::kInvalidArgument,
-                  base::Format("count is %u, it must be 1 to %u", block.count,
-                               format::kBatchRecordCountMax));
+    return Status(Code::kInvalidArgument, base::Format("count is %u, it must be 1 to %u",
+                                                       block.count, format::kBatchRecordCountMax));
   }
   if ((block.flags & ~format::kCodecMask) != 0) {
     return Status(Code::kInvalidArgument,
@@ -136,9 +135,8 @@ napi_value Seek(napi_env env, napi_callback_info info) {
   }
   Status status = handle->CheckOpen();
   if (status.ok()) {
-    status = by_time
-                 ? handle->core()->SeekTime(block->slot, block->place, &block->next_position)
-                 : handle->core()->Seek(block->slot, block->place, &block->next_position);
+    status = by_time ? handle->core()->SeekTime(block->slot, block->place, &block->next_position)
+                     : handle->core()->Seek(block->slot, block->place, &block->next_position);
   }
   return ThrowStatus(env, status);
 }

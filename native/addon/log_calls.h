@@ -1,20 +1,22 @@
-// The quick calls of a log handle. Each is a closure over its LogHandle, takes its request from the call block and
-// leaves its answer there; what fails throws. None allocates for a call that succeeds.
+// The quick calls of a log handle. Each is a closure over its LogHandle, takes its request from the
+// call block and leaves its answer there; what fails throws. None allocates for a call that
+// succeeds.
 #pragma once
 
 #include <node_api.h>
 
 namespace millrace::addon {
 
-// append(bytes): slot, [start, end), count, flags, durability, epoch, producer, expected_sequence, record_bytes_max
+// append(bytes): slot, [start, end), count, flags, durability, epoch, producer, expected_sequence,
+// record_bytes_max
 //   -> first_sequence, record_count, next_position (its end), answer_flags
 napi_value Append(napi_env env, napi_callback_info info);
 
 // read(target): slot, place (a position), bytes_max
 //   -> position, next_position, first_sequence, next_sequence, batch_count, record_count, bytes
-// The target is a Uint8Array, of which [start, end) takes the copy: when `bytes` is more than that, nothing was copied
-// and the call is made again with a larger one. Null instead of a target answers the ArrayBuffer over the segment, in
-// which the slice begins at view_offset.
+// The target is a Uint8Array, of which [start, end) takes the copy: when `bytes` is more than that,
+// nothing was copied and the call is made again with a larger one. Null instead of a target answers
+// the ArrayBuffer over the segment, in which the slice begins at view_offset.
 napi_value Read(napi_env env, napi_callback_info info);
 
 // seek(byTime): slot, place (a sequence number, or a time in ms) -> next_position
@@ -23,15 +25,16 @@ napi_value Seek(napi_env env, napi_callback_info info);
 // trim(): slot, place (a sequence number)
 napi_value Trim(napi_env env, napi_callback_info info);
 
-// setRoutes(number, table): the open shards of stream `number`, 24 bytes each in the order of their ranges: ending
-// hash key (16 bytes) and shard id (8 bytes), big-endian. A null table forgets them.
+// setRoutes(number, table): the open shards of stream `number`, 24 bytes each in the order of their
+// ranges: ending hash key (16 bytes) and shard id (8 bytes), big-endian. A null table forgets them.
 napi_value SetRoutes(napi_env env, napi_callback_info info);
 
 // putRecords(body): routes, [start, end), durability, epoch, record_bytes_max
 //   -> rows, row_count, put_answer, bytes (of the answer), failed_count
 napi_value PutRecordsCall(napi_env env, napi_callback_info info);
 
-// committedChunk(index): the ArrayBuffer over the slots of 1024 shards, or undefined where there is none yet.
+// committedChunk(index): the ArrayBuffer over the slots of 1024 shards, or undefined where there is
+// none yet.
 napi_value CommittedChunk(napi_env env, napi_callback_info info);
 
 // shardSlot(shard: bigint): number

@@ -44,7 +44,8 @@ struct BlockOwner {
 // The core is given back where waiting for a disk hurts nobody; here, when there is no such thread.
 void ReleaseLater(std::shared_ptr<log::Core> core) {
   const auto release = [core] {
-    // Nobody is left to be told: what was acknowledged is durable, and the next open recovers the rest.
+    // Nobody is left to be told: what was acknowledged is durable, and the next open recovers the
+    // rest.
     static_cast<void>(log::CoreRegistry::Process()->Release(core));
   };
   if (!ControlThread::Run(Lane::kChange, release)) {
@@ -72,9 +73,9 @@ LogHandle::~LogHandle() {
 
 napi_value LogHandle::Create(const std::shared_ptr<Environment>& environment,
                              std::shared_ptr<log::Core> core, napi_value on_wake) {
-  napi_env const env = environment->env();
+  const napi_env env = environment->env();
   auto* const handle = new LogHandle(environment, std::move(core));
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   if (object != nullptr && handle->AddFunctions(object) &&
       napi_create_reference(env, on_wake, 1, &handle->on_wake_) == napi_ok) {
     return object;
@@ -86,7 +87,7 @@ napi_value LogHandle::Create(const std::shared_ptr<Environment>& environment,
 }
 
 bool LogHandle::AddFunctions(napi_value object) {
-  napi_env const env = environment_->env();
+  const napi_env env = environment_->env();
   for (const Function& function : kFunctions) {
     napi_value value = nullptr;
     if (napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.callback, this,
@@ -97,7 +98,7 @@ bool LogHandle::AddFunctions(napi_value object) {
     ++function_count_;
     Set(env, object, function.name, value);
   }
-  napi_value const block =
+  const napi_value block =
       MakeExternalBuffer(env, block_.get(), sizeof(CallBlock), new BlockOwner{block_});
   Set(env, object, "block", block);
   return block != nullptr;
@@ -121,14 +122,13 @@ void LogHandle::Wake() {
   if (!dirty_.exchange(false, std::memory_order_acq_rel) || on_wake_ == nullptr) {
     return;
   }
-  napi_env const env = environment_->env();
+  const napi_env env = environment_->env();
   if (core_ != nullptr && !views_.is_empty()) {
     views_.DetachTrimmed(env, *core_->committed());
   }
   napi_value on_wake = nullptr;
   if (napi_get_reference_value(env, on_wake_, &on_wake) == napi_ok && on_wake != nullptr) {
-    static_cast<void>(
-        napi_call_function(env, Undefined(env), on_wake, 0, nullptr, nullptr));
+    static_cast<void>(napi_call_function(env, Undefined(env), on_wake, 0, nullptr, nullptr));
   }
 }
 

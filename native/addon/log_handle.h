@@ -1,9 +1,10 @@
-// A log as one environment has it open: the functions that TypeScript calls, and what they are bound to.
+// A log as one environment has it open: the functions that TypeScript calls, and what they are
+// bound to.
 //
-// open() answers a plain object whose functions are closures over the handle, so there is no receiver to get wrong.
-// The functions own the handle together: it is deleted when the last of them has been collected. Before that it is let
-// go of in one of three ways, of which each is safe after any other: close (BeginClose), the end of the environment
-// (Shut), or collection without either.
+// open() answers a plain object whose functions are closures over the handle, so there is no
+// receiver to get wrong. The functions own the handle together: it is deleted when the last of them
+// has been collected. Before that it is let go of in one of three ways, of which each is safe after
+// any other: close (BeginClose), the end of the environment (Shut), or collection without either.
 //
 // Used by the thread of its environment alone, except OnCommitted.
 #pragma once
@@ -32,8 +33,9 @@ struct Routes {
 
 class LogHandle : public log::CommitListener {
  public:
-  // The object that TypeScript gets: its functions and the memory of the call block. Takes over one use of `core` in
-  // the registry, also when it fails (null). `on_wake` is called after something was committed or failed.
+  // The object that TypeScript gets: its functions and the memory of the call block. Takes over one
+  // use of `core` in the registry, also when it fails (null). `on_wake` is called after something
+  // was committed or failed.
   static napi_value Create(const std::shared_ptr<Environment>& environment,
                            std::shared_ptr<log::Core> core, napi_value on_wake);
 
@@ -46,8 +48,8 @@ class LogHandle : public log::CommitListener {
   // Calls `on_wake` if something happened since the last time.
   void Wake();
 
-  // Ends the use of the log: later calls answer LOG_CLOSED. Views are detached. The caller gets the core and with it
-  // the duty to give it back to the registry; null when it was closed before.
+  // Ends the use of the log: later calls answer LOG_CLOSED. Views are detached. The caller gets the
+  // core and with it the duty to give it back to the registry; null when it was closed before.
   std::shared_ptr<log::Core> BeginClose();
 
   // The environment ends.
@@ -60,9 +62,13 @@ class LogHandle : public log::CommitListener {
   void SetReferenced(bool is_referenced);
 
   Environment* environment() const { return environment_.get(); }
+
   const std::shared_ptr<log::Core>& core() const { return core_; }
+
   CallBlock* block() const { return block_.get(); }
+
   ViewTable* views() { return &views_; }
+
   std::map<uint32_t, Routes>* routes() { return &routes_; }
 
   // Made at the first PutRecords; null when there is no memory for it.

@@ -19,9 +19,8 @@ constexpr size_t kRoutesPerHandleMax = 1 << 20;
 
 Status ReadRoutes(const log::Core& core, const Bytes& table, Routes* routes) {
   if (table.size % kRouteBytes != 0) {
-    return Status(Code::kInvalidArgument,
-                  base::Format("table: %zu bytes, wanted a multiple of %zu", table.size,
-                               kRouteBytes));
+    return Status(Code::kInvalidArgument, base::Format("table: %zu bytes, wanted a multiple of %zu",
+                                                       table.size, kRouteBytes));
   }
   std::vector<ingest::OpenShard> shards(table.size / kRouteBytes);
   for (size_t i = 0; i < shards.size(); ++i) {
@@ -72,9 +71,9 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   if (block->record_bytes_max != 0) {
     options.record_bytes_max = block->record_bytes_max;
   }
-  if (Status status = put->Run(handle->core().get(), *routes->second.shards,
-                               routes->second.slots.data(), body.data,
-                               static_cast<uint32_t>(body.size), options);
+  if (Status status =
+          put->Run(handle->core().get(), *routes->second.shards, routes->second.slots.data(),
+                   body.data, static_cast<uint32_t>(body.size), options);
       !status.ok()) {
     return status;
   }

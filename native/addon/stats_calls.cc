@@ -11,7 +11,7 @@ using base::Status;
 namespace {
 
 napi_value MakeRange(napi_env env, const log::DamagedRange& range) {
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   SetBigInt(env, object, "start", range.start);
   SetBigInt(env, object, "end", range.end);
   SetBigInt(env, object, "expectedSequenceNumber", range.expected_sequence);
@@ -30,11 +30,14 @@ void Push(napi_env env, napi_value array, size_t index, napi_value value) {
   }
 }
 
-// Counts and sums stay below 2^53 for longer than any disk lasts; positions and sequence numbers are bigint.
-double Number(uint64_t value) { return static_cast<double>(value); }
+// Counts and sums stay below 2^53 for longer than any disk lasts; positions and sequence numbers
+// are bigint.
+double Number(uint64_t value) {
+  return static_cast<double>(value);
+}
 
 napi_value MakeLogStats(napi_env env, const log::CoreStats& stats) {
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   SetNumber(env, object, "shardCount", Number(stats.shard_count));
   SetNumber(env, object, "appendCount", Number(stats.append_count));
   SetNumber(env, object, "appendBytes", Number(stats.append_bytes));
@@ -58,7 +61,7 @@ napi_value MakeLogStats(napi_env env, const log::CoreStats& stats) {
 }
 
 napi_value MakeShardStats(napi_env env, const log::ShardStats& stats) {
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   SetBigInt(env, object, "shard", stats.shard);
   SetBigInt(env, object, "trimmedStart", stats.trimmed_start);
   SetBigInt(env, object, "committedEnd", stats.committed_end);
@@ -75,7 +78,7 @@ napi_value MakeShardStats(napi_env env, const log::ShardStats& stats) {
   SetNumber(env, object, "producerCount", stats.producer_count);
   SetBool(env, object, "sealed", stats.sealed);
   SetBool(env, object, "failed", stats.failed);
-  napi_value const damaged = MakeArray(env);
+  const napi_value damaged = MakeArray(env);
   for (size_t i = 0; i < stats.damaged.size(); ++i) {
     Push(env, damaged, i, MakeRange(env, stats.damaged[i]));
   }
@@ -122,16 +125,16 @@ napi_value Stats(napi_env env, napi_callback_info info) {
 }
 
 napi_value MakeReport(napi_env env, const log::ScrubReport& report) {
-  napi_value const object = MakeObject(env);
+  const napi_value object = MakeObject(env);
   SetNumber(env, object, "segmentCount", Number(report.segment_count));
   SetNumber(env, object, "batchCount", Number(report.batch_count));
   SetNumber(env, object, "recordCount", Number(report.record_count));
   SetNumber(env, object, "bytes", Number(report.bytes));
   SetNumber(env, object, "tornShards", Number(report.torn_shards));
   SetNumber(env, object, "freeSegments", Number(report.free_segments));
-  napi_value const damaged = MakeArray(env);
+  const napi_value damaged = MakeArray(env);
   for (size_t i = 0; i < report.damaged.size(); ++i) {
-    napi_value const range = MakeRange(env, report.damaged[i].range);
+    const napi_value range = MakeRange(env, report.damaged[i].range);
     SetBigInt(env, range, "shard", report.damaged[i].shard);
     Set(env, range, "reason", MakeString(env, report.damaged[i].reason));
     Push(env, damaged, i, range);

@@ -12,9 +12,10 @@ napi_value Stats(napi_env env, napi_callback_info info);
 
 enum class StatsKind : uint32_t {
   kLog = 0,
-  kShard = 1,       // of the slot
-  kShardList = 2,   // BigUint64Array of shard ids
-  kShardState = 3,  // throws why the shard of the slot refuses appends; undefined when it takes them
+  kShard = 1,      // of the slot
+  kShardList = 2,  // BigUint64Array of shard ids
+  kShardState =
+      3,  // throws why the shard of the slot refuses appends; undefined when it takes them
   kCount = 4,
 };
 

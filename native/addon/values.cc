@@ -17,7 +17,8 @@ struct ArrayInfo {
   void* data = nullptr;
 };
 
-// Memory shared with another thread is refused: it could change between the scan of a batch and its copy.
+// Memory shared with another thread is refused: it could change between the scan of a batch and its
+// copy.
 bool ReadArrayInfo(napi_env env, napi_value value, ArrayInfo* info) {
   napi_value buffer = nullptr;
   bool is_array_buffer = false;
@@ -28,7 +29,8 @@ bool ReadArrayInfo(napi_env env, napi_value value, ArrayInfo* info) {
 }
 
 Status NotBytes() {
-  return Status(Code::kInvalidArgument, "bytes: wanted a Uint8Array over memory that is not shared");
+  return Status(Code::kInvalidArgument,
+                "bytes: wanted a Uint8Array over memory that is not shared");
 }
 
 napi_valuetype TypeOf(napi_env env, napi_value value) {
@@ -56,9 +58,9 @@ Status ReadBytes(napi_env env, napi_value value, uint32_t start, uint32_t end, B
     return status;
   }
   if (start > end || end > all.size) {
-    return Status(Code::kInvalidArgument,
-                  Format("bytes: [%u, %u) is not within a Uint8Array of %zu bytes", start, end,
-                         all.size));
+    return Status(
+        Code::kInvalidArgument,
+        Format("bytes: [%u, %u) is not within a Uint8Array of %zu bytes", start, end, all.size));
   }
   *bytes = {all.data + start, end - start};
   return Status();
@@ -114,9 +116,13 @@ bool ReadString(napi_env env, napi_value value, std::string* text) {
   return true;
 }
 
-bool IsFunction(napi_env env, napi_value value) { return TypeOf(env, value) == napi_function; }
+bool IsFunction(napi_env env, napi_value value) {
+  return TypeOf(env, value) == napi_function;
+}
 
-bool IsNull(napi_env env, napi_value value) { return TypeOf(env, value) == napi_null; }
+bool IsNull(napi_env env, napi_value value) {
+  return TypeOf(env, value) == napi_null;
+}
 
 napi_value Undefined(napi_env env) {
   napi_value value = nullptr;

@@ -1,5 +1,6 @@
-// Reading arguments and making values with Node-API. Nothing here throws C++ exceptions; what reads an argument says
-// false for anything that is not exactly what was asked for, and leaves no JavaScript exception pending.
+// Reading arguments and making values with Node-API. Nothing here throws C++ exceptions; what reads
+// an argument says false for anything that is not exactly what was asked for, and leaves no
+// JavaScript exception pending.
 #pragma once
 
 #include <node_api.h>
@@ -13,7 +14,8 @@
 
 namespace millrace::addon {
 
-// The arguments of a call; those that are missing are undefined. `data` is what the function was made with.
+// The arguments of a call; those that are missing are undefined. `data` is what the function was
+// made with.
 template <size_t kCount>
 struct Arguments {
   Arguments(napi_env env, napi_callback_info info) {
@@ -34,7 +36,8 @@ struct Bytes {
   size_t size = 0;
 };
 
-// [start, end) of a Uint8Array that is neither detached nor over shared memory; INVALID_ARGUMENT says what is wrong.
+// [start, end) of a Uint8Array that is neither detached nor over shared memory; INVALID_ARGUMENT
+// says what is wrong.
 base::Status ReadBytes(napi_env env, napi_value value, uint32_t start, uint32_t end, Bytes* bytes);
 
 // A whole Uint8Array.
@@ -74,14 +77,14 @@ inline void SetBool(napi_env env, napi_value object, const char* name, bool flag
   Set(env, object, name, MakeBool(env, flag));
 }
 
-// An ArrayBuffer over memory of ours. `owner` is a new-allocated object that keeps the memory valid: it is deleted
-// when the ArrayBuffer is gone, at once when this fails (null).
+// An ArrayBuffer over memory of ours. `owner` is a new-allocated object that keeps the memory
+// valid: it is deleted when the ArrayBuffer is gone, at once when this fails (null).
 template <typename Owner>
 napi_value MakeExternalBuffer(napi_env env, const void* data, size_t bytes, Owner* owner) {
   napi_value buffer = nullptr;
   const napi_finalize drop = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
-  if (napi_create_external_arraybuffer(env, const_cast<void*>(data), bytes, drop, owner,
-                                       &buffer) != napi_ok) {
+  if (napi_create_external_arraybuffer(env, const_cast<void*>(data), bytes, drop, owner, &buffer) !=
+      napi_ok) {
     delete owner;
     return nullptr;
   }

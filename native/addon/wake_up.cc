@@ -27,9 +27,9 @@ void WakeUp::Signal() {
   }
   const std::lock_guard<std::mutex> lock(mutex_);
   if (function_ != nullptr) {
-    // The queue has no bound, so this fails only when Node closes the function: then nobody listens.
-    static_cast<void>(
-        napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking));
+    // The queue has no bound, so this fails only when Node closes the function: then nobody
+    // listens.
+    static_cast<void>(napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking));
   }
 }
 

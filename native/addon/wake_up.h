@@ -1,8 +1,9 @@
-// Brings news from the log's threads to the event loop of one environment: one threadsafe function, coalesced, so that
-// a sync that covers a thousand appends costs one wake-up and not a thousand.
+// Brings news from the log's threads to the event loop of one environment: one threadsafe function,
+// coalesced, so that a sync that covers a thousand appends costs one wake-up and not a thousand.
 //
-// Order, or a wake-up is lost: who has news stores it first and then sets `scheduled_`; the loop clears `scheduled_`
-// first and then reads the news. Only the change from false to true calls into Node.
+// Order, or a wake-up is lost: who has news stores it first and then sets `scheduled_`; the loop
+// clears `scheduled_` first and then reads the news. Only the change from false to true calls into
+// Node.
 #pragma once
 
 #include <node_api.h>
@@ -15,8 +16,9 @@
 
 namespace millrace::addon {
 
-// The end of an operation that ran on a control thread, to be told on the event loop. Deleted without being told, on
-// any thread, when the environment ends first: so it holds no JavaScript value.
+// The end of an operation that ran on a control thread, to be told on the event loop. Deleted
+// without being told, on any thread, when the environment ends first: so it holds no JavaScript
+// value.
 class Completion {
  public:
   virtual ~Completion() = default;
@@ -25,7 +27,8 @@ class Completion {
 
 class WakeUp {
  public:
-  // `on_loop` is run on the event loop, after the completions, in each wake-up. Null when Node-API refuses.
+  // `on_loop` is run on the event loop, after the completions, in each wake-up. Null when Node-API
+  // refuses.
   static std::shared_ptr<WakeUp> Create(napi_env env, std::function<void()> on_loop);
 
   WakeUp(const WakeUp&) = delete;
@@ -36,12 +39,13 @@ class WakeUp {
   void Signal();
   void Post(std::unique_ptr<Completion> completion);
 
-  // Thread of the environment. While there is at least one reference the event loop stays alive: somebody waits.
+  // Thread of the environment. While there is at least one reference the event loop stays alive:
+  // somebody waits.
   void Reference();
   void Unreference();
 
-  // Thread of the environment, in its cleanup hook: no call reaches Node after this. The threadsafe function itself
-  // belongs to Node, which closes it after this hook.
+  // Thread of the environment, in its cleanup hook: no call reaches Node after this. The threadsafe
+  // function itself belongs to Node, which closes it after this hook.
   void Shut();
 
  private:

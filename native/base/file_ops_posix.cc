@@ -319,6 +319,27 @@ class PosixFiles final : public FileOps {
   }
 };
 
+#if defined(__linux__)
+// Whether all of these pages are in memory, so that reading them does not meet the disk. A walk over
+// page tables alone: populating visits each page and costs as much as its checksum does.
+bool AreResident(uint8_t* start, size_t length) {
+  constexpr size_t kPagesPerCall = 256;
+  const size_t bytes_per_call = kPagesPerCall * SystemPageBytes();
+  for (size_t done = 0; done < length; done += bytes_per_call) {
+    unsigned char resident[kPagesPerCall];
+    const size_t bytes = std::min(bytes_per_call, length - done);
+    if (::mincore(start + done, bytes, resident) != 0) {
+      return false;
+    }
+    const size_t pages = (bytes + SystemPageBytes() - 1) / SystemPageBytes();
+    if (!std::all_of(resident, resident + pages, [](unsigned char it) { return (it & 1) != 0; })) {
+      return false;
+    }
+  }
+  return true;
+}
+#endif
+
 int PosixFiles::Populate(uint8_t* at, uint64_t bytes, bool for_writing) {
 #if defined(__linux__)
   if (bytes == 0) {
@@ -331,6 +352,9 @@ int PosixFiles::Populate(uint8_t* at, uint64_t bytes, bool for_writing) {
   const uint64_t into_page = reinterpret_cast<uintptr_t>(at) % SystemPageBytes();
   uint8_t* const start = at - into_page;
   const size_t length = static_cast<size_t>(bytes + into_page);
+  if (!for_writing && AreResident(start, length)) {
+    return 0;
+  }
   const int advice = for_writing ? kPopulateWrite : kPopulateRead;
   const int populated = RetryInterrupted([&] { return ::madvise(start, length, advice); });
   switch (populated) {

@@ -144,8 +144,8 @@ void Router::DropRefused(const ScannedRequest& request, uint32_t run_index,
   run.count = 0;
   run.bytes = 0;
   run.piece_count = 0;
-  // Never writes at or before a place that is still to be read: at most as many were kept as were
-  // looked at.
+  // In place: no more records are kept than were looked at, so only places already read are
+  // written.
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t index = records[i];
     if (refused[index] == 0) {

@@ -13,16 +13,14 @@
 #include "native/base/md5.h"
 #include "native/ingest/request_scanner.h"
 #include "native/ingest/shard_map.h"
+#include "native/log/options.h"
 
 namespace millrace::ingest {
 
 inline constexpr uint32_t kRoutedRecordsMax = 65'000;  // a run is numbered in 16 bits
 
 // Whole records, byte for byte as they were sent. Points into the body of the request.
-struct Piece {
-  const uint8_t* data;
-  uint32_t bytes;
-};
+using log::Piece;
 
 struct ShardRun {
   uint64_t shard;

@@ -30,11 +30,10 @@ BatchCheck CheckAt(const ScanArea& area, uint64_t at, BatchHeader* header, WorkB
   return check;
 }
 
-void BatchSearch::Run(const ScanArea& area, uint64_t from, uint64_t sequence_min,
-                      WorkBudget* budget) {
+void BatchSearch::Run(const ScanArea& area, uint64_t from, uint64_t sequence_min) {
   done_ = true;
   uint64_t at = from;
-  while (!budget->exhausted() && area.bytes - at >= format::kBatchHeaderBytes) {
+  while (!budget_.exhausted() && area.bytes - at >= format::kBatchHeaderBytes) {
     const uint64_t places = area.bytes - at - format::kBatchHeaderBytes + 1;
     const void* hit = std::memchr(area.data + at, format::kBatchMarker, places);
     if (hit == nullptr) {
@@ -43,12 +42,12 @@ void BatchSearch::Run(const ScanArea& area, uint64_t from, uint64_t sequence_min
     at = static_cast<uint64_t>(static_cast<const uint8_t*>(hit) - area.data);
     BatchHeader header;
     if (!MayBeBatch(area.data + at, area.shard, sequence_min) ||
-        CheckAt(area, at, &header, budget) != BatchCheck::kWhole) {
+        CheckAt(area, at, &header, &budget_) != BatchCheck::kWhole) {
       ++at;
       continue;
     }
     if (!Take(at, header)) {
-      budget->Exhaust();
+      budget_.Exhaust();
     }
     at += header.bytes();
   }

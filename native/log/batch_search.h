@@ -58,12 +58,17 @@ struct BatchRun {
 // then serve every later damage of the same scan.
 class BatchSearch {
  public:
+  // `work_bytes` bounds what it may checksum.
+  explicit BatchSearch(uint64_t work_bytes) : budget_(work_bytes) {}
+
   // Finds the batches of area.shard at or behind `from` whose first sequence number is at least
-  // `sequence_min`. Stops early when the budget runs out, and exhausts it itself when there are
-  // more runs than kRunsMax.
-  void Run(const ScanArea& area, uint64_t from, uint64_t sequence_min, WorkBudget* budget);
+  // `sequence_min`. Stops early when the work runs out or there are more runs than kRunsMax.
+  void Run(const ScanArea& area, uint64_t from, uint64_t sequence_min);
 
   bool done() const { return done_; }
+
+  // False when it had to stop early: there may be more batches than it found.
+  bool complete() const { return !budget_.exhausted(); }
 
   // The runs that end behind `at` are runs()[FirstBehind(at)] and those after it.
   size_t FirstBehind(uint64_t at) const;
@@ -86,6 +91,7 @@ class BatchSearch {
   bool Take(uint64_t at, const BatchHeader& header);
   void ComputeSuffixes();
 
+  WorkBudget budget_;
   std::vector<BatchRun> runs_;
   std::vector<Suffix> suffixes_;
   bool done_ = false;

@@ -35,6 +35,7 @@ const char* FindDifference(const CoreOptions& a, const CoreOptions& b) {
       {a.file_ops == b.file_ops, "file_ops"},
       {a.clock == b.clock, "clock"},
   };
+
   for (const auto& option : options) {
     if (!option.same) {
       return option.name;
@@ -51,8 +52,8 @@ CoreRegistry* CoreRegistry::Process() {
 }
 
 int CoreRegistry::Identify(const std::string& path, Directory* directory) {
-  // Reads names alone, no file of the log: so it does not go through base::FileOps, whose implementations in tests
-  // have no inodes to give.
+  // Reads names alone, no file of the log: so it does not go through base::FileOps, whose
+  // implementations in tests have no inodes to give.
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) {
     return errno;

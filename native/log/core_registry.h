@@ -1,8 +1,8 @@
-// The logs that this process has open, one Core per data directory: several users of one process (worker threads) share
-// it. The only process-wide state above the core.
+// The logs that this process has open, one Core per data directory: several users of one process
+// (worker threads) share it. The only process-wide state above the core.
 //
-// A directory is known by (device, inode), so it does not matter by which path or link it is named. Safe from any
-// thread; Acquire and Release may wait for a disk.
+// A directory is known by (device, inode), so it does not matter by which path or link it is named.
+// Safe from any thread; Acquire and Release may wait for a disk.
 #pragma once
 
 #include <condition_variable>
@@ -26,8 +26,9 @@ class CoreRegistry {
   // The one of this process. Never destroyed.
   static CoreRegistry* Process();
 
-  // The core that is open over `path`, or a new one. Its options must be those it was opened with, else
-  // INVALID_ARGUMENT; otherwise the answers of Core::Open. Waits while another thread opens or closes it.
+  // The core that is open over `path`, or a new one. Its options must be those it was opened with,
+  // else INVALID_ARGUMENT; otherwise the answers of Core::Open. Waits while another thread opens or
+  // closes it.
   base::Status Acquire(const std::string& path, const CoreOptions& options,
                        std::shared_ptr<Core>* core);
 
@@ -66,7 +67,8 @@ class CoreRegistry {
   base::Status Open(const std::string& path, const CoreOptions& options, Place entry,
                     std::shared_ptr<Core>* core);
 
-  mutable std::mutex mutex_;  // 1 in the lock order of core.h; not held while a core opens or closes
+  mutable std::mutex
+      mutex_;  // 1 in the lock order of core.h; not held while a core opens or closes
   std::condition_variable changed_;
   std::list<Entry> entries_;  // under mutex_
 };

@@ -200,11 +200,19 @@ Status Directory::WriteFormat() {
   if (!status.ok()) {
     return status;
   }
-  // The data directory's own entry in its parent, without which a power cut could take all of it.
+  return SyncEntries();
+}
+
+Status Directory::SyncEntries() {
   const size_t slash = path_.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
-  const int error = file_ops_->SyncDirectory(parent);
-  return error == 0 ? Status() : OsError("sync", parent, -error);
+  for (const std::string& directory : {log_path(), path_, parent}) {
+    const int error = file_ops_->SyncDirectory(directory);
+    if (error != 0) {
+      return OsError("sync", directory, -error);
+    }
+  }
+  return Status();
 }
 
 Status Directory::ListSegments(std::vector<uint64_t>* segments,

@@ -40,6 +40,11 @@ class Directory {
   // The layout is complete: the FORMAT file, written last, says so.
   base::Status WriteFormat();
 
+  // Makes the entries durable that lead to what is in here: of the segments, of the files of the directory, and its own
+  // in its parent, without which a power cut could take all of it. An open that follows an unclean stop does this
+  // before it serves anything, as the process before it may have died between a rename and the sync that was due.
+  base::Status SyncEntries();
+
   void Release();
 
   const std::string& path() const { return path_; }

@@ -35,6 +35,18 @@ bool ReadVerifiedEnd(CoreContext* context, VerifiedEnd* end, bool* exists) {
          end->shards.size() == manifest.shards.size();
 }
 
+// A file that has lost its end gets it back as zeros; that these were not written shows when they are read.
+bool RestoreIfShort(CoreContext* context, const SegmentFile& file) {
+  const int fd = context->file_ops->Open(file.path(), base::OpenMode::kRead);
+  if (fd < 0) {
+    return false;
+  }
+  const int64_t size = context->file_ops->Size(fd);
+  context->file_ops->Close(fd);  // opened for reading
+  return size >= 0 && (static_cast<uint64_t>(size) >= file.bytes() ||
+                       RestoreLength(context, file).ok());
+}
+
 bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
                        const std::set<uint64_t>& files, ShardStart* start) {
   const auto manifest = context->manifest.contents().shards.find(verified.shard);
@@ -50,9 +62,13 @@ bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
   start->epoch = static_cast<uint32_t>(verified.epoch);
   start->sealed = manifest->second.sealed;
   start->tail_proven = verified.tail_proven != 0;
+  bool last_is_missing = false;
   for (const VerifiedSegment& one : verified.segments) {
     if (files.count(one.file_id) == 0) {
-      return false;  // a file is missing: recovery finds out what that means
+      start->damaged.push_back(
+          {one.base_position, one.end_position, one.first_sequence, one.next_sequence});
+      last_is_missing = &one == &verified.segments.back();
+      continue;
     }
     auto segment = std::make_shared<Segment>();
     segment->file = std::make_shared<SegmentFile>(
@@ -67,9 +83,12 @@ bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
     segment->last_arrival_millis = one.last_arrival_millis;
     segment->epoch = static_cast<uint32_t>(one.epoch);
     segment->sealed = one.sealed != 0;
+    if (!RestoreIfShort(context, *segment->file)) {
+      return false;
+    }
     start->segments.push_back(std::move(segment));
   }
-  if (!verified.last_index.empty() && !start->segments.empty()) {
+  if (!verified.last_index.empty() && !last_is_missing) {
     Segment& last = *start->segments.back();
     last.active_index = std::make_unique<SegmentIndex>();
     const IndexIdentity identity{context->directory.id(), verified.shard, last.base_position,
@@ -119,10 +138,7 @@ Status Recover(CoreContext* context, std::vector<ShardStart>* shards) {
   const ManifestContents& manifest = context->manifest.contents();
   Status status =
       FindSegments(context->file_ops, context->directory, manifest, &found, &free);
-  // Entries that only the page cache knows of must be on disk before anything in those files is served.
-  const std::string log_path = context->directory.log_path();
-  const int error = status.ok() ? context->file_ops->SyncDirectory(log_path) : 0;
-  status = error == 0 ? status : OsError("sync", log_path, -error);
+  status = status.ok() ? context->directory.SyncEntries() : status;
   std::map<uint64_t, FoundShard> by_shard;
   for (FoundShard& one : found) {
     for (const FoundSegment& segment : one.segments) {

@@ -37,9 +37,10 @@ uint64_t AfterLastNonzero(const uint8_t* data, uint64_t start, uint64_t end) {
   return end;
 }
 
+// Half of it is for the search, so that bytes which are costly to search leave the rest its means.
 uint64_t WorkBytes(const ScanInput& input) {
   const uint64_t bytes = std::min(input.bytes, (UINT64_MAX - kScanWorkBytesMin) / kScanWorkFactor);
-  return kScanWorkFactor * bytes + kScanWorkBytesMin;
+  return (kScanWorkFactor * bytes + kScanWorkBytesMin) / 2;
 }
 
 class Scan {
@@ -81,7 +82,7 @@ class Scan {
 };
 
 Scan::Scan(const ScanInput& input, BatchVisitor* visitor)
-    : input_(input), visitor_(visitor), budget_(WorkBytes(input)) {
+    : input_(input), visitor_(visitor), budget_(WorkBytes(input)), search_(WorkBytes(input)) {
   area_ = {.data = input.data,
            .bytes = input.bytes,
            .base_position = input.base_position,
@@ -159,10 +160,10 @@ Scan::Look Scan::LookAtWhole(const BatchHeader& header) const {
 LaterBatch Scan::FindLater(FoundBytes found) {
   const bool may_follow = found != FoundBytes::kEndOfData && found != FoundBytes::kZeros;
   if (may_follow && !search_.done()) {
-    search_.Run(area_, at_, result_.next_sequence, &budget_);
+    search_.Run(area_, at_, result_.next_sequence);
   }
   // With the work cut off a later batch may exist: the careful answer refuses and cuts nothing.
-  if (budget_.exhausted() && may_follow) {
+  if ((budget_.exhausted() || !search_.complete()) && may_follow) {
     return LaterBatch::kSyncedBeyond;
   }
   const size_t behind = search_.FirstBehind(at_);
@@ -213,18 +214,17 @@ void Scan::AddDamage(const DamagedRange& range) {
 }
 
 // Whole batches lead to the recorded end, yet not to its number: a range without bytes says which
-// numbers are missing.
+// numbers are missing. A recorded number below theirs takes nothing from whole batches.
 void Scan::CompareWithRecordedEnd() {
   if (!input_.has_recorded_end || position() != input_.recorded_end ||
-      result_.next_sequence == input_.recorded_next_sequence) {
+      result_.next_sequence >= input_.recorded_next_sequence) {
     return;
   }
-  const uint64_t next = std::max(result_.next_sequence, input_.recorded_next_sequence);
   AddDamage({.start = position(),
              .end = position(),
              .expected_sequence = result_.next_sequence,
-             .next_sequence = next});
-  result_.next_sequence = next;
+             .next_sequence = input_.recorded_next_sequence});
+  result_.next_sequence = input_.recorded_next_sequence;
 }
 
 ScanResult Scan::Finish(const RecoveryDecision& decision) {

@@ -126,7 +126,9 @@ Resume Resync::Find() {
 // compressed payload may have planted one.
 bool Resync::HeaderMostlyIntact() const {
   constexpr int kSpoiledMax = 2;
-  if (area_.bytes - damage_.at < kBatchHeaderBytes) {
+  // No count that a header can hold may lead past the last number there is.
+  const bool room_for_count = damage_.expected_sequence <= UINT64_MAX - UINT32_MAX;
+  if (area_.bytes - damage_.at < kBatchHeaderBytes || !room_for_count) {
     return false;
   }
   const uint8_t* at = area_.data + damage_.at;
@@ -289,11 +291,8 @@ Resume Resync::ByRefusingAll() {
   const uint64_t room = UINT64_MAX - damage_.expected_sequence;
   const uint64_t number_max =
       damage_.expected_sequence + std::min(room, places * format::kBatchRecordCountMax);
-  if (budget_->exhausted()) {
-    return {area_.bytes, number_max};
-  }
   const std::vector<BatchRun>& runs = Runs();
-  if (budget_->exhausted()) {
+  if (budget_->exhausted() || !search_->complete()) {
     return {area_.bytes, number_max};
   }
   Resume resume{damage_.at, damage_.expected_sequence};
@@ -323,7 +322,7 @@ bool Resync::Closes(const Witness& witness) {
 bool Resync::NobodyElseClaims(uint64_t at, uint64_t sequence) {
   const std::vector<BatchRun>& runs = Runs();
   ChargeRuns();
-  if (budget_->exhausted()) {
+  if (!search_->complete()) {
     return false;
   }
   for (size_t i = search_->FirstBehind(damage_.at); i < runs.size(); ++i) {
@@ -361,7 +360,7 @@ size_t Resync::FirstVouchedBehind(uint64_t at) const {
 
 const std::vector<BatchRun>& Resync::Runs() {
   if (!search_->done()) {
-    search_->Run(area_, damage_.at, damage_.expected_sequence, budget_);
+    search_->Run(area_, damage_.at, damage_.expected_sequence);
   }
   return search_->runs();
 }

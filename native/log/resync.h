@@ -5,14 +5,13 @@
 // payload says that a batch starts there:
 //
 //   1. The damaged batch itself. Two witnesses say where it ends: its length field, and its
-//   records, which the broker
-//      checked when it took them (an array, a string and a binary each, `count` of them). When both
-//      agree, the place is certain. When one is damaged, the other must close both ways, in bytes
-//      (a whole batch stands there, or the recorded end) and in numbers (it continues with exactly
-//      the number that the witness calls for), and no other whole batch behind the damage may claim
-//      that number: a flipped length that lands on a planted copy is found out by the real batch.
-//      When X holds whole batches out of order, their lengths lead to the place behind them, if
-//      their numbers fill the gap exactly.
+//      records, which the broker checked when it took them (an array, a string and a binary each,
+//      `count` of them; zeros in a marker batch). When both agree, the place is certain. When one
+//      is damaged, the other must close both ways, in bytes (a whole batch stands there, or the
+//      recorded end) and in numbers (it continues with exactly the number that the witness calls
+//      for), and no other whole batch behind the damage may claim that number: a flipped length
+//      that lands on a planted copy is found out by the real batch. When X holds whole batches out
+//      of order, their lengths lead to the place behind them, if their numbers fill the gap.
 //   2. The next position that the caller vouches for, when a whole batch of this shard stands
 //   there.
 //   3. A run of whole batches longer than any batch can be: its later part is no payload.

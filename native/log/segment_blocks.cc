@@ -4,6 +4,7 @@
 
 #include "native/base/crc32c.h"
 #include "native/format/batch_format.h"
+#include "native/log/batch_view.h"
 
 namespace millrace::log {
 
@@ -16,6 +17,13 @@ namespace {
 
 uint32_t ChecksumOf(const void* structure, size_t bytes_before_crc) {
   return format::MaskCrc(base::Crc32c(0, structure, bytes_before_crc));
+}
+
+// Whether the batch header in `bytes` is that of the first batch of the segment.
+bool BeginsWith(const uint8_t* bytes, const SegmentHeader& header) {
+  BatchHeader batch;
+  return ReadBatchHeader(bytes, format::kBatchBytesMax, &batch) == BatchCheck::kWhole &&
+         batch.shard == header.shard && batch.first_sequence == header.first_sequence;
 }
 
 }  // namespace
@@ -66,22 +74,36 @@ Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& pat
   }
   SegmentHeader first{};
   const HeaderCheck first_check = CheckSegmentHeader(head, directory_id, &first);
-  // A file may have lost its end, or got bytes that are not its own: the header knows how long it is.
-  const uint64_t whole_bytes = first_check == HeaderCheck::kGood ? first.file_bytes : file_bytes;
+  // The trailer is at the end of the file, unless the file has lost its end or got bytes that are not its own: then the
+  // header knows how long it should be.
   uint8_t trailer[format::kSegmentSealAt + sizeof(SegmentSeal)] = {};
-  if (whole_bytes >= format::kSegmentOverheadBytes) {
-    got = file_ops->PRead(fd, trailer, sizeof trailer,
-                          whole_bytes - format::kSegmentTrailerBlockBytes);
-  }
-  if (got < 0) {
-    return OsError("read", path, static_cast<int>(-got));
-  }
   SegmentHeader copy{};
-  const HeaderCheck copy_check = CheckSegmentHeader(trailer, directory_id, &copy);
-  // Two good headers that differ: the file changed hands and a power cut kept one of the two. The front is synced
-  // after the copy and before anything in the segment is acknowledged, so the front tells the acknowledged life.
-  blocks->header_check = first_check == HeaderCheck::kAbsent ? copy_check : first_check;
-  blocks->header = first_check == HeaderCheck::kAbsent ? copy : first;
+  HeaderCheck copy_check = HeaderCheck::kAbsent;
+  for (const uint64_t whole_bytes : {file_bytes, first.file_bytes}) {
+    if (copy_check == HeaderCheck::kAbsent && whole_bytes >= format::kSegmentOverheadBytes) {
+      got = file_ops->PRead(fd, trailer, sizeof trailer,
+                            whole_bytes - format::kSegmentTrailerBlockBytes);
+      copy_check = CheckSegmentHeader(trailer, directory_id, &copy);
+    }
+    if (got < 0) {
+      return OsError("read", path, static_cast<int>(-got));
+    }
+  }
+  // Two good headers that differ: the file changed hands and a power cut kept one of the two, or a write went astray.
+  // The batches behind the header tell whose file it is. Where they do not, it is the front, which is synced after the
+  // copy and before anything in the segment is acknowledged.
+  bool use_copy = first_check == HeaderCheck::kAbsent;
+  if (first_check == HeaderCheck::kGood && copy_check == HeaderCheck::kGood &&
+      std::memcmp(&first, &copy, sizeof first) != 0) {
+    uint8_t batch[format::kBatchHeaderBytes] = {};
+    got = file_ops->PRead(fd, batch, sizeof batch, format::kSegmentHeaderBlockBytes);
+    if (got < 0) {
+      return OsError("read", path, static_cast<int>(-got));
+    }
+    use_copy = !BeginsWith(batch, first) && BeginsWith(batch, copy);
+  }
+  blocks->header_check = use_copy ? copy_check : first_check;
+  blocks->header = use_copy ? copy : first;
   blocks->file_bytes = file_bytes;
   blocks->sealed = blocks->header_check == HeaderCheck::kGood &&
                    CheckSegmentSeal(trailer + format::kSegmentSealAt, blocks->header, &blocks->seal);

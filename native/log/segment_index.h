@@ -18,7 +18,7 @@ namespace millrace::log {
 
 // A point is kept for the first batch and then for each batch that starts at least this far behind
 // the last point.
-inline constexpr uint64_t kIndexIntervalBytes = 16 * 1024;
+inline constexpr uint64_t kIndexIntervalBytes = 4 * 1024;
 
 struct IndexPoint {
   uint32_t relative_position = 0;  // to the base position of the segment

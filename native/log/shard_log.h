@@ -93,15 +93,19 @@ class ShardLog {
   base::Status ViewOfPosition(uint64_t position, SegmentView* view) const;
   base::Status ViewOfSequence(uint64_t sequence, SegmentView* view) const;
 
-  // The first segment with a batch that arrived at `millis` or later; null when there is none.
-  void ViewOfTime(uint64_t millis, SegmentView* view) const;
+  // The first segment that ends behind `from` with a batch that arrived at `millis` or later; null when there is none.
+  void ViewOfTime(uint64_t millis, uint64_t from, SegmentView* view) const;
 
   uint64_t committed_end() const;
   void AddDamage(const DamagedRange& range);
   bool FindDamage(uint64_t position, DamagedRange* range) const;
+  bool FindDamagedSequence(uint64_t sequence, DamagedRange* range) const;
 
   // Moves the trimmed start to `position`, the start of the batch that holds `first_sequence`; never back.
   void SetTrimmed(uint64_t position, uint64_t first_sequence);
+
+  // The starts of batches that the index of the active segment vouches for; empty for any other segment.
+  std::vector<uint64_t> ActiveVouched(const Segment& segment) const;
 
   // For scrub: the committed segments as they are now.
   std::vector<SegmentView> Views() const;

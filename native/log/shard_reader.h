@@ -7,6 +7,7 @@
 
 #include "native/base/status.h"
 #include "native/log/core_context.h"
+#include "native/log/segment_walk.h"
 #include "native/log/shard_log.h"
 
 namespace millrace::log {
@@ -25,15 +26,17 @@ class ShardReader {
   base::Status Scrub(const SegmentView& view, ScrubReport* report);
 
  private:
-  struct Walk;
-
-  base::Status OpenWalk(const SegmentView& view, IndexPoint start, Walk* walk);
-  base::Status StartPoint(const SegmentView& view, IndexPoint (SegmentIndex::*find)(uint64_t) const,
-                          uint64_t wanted, IndexPoint* point);
-  base::Status CheckBoundary(const SegmentView& view, uint64_t position, Walk* walk);
-  base::Status Damaged(const SegmentView& view, uint64_t position);
+  base::Status StartPoint(const SegmentView& view,
+                          IndexPoint (SegmentIndex::*find)(uint64_t) const, uint64_t wanted,
+                          IndexPoint* point);
+  base::Status OpenAt(const SegmentView& view, uint64_t position, SegmentWalk* walk);
+  base::Status OpenThoroughly(const SegmentView& view, uint64_t position, SegmentWalk* walk);
   base::Status FindBatch(uint64_t sequence, uint64_t* position, uint64_t* first_sequence);
-  base::Status StepOver(const SegmentView& view, Walk* walk);
+  base::Status WalkToSequence(const SegmentView& view, uint64_t sequence, SegmentWalk* walk,
+                              bool* found);
+  base::Status WalkToTime(const SegmentView& view, uint64_t millis, uint64_t from,
+                          SegmentWalk* walk, bool* found);
+  base::Status Damaged(const DamagedRange& range) const;
 
   CoreContext* const context_;
   ShardLog* const shard_;

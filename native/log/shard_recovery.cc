@@ -49,6 +49,24 @@ class TailVisitor : public BatchVisitor {
   bool complete_ = true;
 };
 
+// The highest `synced upto` in a segment, whatever it holds.
+Status PeekSynced(const Segment& segment, uint64_t* synced_upto) {
+  std::shared_ptr<const Mapping> mapping;
+  Status status = Mapping::Open(segment.file, &mapping);
+  status = status.ok() ? mapping->Touch(0, mapping->bytes()) : status;
+  if (!status.ok()) {
+    return status;
+  }
+  ScanInput input;
+  input.data = mapping->data() + format::kSegmentHeaderBlockBytes;
+  input.bytes = segment.file->bytes() - format::kSegmentOverheadBytes;
+  input.base_position = input.start_position = segment.base_position;
+  input.shard = segment.shard;
+  input.expected_sequence = segment.first_sequence;
+  *synced_upto = ScanSegment(input, nullptr).synced_upto_max;
+  return Status();
+}
+
 class Planner {
  public:
   Planner(CoreContext* context, uint64_t shard, const ManifestShard& manifest, RecoveryPlan* plan)
@@ -67,7 +85,6 @@ class Planner {
  private:
   Status LoadTable(const std::vector<FoundSegment>& segments);
   Status ScanTail(const FoundSegment& found, bool last, bool durable_end, const Segment* next);
-  Status PeekSynced(const Segment& segment, uint64_t* synced_upto);
   void NoteGap(const Segment& next);
   void Take(const std::shared_ptr<Segment>& segment);
   void Finish();
@@ -132,24 +149,6 @@ Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
                             : Status(Code::kLimitExceeded, "out of memory for the duplicate table");
 }
 
-// The highest `synced upto` in a segment, whatever it holds.
-Status Planner::PeekSynced(const Segment& segment, uint64_t* synced_upto) {
-  std::shared_ptr<const Mapping> mapping;
-  Status status = Mapping::Open(segment.file, &mapping);
-  status = status.ok() ? mapping->Touch(0, mapping->bytes()) : status;
-  if (!status.ok()) {
-    return status;
-  }
-  ScanInput input;
-  input.data = mapping->data() + format::kSegmentHeaderBlockBytes;
-  input.bytes = segment.file->bytes() - format::kSegmentOverheadBytes;
-  input.base_position = input.start_position = segment.base_position;
-  input.shard = segment.shard;
-  input.expected_sequence = segment.first_sequence;
-  *synced_upto = ScanSegment(input, nullptr).synced_upto_max;
-  return Status();
-}
-
 Status Planner::ScanTail(const FoundSegment& found, bool last, bool durable_end,
                          const Segment* next) {
   const std::shared_ptr<Segment>& segment = found.segment;
@@ -201,28 +200,35 @@ Status Planner::Run(FoundShard found) {
       plan_->disowned.push_back(segment);  // an earlier recovery cut the log before it
       continue;
     }
+    bool gap_is_durable = true;
+    if (segment->base_position > plan_->start.end_position && plan_->start.segments.empty()) {
+      SegmentProof proof;
+      status = FindProof(segments, at, &proof);
+      gap_is_durable = proof.sealed || proof.synced_upto > plan_->start.end_position;
+    }
+    if (!status.ok() || !gap_is_durable) {
+      // Nothing before it has been on disk: its own first page was written back early, no more.
+      for (; status.ok() && at < segments.size(); ++at) {
+        plan_->disowned.push_back(segments[at].segment);
+      }
+      break;
+    }
     NoteGap(*segment);
     if (segments[at].sealed) {
       plan_->proven = std::max(plan_->proven, segment->end_position);
       Take(segment);
       continue;
     }
-    // What later segments prove of this one: a seal, or a batch that was written after its end had been synced.
-    later_synced_upto_ = 0;
-    bool later_sealed = false;
-    for (size_t later = at + 1; status.ok() && later < segments.size(); ++later) {
-      uint64_t synced_upto = 0;
-      later_sealed = later_sealed || segments[later].sealed;
-      status = PeekSynced(*segments[later].segment, &synced_upto);
-      later_synced_upto_ = std::max(later_synced_upto_, synced_upto);
-    }
+    SegmentProof later;
+    status = FindProof(segments, at + 1, &later);
     if (!status.ok()) {
       break;
     }
+    later_synced_upto_ = later.synced_upto;
     const bool last = at + 1 == segments.size();
     const Segment* const next = last ? nullptr : segments[at + 1].segment.get();
     const bool durable_end =
-        next != nullptr && (later_sealed || later_synced_upto_ >= next->base_position);
+        next != nullptr && (later.sealed || later_synced_upto_ >= next->base_position);
     status = ScanTail(segments[at], last, durable_end, next);
     Take(segment);
     const bool goes_on = last || segment->end_position == next->base_position;
@@ -260,6 +266,8 @@ void Planner::Finish() {
     plan_->tails.clear();
     start.end_position = start.trimmed_start;
     start.next_sequence = std::max(start.next_sequence, start.first_sequence);
+    // Which batches its producers sent after those that are left is unknown, so each may go on at any number.
+    duplicates_.Clear();
   }
   start.duplicates = std::move(duplicates_);
   plan_->marker_only = records_end_ <= plan_->proven;
@@ -268,6 +276,17 @@ void Planner::Finish() {
 }
 
 }  // namespace
+
+Status FindProof(const std::vector<FoundSegment>& segments, size_t at, SegmentProof* proof) {
+  Status status;
+  for (; status.ok() && at < segments.size(); ++at) {
+    uint64_t synced_upto = 0;
+    proof->sealed = proof->sealed || segments[at].sealed;
+    status = PeekSynced(*segments[at].segment, &synced_upto);
+    proof->synced_upto = std::max(proof->synced_upto, synced_upto);
+  }
+  return status;
+}
 
 Status PlanRecovery(CoreContext* context, uint64_t shard, const ManifestShard& manifest,
                     FoundShard found, RecoveryPlan* plan) {

@@ -24,6 +24,15 @@ struct RecoveryPlan {
   bool marker_only = false;                         // nothing but marker batches beyond `proven`
 };
 
+// What segments say of the log before them.
+struct SegmentProof {
+  bool sealed = false;       // one of them is sealed, so all before it had been on disk
+  uint64_t synced_upto = 0;  // the highest in a batch: so far the log had been on disk
+};
+
+// What the segments of a shard from number `at` on prove.
+base::Status FindProof(const std::vector<FoundSegment>& segments, size_t at, SegmentProof* proof);
+
 // Decides. `manifest` is what the manifest says of the shard, `found` what the files say.
 base::Status PlanRecovery(CoreContext* context, uint64_t shard, const ManifestShard& manifest,
                           FoundShard found, RecoveryPlan* plan);

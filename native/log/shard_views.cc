@@ -107,14 +107,15 @@ Status ShardLog::ViewOfSequence(uint64_t sequence, SegmentView* view) const {
   return Status();
 }
 
-void ShardLog::ViewOfTime(uint64_t millis, SegmentView* view) const {
+void ShardLog::ViewOfTime(uint64_t millis, uint64_t from, SegmentView* view) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   view->segment = nullptr;
   view->limit = committed_end_;
   view->limit_sequence = committed_next_sequence_;
-  const auto found = std::lower_bound(
-      segments_.begin(), segments_.end(), millis,
-      [](const auto& segment, uint64_t wanted) { return segment->last_arrival_millis < wanted; });
+  const auto found =
+      std::find_if(segments_.begin(), segments_.end(), [millis, from](const auto& segment) {
+        return segment->last_arrival_millis >= millis && segment->end_position > from;
+      });
   if (found == segments_.end() || (*found)->base_position >= committed_end_) {
     return;
   }
@@ -123,6 +124,12 @@ void ShardLog::ViewOfTime(uint64_t millis, SegmentView* view) const {
   if (view->active) {
     view->start = view->segment->active_index->FindTime(millis);
   }
+}
+
+std::vector<uint64_t> ShardLog::ActiveVouched(const Segment& segment) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return segment.active_index == nullptr ? std::vector<uint64_t>{}
+                                         : segment.active_index->VouchedPositions();
 }
 
 std::vector<SegmentView> ShardLog::Views() const {
@@ -161,6 +168,17 @@ bool ShardLog::FindDamage(uint64_t position, DamagedRange* range) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const DamagedRange& one : damaged_) {
     if (one.start <= position && position < one.end) {
+      *range = one;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool ShardLog::FindDamagedSequence(uint64_t sequence, DamagedRange* range) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const DamagedRange& one : damaged_) {
+    if (one.expected_sequence <= sequence && sequence < one.next_sequence) {
       *range = one;
       return true;
     }

@@ -5,6 +5,7 @@
 #include "native/log/manifest.h"
 #include "native/log/open_directory.h"
 #include "native/log/segment_check.h"
+#include "native/log/shard_recovery.h"
 
 namespace millrace::log {
 
@@ -25,8 +26,25 @@ void NoteGap(uint64_t shard, uint64_t end, uint64_t next_sequence, const Segment
 Status VerifyShard(const FoundShard& shard, const ManifestShard& manifest, ScrubReport* report) {
   uint64_t end = manifest.trimmed_start;
   uint64_t next_sequence = manifest.first_sequence;
-  for (const FoundSegment& found : shard.segments) {
+  bool sealed_before = false;
+  for (size_t at = 0; at < shard.segments.size(); ++at) {
+    const FoundSegment& found = shard.segments[at];
     const Segment& segment = *found.segment;
+    if (at != 0 && segment.base_position < end) {
+      continue;  // an earlier recovery cut the log before it
+    }
+    if (segment.base_position > end && !sealed_before) {
+      SegmentProof proof;
+      Status peeked = FindProof(shard.segments, at, &proof);
+      if (!peeked.ok()) {
+        return peeked;
+      }
+      if (!proof.sealed && proof.synced_upto <= end) {
+        ++report->torn_shards;  // from here on nothing had been on disk
+        return Status();
+      }
+    }
+    sealed_before = found.sealed;
     NoteGap(shard.shard, end, next_sequence, segment, report);
     Status status;
     if (found.sealed) {

@@ -1,0 +1,248 @@
+// E1 and E2: appends of 500-record batches in C++ with `os` durability, against the plain copy-and-checksum loop over the same kind of
+// memory: warm segments on disk and on tmpfs (part warm), fresh and recycled ones with the helper thread prefaulting (part cold).
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/native/harness/batch_source.h"
+#include "bench/native/harness/bench_log.h"
+#include "bench/native/harness/mapped_file.h"
+#include "bench/native/harness/plain_loop.h"
+#include "bench/native/harness/report.h"
+#include "bench/native/harness/run_options.h"
+#include "bench/native/harness/scratch_directory.h"
+#include "bench/native/harness/warm_file_ops.h"
+
+namespace millrace::bench {
+
+namespace {
+
+constexpr uint32_t kRecords = 500;
+constexpr uint32_t kRecordSizes[] = {100, 1024};
+constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
+
+// Stays well below the point at which the kernel slows writers down: a few GB of dirty pages.
+struct Effort {
+  uint32_t segments;  // written per repetition
+  int repetitions;
+};
+
+std::string SizeName(uint32_t record_bytes) {
+  return record_bytes == 1024 ? "1 KiB" : base::Format("%u B", record_bytes);
+}
+
+double RecordsPerSecond(uint64_t batches, double seconds) {
+  return static_cast<double>(batches * kRecords) / seconds;
+}
+
+Row MakeRow(const std::string& name, uint32_t record_bytes, const Effort& effort,
+            const Series& rates, const char* memory) {
+  Row row(name);
+  row.Param("recordBytes", uint64_t{record_bytes})
+      .Param("recordsPerBatch", uint64_t{kRecords})
+      .Param("bytesPerRepetition", effort.segments * kSegmentBytes)
+      .Param("durability", "os")
+      .Param("memory", memory)
+      .Value(rates, "records/s")
+      .Info("gigabytesPerSecond", rates.Median() * record_bytes / 1e9);
+  return row;
+}
+
+struct Sample {
+  double rate;
+  double faults;
+};
+
+// Appends as many batches as fit into the segments, starting at the beginning of one.
+Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records,
+                 uint64_t batches) {
+  const uint64_t faults = ThreadUsage().minor_faults;
+  const double start = NowSeconds();
+  for (uint64_t i = 0; i < batches; ++i) {
+    bench_log.Append(bench_log.slots()[0], records, kRecords);
+  }
+  const double seconds = NowSeconds() - start;
+  return {RecordsPerSecond(batches, seconds),
+          static_cast<double>(ThreadUsage().minor_faults - faults)};
+}
+
+// The same bytes through the plain loop, file after file.
+double LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
+               const std::vector<uint8_t>& records, uint64_t batches_per_file, uint32_t* work) {
+  const double start = NowSeconds();
+  for (const auto& file : files) {
+    *work = *work * 31 + WriteBatches(file->data() + format::kSegmentHeaderBlockBytes, batches_per_file,
+                          records);
+  }
+  return RecordsPerSecond(batches_per_file * files.size(), NowSeconds() - start);
+}
+
+std::vector<std::unique_ptr<MappedFile>> MakeFiles(const std::string& directory, uint32_t count) {
+  std::vector<std::unique_ptr<MappedFile>> files;
+  for (uint32_t i = 0; i < count; ++i) {
+    files.push_back(
+        std::make_unique<MappedFile>(directory + "/plain-" + std::to_string(i), kSegmentBytes));
+  }
+  return files;
+}
+
+uint64_t BatchesPerSegment(const std::vector<uint8_t>& records) {
+  return (kSegmentBytes - format::kSegmentOverheadBytes - format::kBatchHeaderBytes) /
+         BatchBytes(records);
+}
+
+// Every record that was appended must be there, or the rate means nothing.
+std::string CheckCount(const BenchLog& bench_log) {
+  const log::ShardStats stats = bench_log.StatsOf(bench_log.slots()[0]);
+  MILLRACE_CHECK(stats.committed_next_sequence == stats.next_sequence);
+  return std::to_string(stats.next_sequence - 1) + " records";
+}
+
+void BenchWarm(const RunOptions& options, const std::string& parent, const char* where,
+               uint32_t record_bytes, Report* report) {
+  const Effort effort = options.Pick<Effort>({6, 9}, {3, 5}, {1, 1});
+  const ScratchDirectory scratch(parent);
+  const std::vector<uint8_t> records = PackRecords(kRecords, record_bytes);
+  const uint64_t per_segment = BatchesPerSegment(records);
+  WarmFileOps warm;
+  log::CoreOptions core_options = BenchOptions(kSegmentBytes);
+  core_options.file_ops = &warm;
+  core_options.spare_segments = effort.segments + 1;
+  core_options.idle_marker_millis = 60'000;  // an idle shard lets go of its map
+  const BenchLog bench_log(scratch.path() + "/log", core_options, 1);
+  auto files = MakeFiles(scratch.path(), effort.segments);
+  PinToLastProcessor();
+  Series rates;
+  Series limits;
+  Series faults;
+  uint32_t work = 0;
+  for (int repetition = -1; repetition < effort.repetitions; ++repetition) {
+    bench_log.FillSegment(bench_log.slots()[0], records, kRecords);
+    bench_log.WaitForSpares(effort.segments);
+    MustWork(bench_log.core()->Flush());
+    warm.Hold(true);
+    const Sample sample = AppendRun(bench_log, records, per_segment * effort.segments);
+    warm.Hold(false);
+    for (const auto& file : files) {
+      file->Recycle();
+      file->Populate();
+    }
+    const double limit = LoopRun(files, records, per_segment, &work);
+    bench_log.TrimAll();
+    if (repetition >= 0) {  // the first is the warm-up
+      rates.Add(sample.rate);
+      faults.Add(sample.faults);
+      limits.Add(limit);
+    }
+  }
+  Row row = MakeRow("append " + SizeName(record_bytes) + ", warm, " + where, record_bytes, effort,
+                    rates, "populated maps of recycled files");
+  report->Add(row.Limit("copy + CRC loop, populated map", limits.Median(), "records/s")
+                  .Info("minorFaults", faults.Median())
+                  .Check(CheckCount(bench_log) + base::Format(", loop %08x", work)));
+}
+
+// What E2 compares: the log, the loop on populated pages, the loop that takes its faults as it goes.
+struct ColdFigures {
+  Series log;
+  Series populated;
+  Series faulting;
+  Series faults;
+};
+
+void AddColdRows(const std::string& state, uint32_t record_bytes, const Effort& effort,
+                 const ColdFigures& figures, const std::string& check, Report* report) {
+  const std::string name = "append " + SizeName(record_bytes) + ", " + state;
+  report->Add(MakeRow(name, record_bytes, effort, figures.log, state.c_str())
+                  .Limit("copy + CRC loop, populated map", figures.populated.Median(), "records/s")
+                  .Info("minorFaults", figures.faults.Median())
+                  .Check(check));
+  report->Add(MakeRow(name + ", against demand faults", record_bytes, effort, figures.log,
+                      state.c_str())
+                  .Limit("copy + CRC loop, demand faults", figures.faulting.Median(), "records/s")
+                  .Check(check));
+}
+
+void BenchFresh(const RunOptions& options, uint32_t record_bytes, Report* report) {
+  const Effort effort = options.Pick<Effort>({4, 5}, {2, 3}, {1, 1});
+  const std::vector<uint8_t> records = PackRecords(kRecords, record_bytes);
+  const uint64_t per_segment = BatchesPerSegment(records);
+  ColdFigures figures;
+  std::string check;
+  uint32_t work = 0;
+  for (int repetition = 0; repetition < effort.repetitions; ++repetition) {
+    const ScratchDirectory scratch(options.directory);
+    {
+      const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), 1);
+      PinToLastProcessor();
+      const Sample sample = AppendRun(bench_log, records, per_segment * effort.segments);
+      figures.log.Add(sample.rate);
+      figures.faults.Add(sample.faults);
+      check = CheckCount(bench_log);
+    }
+    auto files = MakeFiles(scratch.path(), effort.segments);
+    figures.faulting.Add(LoopRun(files, records, per_segment, &work));
+    for (const auto& file : files) {
+      file->Recycle();
+      file->Populate();
+    }
+    figures.populated.Add(LoopRun(files, records, per_segment, &work));
+  }
+  AddColdRows("fresh", record_bytes, effort, figures, check, report);
+}
+
+void BenchRecycled(const RunOptions& options, uint32_t record_bytes, Report* report) {
+  const Effort effort = options.Pick<Effort>({6, 7}, {3, 3}, {1, 1});
+  const ScratchDirectory scratch(options.directory);
+  const std::vector<uint8_t> records = PackRecords(kRecords, record_bytes);
+  const uint64_t per_segment = BatchesPerSegment(records);
+  const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), 1);
+  auto files = MakeFiles(scratch.path(), effort.segments);
+  PinToLastProcessor();
+  ColdFigures figures;
+  uint32_t work = 0;
+  for (int repetition = -1; repetition < effort.repetitions; ++repetition) {
+    bench_log.FillSegment(bench_log.slots()[0], records, kRecords);
+    bench_log.WaitForSpares(2);
+    const Sample sample = AppendRun(bench_log, records, per_segment * effort.segments);
+    bench_log.TrimAll();
+    for (const auto& file : files) {
+      file->Recycle();
+    }
+    const double faulting = LoopRun(files, records, per_segment, &work);
+    for (const auto& file : files) {
+      file->Recycle();
+      file->Populate();
+    }
+    const double populated = LoopRun(files, records, per_segment, &work);
+    if (repetition >= 0) {  // before it, no file has been written
+      figures.log.Add(sample.rate);
+      figures.faults.Add(sample.faults);
+      figures.faulting.Add(faulting);
+      figures.populated.Add(populated);
+    }
+  }
+  AddColdRows("recycled", record_bytes, effort, figures, CheckCount(bench_log), report);
+}
+
+}  // namespace
+
+}  // namespace millrace::bench
+
+int main(int argument_count, char** arguments) {
+  using namespace millrace::bench;
+  const RunOptions options = ParseRunOptions(argument_count, arguments);
+  Report report;
+  for (const uint32_t record_bytes : kRecordSizes) {
+    if (options.Wants("warm")) {
+      BenchWarm(options, options.directory, "disk", record_bytes, &report);
+      BenchWarm(options, options.memory_directory, "tmpfs", record_bytes, &report);
+    }
+    if (options.Wants("cold")) {
+      BenchFresh(options, record_bytes, &report);
+      BenchRecycled(options, record_bytes, &report);
+    }
+  }
+  report.Print();
+  return 0;
+}

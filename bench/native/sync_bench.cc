@@ -1,0 +1,95 @@
+// What a sync costs on this disk: one file with 4 KiB, 1 MiB and 64 MiB of dirty pages, and 1, 4 and 16 files with one dirty page each,
+// one after another and with the write-back of all of them started first. The limit under every figure with `disk` durability.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/native/harness/mapped_file.h"
+#include "bench/native/harness/report.h"
+#include "bench/native/harness/run_options.h"
+#include "bench/native/harness/scratch_directory.h"
+
+namespace millrace::bench {
+
+namespace {
+
+constexpr uint64_t kFileBytes = 64 * 1024 * 1024;
+
+using Files = std::vector<std::unique_ptr<MappedFile>>;
+
+Files MakeFiles(const std::string& directory, size_t count) {
+  Files files;
+  for (size_t i = 0; i < count; ++i) {
+    files.push_back(
+        std::make_unique<MappedFile>(directory + "/sync-" + std::to_string(i), kFileBytes));
+    files.back()->Populate();
+  }
+  return files;
+}
+
+void Dirty(const MappedFile& file, uint64_t bytes, int value) {
+  std::memset(file.data(), value, bytes);
+}
+
+double SyncMillis(const Files& files, uint64_t bytes, bool start_first) {
+  const double start = NowSeconds();
+  for (size_t i = 0; start_first && i < files.size(); ++i) {
+    base::PosixFileOps()->StartWriteback(files[i]->fd(), 0, bytes);
+  }
+  for (const auto& file : files) {
+    file->Sync(0, bytes);
+  }
+  return (NowSeconds() - start) * 1e3;
+}
+
+void BenchSync(const RunOptions& options, const std::string& name, size_t file_count,
+               uint64_t bytes, bool start_first, Report* report) {
+  const uint64_t syncs = bytes >= kFileBytes ? options.Pick<uint64_t>(9, 3, 1)
+                                             : options.Pick<uint64_t>(201, 31, 2);
+  const ScratchDirectory scratch(options.directory);
+  const Files files = MakeFiles(scratch.path(), file_count);
+  Series millis;
+  double first = 0;
+  for (uint64_t i = 0; i <= syncs; ++i) {
+    for (const auto& file : files) {
+      Dirty(*file, bytes, static_cast<int>(i + 1));
+    }
+    const double took = SyncMillis(files, bytes, start_first);
+    if (i == 0) {
+      first = took;  // allocates what the file system has put off
+    } else {
+      millis.Add(took);
+    }
+  }
+  Row row(name);
+  report->Add(row.Param("files", uint64_t{file_count})
+                  .Param("dirtyBytesPerFile", bytes)
+                  .Value(millis, "ms")
+                  .Info("p99Millis", millis.Quantile(0.99))
+                  .Info("firstMillis", first)
+                  .Info("gigabytesPerSecond", static_cast<double>(bytes * file_count) /
+                                                  (millis.Median() / 1e3) / 1e9)
+                  .Check(std::to_string(syncs + 1) + " syncs"));
+}
+
+}  // namespace
+
+}  // namespace millrace::bench
+
+int main(int argument_count, char** arguments) {
+  using namespace millrace::bench;
+  const RunOptions options = ParseRunOptions(argument_count, arguments);
+  Report report;
+  BenchSync(options, "sync 1 file, 4 KiB", 1, 4096, false, &report);
+  BenchSync(options, "sync 1 file, 1 MiB", 1, 1024 * 1024, false, &report);
+  BenchSync(options, "sync 1 file, 64 MiB", 1, kFileBytes, false, &report);
+  for (const size_t files : {size_t{4}, size_t{16}}) {
+    const std::string name = "sync " + std::to_string(files) + " files, 4 KiB each";
+    BenchSync(options, name + ", one after another", files, 4096, false, &report);
+    BenchSync(options, name + ", write-back started first", files, 4096, true, &report);
+  }
+  report.Print();
+  return 0;
+}

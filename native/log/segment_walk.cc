@@ -1,0 +1,100 @@
+#include "native/log/segment_walk.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "native/log/segment_loader.h"
+
+namespace millrace::log {
+
+using base::Status;
+
+namespace {
+
+// Touched ahead in one call, so that a walk over headers does not make a system call for each page.
+constexpr uint64_t kTouchBytes = 256 * 1024;
+
+}  // namespace
+
+Status SegmentWalk::Open(CoreContext* context, const SegmentView& view, const IndexPoint& start) {
+  Status status = context->cache->Map(view.segment.get(), &mapping_);
+  if (!status.ok()) {
+    return status;
+  }
+  base_ = mapping_->data() + format::kSegmentHeaderBlockBytes;
+  base_position_ = view.segment->base_position;
+  shard_ = view.segment->shard;
+  position_ = base_position_ + start.relative_position;
+  sequence_ = view.segment->first_sequence + start.relative_sequence;
+  limit_ = view.limit;
+  touched_from_ = touched_upto_ = position_;
+  return Status();
+}
+
+Status SegmentWalk::Touch(uint64_t bytes) {
+  const uint64_t end = std::min(limit_, position_ + bytes);
+  if (position_ >= touched_from_ && end <= touched_upto_) {
+    return Status();
+  }
+  const uint64_t from =
+      position_ >= touched_from_ && position_ < touched_upto_ ? touched_upto_ : position_;
+  const uint64_t to = std::min(limit_, std::max(end, from + kTouchBytes));
+  if (from == position_) {
+    touched_from_ = position_;
+  }
+  touched_upto_ = to;
+  return mapping_->Touch(format::kSegmentHeaderBlockBytes + (from - base_position_), to - from);
+}
+
+Status SegmentWalk::Peek(BatchHeader* header, bool* good) {
+  Status status = Touch(format::kBatchHeaderBytes);
+  *good = status.ok() &&
+          ReadBatchHeader(data(), limit_ - position_, header) == BatchCheck::kWhole &&
+          header->shard == shard_ && header->first_sequence == sequence_;
+  return status;
+}
+
+Status SegmentWalk::Verify(BatchHeader* header, bool* good) {
+  Status status = Peek(header, good);
+  if (*good) {
+    status = Touch(header->bytes());
+    *good = status.ok() && CheckBatch(data(), limit_ - position_, header) == BatchCheck::kWhole;
+  }
+  return status;
+}
+
+void BatchFinder::OnBatch(uint64_t position, const BatchHeader& header, const uint8_t*) {
+  if (!found_ && Matches(position, header)) {
+    found_ = true;
+    position_ = position;
+    first_sequence_ = header.first_sequence;
+  }
+}
+
+Status FindThoroughly(CoreContext* context, ShardLog* shard, const SegmentView& view,
+                      BatchFinder* finder) {
+  std::shared_ptr<const Mapping> mapping;
+  Status status = context->cache->Map(view.segment.get(), &mapping);
+  status = status.ok() ? mapping->Touch(0, mapping->bytes()) : status;
+  if (!status.ok()) {
+    return status;
+  }
+  std::vector<uint64_t> vouched = shard->ActiveVouched(*view.segment);
+  if (!view.active) {
+    const auto index = context->cache->FindIndex(view.segment.get());
+    vouched = index == nullptr ? std::vector<uint64_t>{} : index->VouchedPositions();
+  }
+  while (!vouched.empty() && vouched.back() >= view.limit) {
+    vouched.pop_back();  // appended since the view was taken
+  }
+  ScanInput input =
+      ScanInputOf(*view.segment, *mapping, IndexPoint{}, view.limit, view.limit_sequence);
+  input.vouched = vouched.data();
+  input.vouched_count = vouched.size();
+  for (const DamagedRange& range : ScanSegment(input, finder).damaged) {
+    shard->AddDamage(range);
+  }
+  return Status();
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,39 @@
+/** The public face of the package. */
+
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorRange,
+  type ErrorRow,
+  errorTable,
+  MillraceError,
+} from './errors.ts'
+export { BatchBuilder } from './log/batch-builder.ts'
+export {
+  type AppendAnswer,
+  type AppendOptions,
+  type Batch,
+  type DamagedRange,
+  type Durability,
+  type Log,
+  type LogStats,
+  type Position,
+  type PutRecordsAnswer,
+  type PutRecordsOptions,
+  position,
+  type ReadFrom,
+  type ReadOptions,
+  type Route,
+  type ScrubReport,
+  type SequenceNumber,
+  type ShardId,
+  type ShardStats,
+  type Slice,
+  sequenceNumber,
+  shardId,
+  type TailAnswer,
+} from './log/log.ts'
+export { type NativeLog, openLog, verify } from './log/native-log.ts'
+export type { NativeShard } from './log/native-shard.ts'
+export type { LogOptions } from './log/open-options.ts'
+export { type RecordView, SliceCursor } from './log/slice-cursor.ts'

@@ -1,0 +1,41 @@
+/** Checks of what an append is given; see `Log.append`. */
+
+import { recordBytesMaxHighest } from '../limits.ts'
+import { checkBytes, checkInteger, describe, unsigned32Max } from './arguments.ts'
+import { constants } from './binding.ts'
+import { type AppendOptions, type Batch, type Durability, sequenceNumber, shardId } from './log.ts'
+
+export function checkDurability(value: unknown): Durability {
+  if (value === undefined) return 'disk'
+  if (value !== 'disk' && value !== 'os') {
+    throw new TypeError(
+      `durability: wanted 'disk' or 'os', got ${describe(value)} ${String(value)}`,
+    )
+  }
+  return value
+}
+
+export function checkBatch(batch: Batch): void {
+  if (typeof batch !== 'object' || batch === null) {
+    throw new TypeError(`batch: wanted { bytes, count }, got ${describe(batch)}`)
+  }
+  checkBytes('batch.bytes', batch.bytes)
+  checkInteger('batch.count', batch.count, 1, constants.batch.recordCountMax)
+  if (batch.codec !== undefined) {
+    checkInteger('batch.codec', batch.codec, 0, constants.batch.codecMask)
+  }
+}
+
+export function checkRecordBytesMax(value: unknown): void {
+  if (value !== undefined) checkInteger('recordBytesMax', value, 1, recordBytesMaxHighest)
+}
+
+export function checkAppendOptions(options: AppendOptions): void {
+  if (options.epoch !== undefined) checkInteger('epoch', options.epoch, 0, unsigned32Max)
+  if (options.expectedSequenceNumber !== undefined) sequenceNumber(options.expectedSequenceNumber)
+  if (options.producerSequence !== undefined) {
+    checkInteger('producerSequence', options.producerSequence, 0, unsigned32Max)
+  }
+  if (options.producerId !== undefined) shardId(options.producerId)
+  checkRecordBytesMax(options.recordBytesMax)
+}

@@ -1,0 +1,42 @@
+/** Misuse is refused here, by name, before a call crosses to native. */
+
+/** What a value is, for messages. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value
+  return value.constructor?.name ?? 'an object'
+}
+
+/**
+ * Refuses what is not plain bytes: resizable memory could shrink while a view of it is held, shared
+ * memory could change between the check of a batch and its copy.
+ */
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array<ArrayBuffer> {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`${name}: wanted a Uint8Array, got ${describe(value)}`)
+  }
+  const buffer = value.buffer
+  if (!(buffer instanceof ArrayBuffer)) {
+    throw new TypeError(`${name}: lies in a SharedArrayBuffer; copy it first`)
+  }
+  if ((buffer as { resizable?: boolean }).resizable === true) {
+    throw new TypeError(`${name}: lies in a resizable ArrayBuffer; copy it first`)
+  }
+}
+
+/** Refuses what is not an integer of [lowest, highest]. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  lowest: number,
+  highest: number,
+): asserts value is number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${name}: wanted a number, got ${describe(value)}`)
+  }
+  if (!Number.isInteger(value) || value < lowest || value > highest) {
+    throw new RangeError(`${name} is ${value}, it must be an integer of ${lowest} to ${highest}`)
+  }
+}
+
+export const unsigned32Max: number = 2 ** 32 - 1

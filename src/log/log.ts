@@ -1,0 +1,284 @@
+/**
+ * The log as everything above it sees it. Narrow and neutral: an implementation may be the core in
+ * this process or an engine on other machines, so an append is never synchronous here, and the
+ * bytes of a slice are never assumed to be local memory.
+ *
+ * Every method that answers a promise rejects with a MillraceError when the operation fails, and
+ * with a TypeError or a RangeError when it is misused.
+ */
+
+declare const brand: unique symbol
+
+/** Names a record within its shard: unsigned, 64 bits, from 1. */
+export type SequenceNumber = bigint & { readonly [brand]: 'SequenceNumber' }
+/** A byte place in a shard's log: unsigned, 64 bits. */
+export type Position = bigint & { readonly [brand]: 'Position' }
+/** Names a shard within its log: unsigned, 64 bits, never given twice. */
+export type ShardId = bigint & { readonly [brand]: 'ShardId' }
+
+const unsigned64Max = 2n ** 64n - 1n
+
+function unsigned64(name: string, value: unknown): bigint {
+  if (typeof value !== 'bigint') {
+    throw new TypeError(`${name}: wanted a bigint, got ${value === null ? 'null' : typeof value}`)
+  }
+  if (value < 0n || value > unsigned64Max) {
+    throw new RangeError(`${name} is ${value}, it must be 0 to 2^64-1`)
+  }
+  return value
+}
+
+/** Checks a bigint and calls it a sequence number. Throws a TypeError or a RangeError. */
+export function sequenceNumber(value: bigint): SequenceNumber {
+  return unsigned64('sequence number', value) as SequenceNumber
+}
+
+/** Checks a bigint and calls it a position. Throws a TypeError or a RangeError. */
+export function position(value: bigint): Position {
+  return unsigned64('position', value) as Position
+}
+
+/** Checks a bigint and calls it a shard id. Throws a TypeError or a RangeError. */
+export function shardId(value: bigint): ShardId {
+  return unsigned64('shard', value) as ShardId
+}
+
+/**
+ * What an acknowledgement means: `disk`, it is on disk and survives a power cut; `os`, it is in the
+ * page cache of the operating system and survives the process.
+ */
+export type Durability = 'disk' | 'os'
+
+/** Records for one shard: `count` encoded records back to back, as a BatchBuilder makes them. */
+export interface Batch {
+  readonly bytes: Uint8Array
+  readonly count: number
+  /** How the producer compressed `bytes`; 0, or left out = not at all. */
+  readonly codec?: number
+}
+
+export interface AppendOptions {
+  /** `disk` unless told otherwise. */
+  readonly durability?: Durability
+  /** The writer's epoch: below the shard's it is fenced off (WRITER_FENCED), above it raises it. */
+  readonly epoch?: number
+  /** The sequence number that the first record must get, else WRITER_FENCED. */
+  readonly expectedSequenceNumber?: SequenceNumber
+  /** Makes the append idempotent, with `producerSequence`: a repeat gets the first answer. */
+  readonly producerId?: bigint
+  /** Counts the producer's batches to this shard, without gaps (PRODUCER_SEQUENCE_GAP). */
+  readonly producerSequence?: number
+  /** Key and data of one record, in bytes (RECORD_TOO_LARGE); 10 MiB unless told otherwise. */
+  readonly recordBytesMax?: number
+}
+
+export interface AppendAnswer {
+  /** Of the first record; the others follow without gaps. */
+  readonly firstSequenceNumber: SequenceNumber
+  readonly count: number
+  /** What the acknowledgement means; `disk` also where `os` was asked for and a sync came first. */
+  readonly durability: Durability
+  /** Whether this was a repeat of an idempotent producer, and the answer that of the first time. */
+  readonly duplicate: boolean
+  /** The position after the batch. */
+  readonly endPosition: Position
+}
+
+export interface PutRecordsOptions {
+  readonly durability?: Durability
+  readonly epoch?: number
+  /** Key and data of one record, in bytes (RECORD_TOO_LARGE). */
+  readonly recordBytesMax?: number
+}
+
+export interface PutRecordsAnswer {
+  /**
+   * The answer as MessagePack, ready to be sent; its form is that of native/ingest/put_records.h.
+   */
+  readonly bytes: Uint8Array
+  /** How many of the records were refused; the answer says which, and why. */
+  readonly failedCount: number
+}
+
+/** One open shard of a stream and the end, inclusive, of the range of hash keys that it owns. */
+export interface Route {
+  readonly shard: ShardId
+  /** 0 to 2^128-1. */
+  readonly endingHashKey: bigint
+}
+
+/** Where a read begins: at the start of a batch, or at the batch that holds a record. */
+export type ReadFrom = { readonly position: Position } | { readonly sequenceNumber: SequenceNumber }
+
+export interface ReadOptions {
+  /**
+   * Allows bytes that belong to the log: valid until the records are trimmed or the log is closed
+   * (they are then of length 0), and never to be written to. Worth it from 64 KiB on.
+   */
+  readonly borrow?: boolean
+}
+
+/** A run of whole batches, byte for byte as stored. A SliceCursor reads its records. */
+export interface Slice {
+  /** Empty when nothing more is committed. */
+  readonly bytes: Uint8Array
+  readonly position: Position
+  /** Where the next read begins. */
+  readonly nextPosition: Position
+  /** Of the first batch, which may begin before the record that was asked for. */
+  readonly firstSequenceNumber: SequenceNumber
+  /** One past the last record. */
+  readonly nextSequenceNumber: SequenceNumber
+  readonly batchCount: number
+  readonly recordCount: number
+}
+
+export interface TailAnswer {
+  /** How far the shard can be read. */
+  readonly committedEnd: Position
+  /** Whether nothing will ever come after it, as the shard takes no more records. */
+  readonly closed: boolean
+}
+
+/** A range of positions that cannot be served. */
+export interface DamagedRange {
+  readonly start: bigint
+  readonly end: bigint
+  readonly expectedSequenceNumber: bigint
+  readonly nextSequenceNumber: bigint
+}
+
+export interface ShardStats {
+  readonly shard: bigint
+  readonly trimmedStart: bigint
+  readonly committedEnd: bigint
+  readonly appendedEnd: bigint
+  readonly syncedEnd: bigint
+  /** The oldest that can be read. */
+  readonly firstSequenceNumber: bigint
+  /** Of the next append. */
+  readonly nextSequenceNumber: bigint
+  /** One past the last that can be read. */
+  readonly committedNextSequenceNumber: bigint
+  readonly lastArrivalMillis: number
+  readonly epoch: number
+  readonly segmentCount: number
+  readonly segmentBytes: number
+  readonly indexBytes: number
+  readonly producerCount: number
+  readonly sealed: boolean
+  readonly failed: boolean
+  readonly damaged: readonly DamagedRange[]
+}
+
+export interface LogStats {
+  readonly shardCount: number
+  readonly appendCount: number
+  readonly appendBytes: number
+  readonly syncCount: number
+  readonly syncGroupCount: number
+  readonly syncMicrosTotal: number
+  readonly diskBytesFree: number
+  readonly diskLowWaterBytes: number
+  readonly diskFull: boolean
+  readonly spareSegmentCount: number
+  readonly mappedSegmentCount: number
+  readonly scrubbedBytes: number
+  readonly scrubPassCount: number
+  readonly damagedRangeCount: number
+  readonly openedClean: boolean
+  readonly openMicros: number
+  readonly recoveredTornShards: number
+  readonly recoveredTornBytes: number
+  readonly provenBytes: number
+}
+
+/** What a scrub or a verification found. */
+export interface ScrubReport {
+  readonly segmentCount: number
+  readonly batchCount: number
+  readonly recordCount: number
+  readonly bytes: number
+  /** Verification alone: tails that the next open will cut. */
+  readonly tornShards: number
+  /** Verification alone: files that belong to no shard. */
+  readonly freeSegments: number
+  readonly damaged: readonly (DamagedRange & { readonly shard: bigint; readonly reason: string })[]
+}
+
+export interface Log extends AsyncDisposable {
+  /**
+   * Creates shards, one for each given first sequence number (at least 1); on disk when it answers.
+   * Rejects: INVALID_ARGUMENT, DISK_FULL, LIMIT_EXCEEDED, LOG_FAILED, LOG_CLOSED.
+   */
+  createShards(firstSequenceNumbers: readonly SequenceNumber[]): Promise<ShardId[]>
+  /** Forgets a shard and its records; on disk when it answers. Rejects: SHARD_NOT_FOUND, ... */
+  deleteShard(shard: ShardId): Promise<void>
+  /** Closes a shard to appends for good; reads go on. On disk when it answers. */
+  sealShard(shard: ShardId): Promise<void>
+  listShards(): Promise<ShardId[]>
+
+  /**
+   * Appends one batch; answers when it is acknowledged. Appends to one shard are numbered in the
+   * order of the calls. Rejects: INVALID_ARGUMENT, PROTOCOL_VIOLATION or RECORD_TOO_LARGE (the
+   * records), SHARD_NOT_FOUND, SHARD_CLOSED, WRITER_FENCED, PRODUCER_SEQUENCE_GAP, DISK_FULL,
+   * LOG_FAILED, LOG_CLOSED.
+   */
+  append(shard: ShardId, batch: Batch, options?: AppendOptions): Promise<AppendAnswer>
+
+  /** Says which shards the records of stream `routes` go to: they tile the hash space, in order. */
+  setRoutes(routes: number, shards: readonly Route[]): void
+  /** Forgets the routes of a stream. */
+  clearRoutes(routes: number): void
+
+  /**
+   * Appends the records of one PutRecords request to the shards of `routes`; `body` is only read
+   * during the call. Answers when all that was not refused is acknowledged: refused records fail
+   * alone, and the answer says which. Rejects, with nothing appended: PROTOCOL_VIOLATION,
+   * INVALID_ARGUMENT, RECORD_TOO_LARGE, LOG_CLOSED; LOG_FAILED when a sync failed after the append.
+   */
+  putRecords(
+    routes: number,
+    body: Uint8Array,
+    options?: PutRecordsOptions,
+  ): Promise<PutRecordsAnswer>
+
+  /**
+   * Reads whole batches: at most `bytesMax` bytes, but always at least one batch when there is one.
+   * Rejects: SEQUENCE_NUMBER_TRIMMED (its range starts where reading can go on),
+   * SEQUENCE_NUMBER_IN_FUTURE, LOG_CORRUPT (go on at the end of its range), LOG_FAILED,
+   * SHARD_NOT_FOUND, LOG_CLOSED.
+   */
+  read(shard: ShardId, from: ReadFrom, bytesMax: number, options?: ReadOptions): Promise<Slice>
+
+  /**
+   * Waits until the shard can be read beyond `position`, or never will be. Rejects with the reason
+   * of `signal` when that is aborted, and with LOG_FAILED, SHARD_NOT_FOUND or LOG_CLOSED.
+   */
+  tail(
+    shard: ShardId,
+    position: Position,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<TailAnswer>
+
+  /** The position of the batch that holds a record. Rejects as `read` does. */
+  seek(shard: ShardId, sequenceNumber: SequenceNumber): Promise<Position>
+  /** The position of the first batch that arrived at `millis` (since 1970) or later. */
+  seekTime(shard: ShardId, millis: number): Promise<Position>
+
+  /** Drops whole batches below the one that holds `sequenceNumber`. */
+  trim(shard: ShardId, sequenceNumber: SequenceNumber): Promise<void>
+
+  /** Answers when everything appended so far is on disk. */
+  flush(): Promise<void>
+  /** Checks every committed batch (of one shard, or of all), at most so many bytes per second. */
+  scrub(options?: {
+    readonly shard?: ShardId
+    readonly bytesPerSecond?: number
+  }): Promise<ScrubReport>
+  stats(): Promise<LogStats>
+  shardStats(shard: ShardId): Promise<ShardStats>
+
+  /** Commits everything and lets go of the log; what is called later rejects with LOG_CLOSED. */
+  close(): Promise<void>
+}

@@ -1,0 +1,315 @@
+/**
+ * The log over the core in this process. Each worker thread that opens a directory shares its core.
+ */
+
+import {
+  checkAppendOptions,
+  checkBatch,
+  checkDurability,
+  checkRecordBytesMax,
+} from './append-arguments.ts'
+import { checkBytes, checkInteger, unsigned32Max } from './arguments.ts'
+import { binding, constants, type NativeLogHandle } from './binding.ts'
+import {
+  type AppendAnswer,
+  type AppendOptions,
+  type Batch,
+  type Log,
+  type LogStats,
+  type Position,
+  type PutRecordsAnswer,
+  type PutRecordsOptions,
+  position,
+  type ReadFrom,
+  type ReadOptions,
+  type Route,
+  type ScrubReport,
+  type SequenceNumber,
+  type ShardId,
+  type ShardStats,
+  type Slice,
+  sequenceNumber,
+  shardId,
+  type TailAnswer,
+} from './log.ts'
+import { LogProgress } from './log-progress.ts'
+import { NativeCalls } from './native-calls.ts'
+import { NativeShard } from './native-shard.ts'
+import { checkDirectory, encodeOptions, type LogOptions } from './open-options.ts'
+import { encodeRoutes } from './routes.ts'
+import type { TailWaiter } from './tail-waiters.ts'
+
+const operations = constants.controlOperations
+const kinds = constants.statsKinds
+
+/**
+ * Opens the log in `dir`, and recovers what an unclean stop has left.
+ *
+ * Rejects: LOG_LOCKED (another process has it open), INVALID_ARGUMENT (this process has it open
+ * with other options), FORMAT_UNSUPPORTED, CATALOG_UNREADABLE, ACCESS_DENIED, DISK_FULL,
+ * LIMIT_EXCEEDED, LOG_FAILED.
+ */
+export async function openLog(options: LogOptions): Promise<NativeLog> {
+  checkDirectory(options.dir)
+  const values = encodeOptions(options)
+  // Weak, or the core would keep the log alive that keeps the core open.
+  let progress: WeakRef<LogProgress> | undefined
+  const onWake = () => progress?.deref()?.wake()
+  const handle = await new Promise<NativeLogHandle>((resolve, reject) => {
+    binding.open(options.dir, values, onWake, (error, answer) => {
+      if (error === undefined) resolve(answer as NativeLogHandle)
+      else reject(error)
+    })
+  })
+  return new NativeLog(handle, (made) => {
+    progress = new WeakRef(made)
+  })
+}
+
+/**
+ * Verifies a data directory that nobody has open, without changing it.
+ * Rejects: LOG_LOCKED, FORMAT_UNSUPPORTED, CATALOG_UNREADABLE, ACCESS_DENIED, LOG_FAILED.
+ */
+export async function verify(dir: string): Promise<ScrubReport> {
+  checkDirectory(dir)
+  return await new Promise<ScrubReport>((resolve, reject) => {
+    binding.verify(dir, (error, answer) => {
+      if (error === undefined) resolve(answer as ScrubReport)
+      else reject(error)
+    })
+  })
+}
+
+export class NativeLog implements Log {
+  readonly #handle: NativeLogHandle
+  readonly #calls: NativeCalls
+  readonly #progress: LogProgress
+  readonly #slots = new Map<bigint, number>()
+  #closing: Promise<void> | undefined
+
+  /** For `openLog` alone; `connect` is given what the wake-ups of the handle go to. */
+  constructor(handle: NativeLogHandle, connect: (progress: LogProgress) => void) {
+    this.#handle = handle
+    this.#calls = new NativeCalls(handle)
+    this.#progress = new LogProgress(handle)
+    connect(this.#progress)
+  }
+
+  async createShards(firstSequenceNumbers: readonly SequenceNumber[]): Promise<ShardId[]> {
+    const list = BigUint64Array.from(firstSequenceNumbers, sequenceNumber)
+    const shards = await this.#control<BigUint64Array | undefined>(
+      operations.createShards,
+      0n,
+      0n,
+      list,
+    )
+    return Array.from(shards ?? [], shardId)
+  }
+
+  async deleteShard(shard: ShardId): Promise<void> {
+    await this.#control(operations.deleteShard, shardId(shard))
+    this.#slots.delete(shard)
+  }
+
+  async sealShard(shard: ShardId): Promise<void> {
+    await this.#control(operations.sealShard, shardId(shard))
+  }
+
+  async listShards(): Promise<ShardId[]> {
+    return Array.from(this.#stats<BigUint64Array>(kinds.shardList, 0), shardId)
+  }
+
+  async append(shard: ShardId, batch: Batch, options: AppendOptions = {}): Promise<AppendAnswer> {
+    checkBatch(batch)
+    checkAppendOptions(options)
+    const durability = checkDurability(options.durability)
+    const slot = this.#slot(shard)
+    const calls = this.#calls
+    const { bytes } = batch
+    calls.setAppendOptions(options, batch.codec ?? 0)
+    try {
+      calls.append(slot, bytes, 0, bytes.length, batch.count, durability)
+    } finally {
+      calls.resetAppendOptions()
+    }
+    const answer = calls.appendAnswer()
+    if (calls.appendCommitted) return answer
+    return await new Promise((resolve, reject) => {
+      const waiter = { reached: () => resolve(answer), failed: reject }
+      this.#progress.addAck(slot, answer.endPosition, waiter)
+    })
+  }
+
+  setRoutes(routes: number, shards: readonly Route[]): void {
+    checkInteger('routes', routes, 0, unsigned32Max)
+    this.#handle.setRoutes(routes, encodeRoutes(shards))
+  }
+
+  clearRoutes(routes: number): void {
+    checkInteger('routes', routes, 0, unsigned32Max)
+    this.#handle.setRoutes(routes, null)
+  }
+
+  async putRecords(
+    routes: number,
+    body: Uint8Array,
+    options: PutRecordsOptions = {},
+  ): Promise<PutRecordsAnswer> {
+    checkInteger('routes', routes, 0, unsigned32Max)
+    checkBytes('body', body)
+    checkRecordBytesMax(options.recordBytesMax)
+    const epoch = options.epoch ?? 0
+    checkInteger('epoch', epoch, 0, unsigned32Max)
+    const durability = checkDurability(options.durability)
+    const calls = this.#calls
+    calls.putRecords(routes, body, durability, epoch, options.recordBytesMax ?? 0)
+    const answer = { bytes: calls.putAnswer(), failedCount: calls.putFailedCount }
+    const parts = calls.uncommittedParts()
+    if (parts.length === 0) return answer
+    return await new Promise((resolve, reject) => {
+      let left = parts.length
+      const reached = () => {
+        left -= 1
+        if (left === 0) resolve(answer)
+      }
+      for (const part of parts) {
+        this.#progress.addAck(part.slot, part.endPosition, { reached, failed: reject })
+      }
+    })
+  }
+
+  async read(
+    shard: ShardId,
+    from: ReadFrom,
+    bytesMax: number,
+    options: ReadOptions = {},
+  ): Promise<Slice> {
+    checkInteger('bytesMax', bytesMax, 1, unsigned32Max)
+    const slot = this.#slot(shard)
+    const start =
+      'position' in from
+        ? position(from.position)
+        : this.#calls.seek(slot, sequenceNumber(from.sequenceNumber), false)
+    if (options.borrow === true) return this.#calls.readBorrowed(slot, start, bytesMax)
+    const available = this.#progress.committedEnd(slot) - start
+    return this.#calls.read(slot, start, bytesMax, available < 0n ? 0n : available)
+  }
+
+  async tail(
+    shard: ShardId,
+    from: Position,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<TailAnswer> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    const slot = this.#slot(shard)
+    const start = position(from)
+    return await new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#progress.removeTail(slot, waiter)
+        reject(signal?.reason)
+      }
+      const waiter: TailWaiter = {
+        position: start,
+        moved: (end, closed) => {
+          signal?.removeEventListener('abort', leave)
+          resolve({ committedEnd: end as Position, closed })
+        },
+        failed: (error) => {
+          signal?.removeEventListener('abort', leave)
+          reject(error)
+        },
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      this.#progress.addTail(slot, waiter)
+      // What was committed before the waiter was there wakes nobody.
+      this.#progress.wake()
+    })
+  }
+
+  async seek(shard: ShardId, sequence: SequenceNumber): Promise<Position> {
+    return this.#calls.seek(this.#slot(shard), sequenceNumber(sequence), false)
+  }
+
+  async seekTime(shard: ShardId, millis: number): Promise<Position> {
+    checkInteger('millis', millis, 0, Number.MAX_SAFE_INTEGER)
+    return this.#calls.seek(this.#slot(shard), BigInt(millis), true)
+  }
+
+  async trim(shard: ShardId, sequence: SequenceNumber): Promise<void> {
+    this.#calls.trim(this.#slot(shard), sequenceNumber(sequence))
+  }
+
+  async flush(): Promise<void> {
+    await this.#control(operations.flush)
+  }
+
+  async scrub(
+    options: { readonly shard?: ShardId; readonly bytesPerSecond?: number } = {},
+  ): Promise<ScrubReport> {
+    const { shard = 0n, bytesPerSecond = 0 } = options
+    checkInteger('bytesPerSecond', bytesPerSecond, 0, Number.MAX_SAFE_INTEGER)
+    return await this.#control(operations.scrub, shardId(shard), BigInt(bytesPerSecond))
+  }
+
+  async stats(): Promise<LogStats> {
+    return this.#stats(kinds.log, 0)
+  }
+
+  async shardStats(shard: ShardId): Promise<ShardStats> {
+    return this.#stats(kinds.shard, this.#slot(shard))
+  }
+
+  /**
+   * The shard for programs that embed the log; see NativeShard. Throws SHARD_NOT_FOUND, LOG_CLOSED.
+   */
+  shard(id: ShardId): NativeShard {
+    return new NativeShard(id, this.#slot(id), this.#calls, this.#progress)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeOnce()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #closeOnce(): Promise<void> {
+    try {
+      await this.#control(operations.close)
+    } finally {
+      this.#progress.close()
+    }
+  }
+
+  #slot(shard: ShardId): number {
+    const known = this.#slots.get(shard)
+    if (known !== undefined) return known
+    const slot = this.#handle.shardSlot(shardId(shard))
+    this.#progress.positions.chunk(slot)
+    this.#slots.set(shard, slot)
+    return slot
+  }
+
+  #stats<Answer>(kind: number, slot: number): Answer {
+    return this.#handle.stats(kind, slot) as Answer
+  }
+
+  async #control<Answer = undefined>(
+    operation: number,
+    shard = 0n,
+    amount = 0n,
+    list: BigUint64Array | null = null,
+  ): Promise<Answer> {
+    const answer = await new Promise<unknown>((resolve, reject) => {
+      this.#handle.control(operation, shard, amount, list, (error, value) => {
+        if (error === undefined) resolve(value)
+        else reject(error)
+      })
+    })
+    this.#progress.wake()
+    return answer as Answer
+  }
+}

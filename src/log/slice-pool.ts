@@ -1,0 +1,37 @@
+/**
+ * Memory for copies of small slices: cut from slabs, as an allocation of its own costs more than
+ * the copy. A slab lives as long as any slice that was cut from it. Large slices get memory of
+ * their own.
+ */
+
+const slabBytes = 1024 * 1024
+const pooledBytesMax = 64 * 1024
+const alignment = 8
+
+export class SlicePool {
+  #slab: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  #used = 0
+
+  /** Room for `bytes` bytes, from `start`; nothing is taken before `take`. */
+  reserve(bytes: number): { readonly memory: Uint8Array<ArrayBuffer>; readonly start: number } {
+    if (bytes > pooledBytesMax) return { memory: allocate(bytes), start: 0 }
+    if (this.#slab.length - this.#used < bytes) {
+      this.#slab = allocate(slabBytes)
+      this.#used = 0
+    }
+    return { memory: this.#slab, start: this.#used }
+  }
+
+  /** The first `bytes` bytes of what was reserved last. */
+  take(memory: Uint8Array<ArrayBuffer>, start: number, bytes: number): Uint8Array<ArrayBuffer> {
+    if (memory === this.#slab) {
+      this.#used = Math.ceil((start + bytes) / alignment) * alignment
+    }
+    return new Uint8Array(memory.buffer, memory.byteOffset + start, bytes)
+  }
+}
+
+/** Every byte that is handed out is written before, so it need not be zeroed. */
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  return Buffer.allocUnsafeSlow(bytes) as Uint8Array<ArrayBuffer>
+}

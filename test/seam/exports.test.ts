@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { errorTable } from '../../src/errors.ts'
+import type { NativeLogHandle } from '../../src/log/binding.ts'
+import { binding, constants, declaredExports, declaredHandle } from '../../src/log/binding.ts'
+import { temporaryDirectory } from './harness.ts'
+
+function openHandle(): Promise<NativeLogHandle> {
+  return new Promise((resolve, reject) => {
+    const dir = join(temporaryDirectory(), 'log')
+    binding.open(
+      dir,
+      constants.openDefaults,
+      () => undefined,
+      (error, handle) => {
+        if (error === undefined) resolve(handle as NativeLogHandle)
+        else reject(error)
+      },
+    )
+  })
+}
+
+describe('what native exports', () => {
+  it('is what NativeBinding declares, no more and no less', () => {
+    expect(Object.keys(binding).sort()).toEqual(Object.keys(declaredExports).sort())
+  })
+
+  it('is, for a handle, what NativeLogHandle declares, no more and no less', async () => {
+    const handle = await openHandle()
+    expect(Object.keys(handle).sort()).toEqual(Object.keys(declaredHandle).sort())
+    await new Promise<void>((resolve) => {
+      handle.control(constants.controlOperations.close, 0n, 0n, null, () => resolve())
+    })
+  })
+
+  it('has the codes of the table of errors', () => {
+    expect(constants.errorCodes.slice(1).toSorted()).toEqual(Object.keys(errorTable).sort())
+  })
+
+  it('has one default per option', () => {
+    expect(constants.openDefaults.length).toBe(constants.openOptions.length)
+  })
+
+  it('describes a block whose fields do not overlap', () => {
+    const { block, row } = constants
+    expect(block.rows % 8).toBe(0)
+    expect(row.bytes % 8).toBe(0)
+    expect(block.putAnswer).toBeGreaterThanOrEqual(block.rows + row.bytes)
+    const words = [block.producerId, block.expectedSequence, block.place, block.firstSequence]
+    expect(new Set(words).size).toBe(words.length)
+  })
+})

@@ -1,0 +1,28 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { runChild, temporaryDirectory } from './harness.ts'
+
+it.runIf(process.platform === 'linux')(
+  'whoever waits for an acknowledgement or for records is told that the shard failed',
+  async () => {
+    const directory = temporaryDirectory()
+    const preload = join(directory, 'fail-sync.so')
+    const source = fileURLToPath(new URL('children/fail-sync.c', import.meta.url))
+    execFileSync('cc', ['-shared', '-fPIC', '-o', preload, source, '-ldl'])
+    const result = await runChild('failing-sync.mjs', [join(directory, 'log')], {
+      environment: { LD_PRELOAD: preload, MILLRACE_FAIL: join(directory, 'fail') },
+    })
+    expect(result).toMatchObject({ code: 0, signal: null })
+    const told = JSON.parse(result.stdout)
+    expect(told).toMatchObject({
+      answers: ['LOG_FAILED'],
+      tail: 'LOG_FAILED',
+      acknowledged: 'LOG_FAILED',
+      afterwards: 'LOG_FAILED',
+      acknowledgedAfterwards: 'LOG_FAILED',
+      first: 'resolved',
+    })
+  },
+)

@@ -1,0 +1,169 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  BatchBuilder,
+  MillraceError,
+  openLog,
+  position,
+  sequenceNumber,
+  shardId,
+  verify,
+} from '../../src/index.ts'
+import { makeBatch, makeLog, temporaryDirectory } from './harness.ts'
+
+/** Passes what the types forbid. */
+// biome-ignore lint/suspicious/noExplicitAny: the point of these tests
+const wrong = (value: unknown): any => value
+
+const wholeHashSpace = 2n ** 128n - 1n
+
+describe('misuse is refused by name before it crosses', () => {
+  it.each([
+    ['a number', 7, TypeError, /bytes: wanted a Uint8Array, got number/],
+    ['null', null, TypeError, /got null/],
+    ['a Float64Array', new Float64Array(2), TypeError, /got Float64Array/],
+    ['a DataView', new DataView(new ArrayBuffer(8)), TypeError, /got DataView/],
+    ['an ArrayBuffer', new ArrayBuffer(8), TypeError, /got ArrayBuffer/],
+    ['shared memory', new Uint8Array(new SharedArrayBuffer(8)), TypeError, /SharedArrayBuffer/],
+    [
+      'resizable memory',
+      new Uint8Array(
+        new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(8, {
+          maxByteLength: 16,
+        }),
+      ),
+      TypeError,
+      /resizable/,
+    ],
+  ])('bytes of an append: %s', async (_, bytes, kind, message) => {
+    const { log, shard } = await makeLog()
+    const failure = await log.append(shard, { bytes: wrong(bytes), count: 1 }).catch((e) => e)
+    expect(failure).toBeInstanceOf(kind)
+    expect(failure.message).toMatch(message)
+    expect(() => log.shard(shard).appendNow(wrong(bytes), 1)).toThrow(message)
+    await expect(log.putRecords(0, wrong(bytes))).rejects.toThrow(kind)
+  })
+
+  it('bytes of an append that were transferred away', async () => {
+    const { log, shard } = await makeLog()
+    const bytes = makeBatch(1, 10).bytes.slice()
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+    await expect(log.append(shard, { bytes, count: 1 })).rejects.toBeInstanceOf(MillraceError)
+    expect((await log.shardStats(shard)).appendedEnd).toBe(0n)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32, 2 ** 21])(
+    'count of an append: %s',
+    async (count) => {
+      const { log, shard } = await makeLog()
+      const { bytes } = makeBatch(1, 10)
+      await expect(log.append(shard, { bytes, count })).rejects.toThrow(RangeError)
+      expect(() => log.shard(shard).appendNow(bytes, count)).toThrow(RangeError)
+    },
+  )
+
+  it('a count that is not that of the records, and bytes that are no records', async () => {
+    const { log, shard } = await makeLog()
+    const { bytes } = makeBatch(3, 10)
+    for (const count of [2, 4]) {
+      await expect(log.append(shard, { bytes, count })).rejects.toBeInstanceOf(MillraceError)
+    }
+    const junk = { bytes: new Uint8Array(100), count: 1 }
+    await expect(log.append(shard, junk)).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' })
+    expect((await log.shardStats(shard)).appendedEnd).toBe(0n)
+  })
+
+  it('options of an append', async () => {
+    const { log, shard } = await makeLog()
+    const batch = makeBatch(1, 10)
+    const refused = (options: unknown) => expect(log.append(shard, batch, wrong(options))).rejects
+    await refused({ durability: 'tape' }).toThrow(/durability/)
+    await refused({ epoch: -1 }).toThrow(RangeError)
+    await refused({ epoch: 2 ** 32 }).toThrow(RangeError)
+    await refused({ producerId: 1 }).toThrow(TypeError)
+    await refused({ producerId: -1n }).toThrow(RangeError)
+    await refused({ producerId: 2n ** 64n }).toThrow(RangeError)
+    await refused({ producerSequence: Number.NaN }).toThrow(RangeError)
+    await refused({ expectedSequenceNumber: 1 }).toThrow(TypeError)
+    await refused({ recordBytesMax: 0 }).toThrow(RangeError)
+    await expect(log.append(shard, wrong(null))).rejects.toThrow(TypeError)
+    await expect(
+      log.append(shard, { ...batch, count: 1, bytes: batch.bytes, codec: 256 }),
+    ).rejects.toThrow(RangeError)
+  })
+
+  it('shards, positions and sizes', async () => {
+    const { log, shard } = await makeLog()
+    const start = position(0n)
+    await expect(log.read(wrong(1), { position: start }, 10)).rejects.toThrow(TypeError)
+    await expect(log.read(wrong(-1n), { position: start }, 10)).rejects.toThrow(RangeError)
+    await expect(log.read(shardId(77n), { position: start }, 10)).rejects.toMatchObject({
+      code: 'SHARD_NOT_FOUND',
+    })
+    for (const bytesMax of [0, -1, 2 ** 32, Number.NaN, 0.5]) {
+      await expect(log.read(shard, { position: start }, bytesMax)).rejects.toThrow(RangeError)
+    }
+    await expect(log.read(shard, { position: wrong(0) }, 10)).rejects.toThrow(TypeError)
+    await expect(log.read(shard, { position: position(5n) }, 10)).rejects.toMatchObject({
+      code: 'SEQUENCE_NUMBER_IN_FUTURE',
+    })
+    await expect(log.seek(shard, sequenceNumber(0n))).rejects.toBeInstanceOf(MillraceError)
+    await expect(log.seekTime(shard, -1)).rejects.toThrow(RangeError)
+    await expect(log.trim(shard, wrong(1))).rejects.toThrow(TypeError)
+    await expect(log.trim(shard, sequenceNumber(10n))).rejects.toBeInstanceOf(MillraceError)
+    await expect(log.createShards([wrong(1)])).rejects.toThrow(TypeError)
+    await expect(log.createShards([sequenceNumber(0n)])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+  })
+
+  it('routes', async () => {
+    const { log, shard } = await makeLog()
+    expect(() => log.setRoutes(-1, [])).toThrow(RangeError)
+    expect(() => log.setRoutes(1, wrong(7))).toThrow(TypeError)
+    expect(() => log.setRoutes(1, [])).toThrow(MillraceError)
+    expect(() => log.setRoutes(1, [{ shard, endingHashKey: 5n }])).toThrow(MillraceError)
+    expect(() => log.setRoutes(1, [{ shard, endingHashKey: 2n ** 128n }])).toThrow(RangeError)
+    expect(() => log.setRoutes(1, [{ shard: shardId(9n), endingHashKey: wholeHashSpace }])).toThrow(
+      /9/,
+    )
+    await expect(log.putRecords(1, new Uint8Array(4))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+  })
+
+  it('options of an open', async () => {
+    const dir = join(temporaryDirectory(), 'log')
+    await expect(openLog({ dir: wrong(7) })).rejects.toThrow(TypeError)
+    await expect(openLog({ dir: '' })).rejects.toThrow(RangeError)
+    await expect(openLog({ dir: 'a\0b' })).rejects.toThrow(RangeError)
+    await expect(verify('')).rejects.toThrow(RangeError)
+    await expect(openLog({ dir, segmentBytesMin: 1 })).rejects.toThrow(RangeError)
+    await expect(openLog({ dir, producersMax: wrong('9') })).rejects.toThrow(TypeError)
+    await expect(openLog({ dir, alignCommits: wrong(1) })).rejects.toThrow(TypeError)
+    await expect(openLog({ dir: '/nowhere/at/all' })).rejects.toBeInstanceOf(MillraceError)
+  })
+
+  it('leaves the log as good as it was', async () => {
+    const { log, shard } = await makeLog()
+    await log.append(shard, { bytes: new Uint8Array(3), count: 1 }, { epoch: 3 }).catch(() => 0)
+    // Options of a failed call do not stick to the next one.
+    await log.append(shard, makeBatch(1, 5))
+    expect((await log.shardStats(shard)).epoch).toBe(1)
+  })
+})
+
+describe('a builder', () => {
+  it('refuses what no record may be', () => {
+    const builder = new BatchBuilder()
+    const data = new Uint8Array(1)
+    expect(() => builder.add('', data)).toThrow(RangeError)
+    expect(() => builder.add('x'.repeat(257), data)).toThrow(RangeError)
+    expect(() => builder.add('\ud800', data)).toThrow(RangeError)
+    expect(() => builder.add(wrong(7), data)).toThrow(TypeError)
+    expect(() => builder.add('x', wrong([1]))).toThrow(TypeError)
+    expect(() => builder.add('x', new Uint8Array(12 * 1024 * 1024))).toThrow(RangeError)
+    expect(builder.count).toBe(0)
+    expect(builder.size).toBe(0)
+  })
+})

@@ -1,0 +1,130 @@
+import { setTimeout } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { describe, expect, it } from 'vitest'
+import { type Position, type SequenceNumber, sequenceNumber } from '../../src/index.ts'
+import { makeBatch, makeLog } from './harness.ts'
+
+describe('wake-ups', () => {
+  it('none is lost: each append waits for the one before it', async () => {
+    const { log, shard } = await makeLog()
+    const batch = makeBatch(1, 20)
+    for (let i = 0; i < 300; i += 1) {
+      const answer = await log.append(shard, batch)
+      expect(answer.firstSequenceNumber).toBe(BigInt(i + 1))
+    }
+  })
+
+  it('acknowledge in the order of the appends, over many shards', async () => {
+    const { log } = await makeLog()
+    const shards = await log.createShards(Array.from({ length: 20 }, () => sequenceNumber(1n)))
+    const batch = makeBatch(2, 20)
+    const seen = new Map<bigint, bigint[]>()
+    const all: Promise<void>[] = []
+    for (let i = 0; i < 2000; i += 1) {
+      const shard = shards[i % shards.length] as (typeof shards)[number]
+      const durability = i % 3 === 0 ? 'os' : 'disk'
+      all.push(
+        log.append(shard, batch, { durability }).then(async (answer) => {
+          const { committedEnd } = await log.shardStats(shard)
+          expect(committedEnd).toBeGreaterThanOrEqual(answer.endPosition)
+          seen.set(shard, [...(seen.get(shard) ?? []), answer.firstSequenceNumber])
+        }),
+      )
+      if (i % 97 === 0) await setTimeout(0)
+    }
+    await Promise.all(all)
+    for (const numbers of seen.values()) {
+      expect(numbers).toEqual(Array.from({ length: 100 }, (_, i) => BigInt(2 * i + 1)))
+    }
+  })
+
+  it('tell a reader at the end of a shard, from an append of any kind', async () => {
+    const { log, shard } = await makeLog()
+    let position = 0n as Position
+    for (const durability of ['disk', 'os', 'disk'] as const) {
+      const tail = log.tail(shard, position)
+      const [answer, moved] = await Promise.all([
+        log.append(shard, makeBatch(1, 10), { durability }),
+        tail,
+      ])
+      expect(moved).toEqual({ committedEnd: answer.endPosition, closed: false })
+      position = answer.endPosition
+    }
+    // At once, where there is something already.
+    expect(await log.tail(shard, 0n as Position)).toMatchObject({ committedEnd: position })
+  })
+
+  it('tell a reader that its shard takes no more records', async () => {
+    const { log, shard } = await makeLog()
+    const { endPosition } = await log.append(shard, makeBatch(1, 10))
+    const tail = log.tail(shard, endPosition)
+    await log.sealShard(shard)
+    expect(await tail).toMatchObject({ closed: true })
+    expect(await log.tail(shard, endPosition)).toMatchObject({ closed: true })
+    await expect(log.append(shard, makeBatch(1, 10))).rejects.toMatchObject({
+      code: 'SHARD_CLOSED',
+    })
+  })
+
+  it('tell a reader that its shard was deleted', async () => {
+    const { log, shard } = await makeLog()
+    const { endPosition } = await log.append(shard, makeBatch(1, 10))
+    const tail = log.tail(shard, endPosition).catch((error) => error.code)
+    await log.deleteShard(shard)
+    expect(await tail).toBe('SHARD_NOT_FOUND')
+    await expect(log.append(shard, makeBatch(1, 10))).rejects.toMatchObject({
+      code: 'SHARD_NOT_FOUND',
+    })
+  })
+
+  it('a reader may leave', async () => {
+    const { log, shard } = await makeLog()
+    const controller = new AbortController()
+    const tail = log.tail(shard, 0n as Position, { signal: controller.signal })
+    controller.abort(new Error('gone'))
+    await expect(tail).rejects.toThrow('gone')
+    await expect(log.tail(shard, 0n as Position, { signal: controller.signal })).rejects.toThrow()
+    await log.append(shard, makeBatch(1, 10))
+  })
+
+  it('cross threads: a worker appends, this thread reads', async () => {
+    const { log, shard, dir } = await makeLog()
+    const script = new URL('children/append-in-worker.mjs', import.meta.url)
+    const worker = new Worker(script, { workerData: { dir, count: 200 } })
+    const exited = new Promise((resolve) => worker.on('exit', resolve))
+    let position = 0n as Position
+    let next = 1n as SequenceNumber
+    while (next <= 200n) {
+      await log.tail(shard, position)
+      const slice = await log.read(shard, { position }, 64 * 1024)
+      expect(slice.firstSequenceNumber).toBe(next)
+      position = slice.nextPosition
+      next = slice.nextSequenceNumber
+    }
+    expect(await exited).toBe(0)
+    expect((await log.shardStats(shard)).nextSequenceNumber).toBe(201n)
+  })
+})
+
+describe('the fast path', () => {
+  it('acknowledges what was appended so far, once', async () => {
+    const { log, shard } = await makeLog()
+    const fast = log.shard(shard)
+    const builder = makeBatch(10, 50)
+    for (let i = 0; i < 1000; i += 1) fast.appendBatch(builder)
+    expect(fast.lastFirstSequenceNumber).toBe(9991n)
+    const [a, b] = [fast.acknowledged(), fast.acknowledged()]
+    expect(a).toBe(b)
+    await a
+    expect((await log.shardStats(shard)).syncedEnd).toBe(fast.committedEnd)
+    await fast.acknowledged()
+    let position = 0n as Position
+    let count = 0
+    while (position < fast.committedEnd) {
+      const slice = fast.readNow(position, 30_000)
+      count += slice.recordCount
+      position = slice.nextPosition
+    }
+    expect(count).toBe(10_000)
+  })
+})
