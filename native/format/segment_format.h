@@ -64,11 +64,17 @@ struct SegmentSeal {
   uint64_t last_arrival_millis;
   uint64_t chain_hash;  // over position and checksum of every batch, in order (segment_index.h)
   uint32_t epoch;       // the highest
+  uint32_t flags;       // kSealEndsLog
+  uint32_t reserved;
   uint32_t crc32c;
 };
 
-static_assert(sizeof(SegmentSeal) == 88);
-static_assert(offsetof(SegmentSeal, crc32c) == 84);
+// A segment is sealed once the next one exists, so a last segment with a seal tells that its successor is lost. This
+// flag says that there may be none: the shard was sealed, or recovery ended the segment.
+inline constexpr uint32_t kSealEndsLog = 1;
+
+static_assert(sizeof(SegmentSeal) == 96);
+static_assert(offsetof(SegmentSeal, crc32c) == 92);
 static_assert(kSegmentSealAt + sizeof(SegmentSeal) <= kSegmentTrailerBlockBytes);
 
 }  // namespace millrace::format

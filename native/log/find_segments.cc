@@ -78,6 +78,20 @@ Status CheckBlocks(const SegmentFile& file, const SegmentBlocks& blocks) {
   return Status();
 }
 
+// What lies before the segment that holds the trimmed start is free. Without a seal too: a file that has begun its next
+// life may still show the header of the one before, and would be taken for a tail.
+void FreeTrimmed(uint64_t trimmed_start, FoundShard* shard,
+                 std::vector<std::shared_ptr<SegmentFile>>* free) {
+  auto& segments = shard->segments;
+  size_t trimmed = 0;
+  while (trimmed + 1 < segments.size() &&
+         segments[trimmed + 1].segment->base_position <= trimmed_start) {
+    free->push_back(segments[trimmed].segment->file);
+    ++trimmed;
+  }
+  segments.erase(segments.begin(), segments.begin() + static_cast<ptrdiff_t>(trimmed));
+}
+
 }  // namespace
 
 Status FindSegments(base::FileOps* file_ops, const Directory& directory,
@@ -109,7 +123,10 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
     }
     FoundShard& of_shard = found[blocks.header.shard];
     of_shard.shard = blocks.header.shard;
-    of_shard.segments.push_back({MakeSegment(blocks, std::move(file)), blocks.sealed, shorter});
+    const bool has_successor =
+        blocks.sealed && (blocks.seal.flags & format::kSealEndsLog) == 0;
+    of_shard.segments.push_back(
+        {MakeSegment(blocks, std::move(file)), blocks.sealed, shorter, has_successor});
   }
   for (auto& [shard, of_shard] : found) {
     std::sort(of_shard.segments.begin(), of_shard.segments.end(),
@@ -118,6 +135,10 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
                            ? a.segment->base_position < b.segment->base_position
                            : a.segment->ordinal < b.segment->ordinal;
               });
+    for (size_t at = 0; at + 1 < of_shard.segments.size(); ++at) {
+      of_shard.segments[at].lacks_successor = false;
+    }
+    FreeTrimmed(manifest.shards.at(shard).trimmed_start, &of_shard, free);
     shards->push_back(std::move(of_shard));
   }
   return Status();

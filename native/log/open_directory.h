@@ -19,6 +19,7 @@ struct FoundSegment {
   std::shared_ptr<Segment> segment;
   bool sealed = false;
   bool shorter = false;  // the file has lost its end
+  bool lacks_successor = false;  // its seal says that a segment follows, and none was found
 };
 
 struct FoundShard {

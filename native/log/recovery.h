@@ -56,6 +56,10 @@ struct ScanInput {
   // Starts of batches that something outside the segment vouches for (the sparse index), ascending.
   const uint64_t* vouched = nullptr;
   size_t vouched_count = 0;
+
+  // The first sequence numbers of those batches, or null where they are not known. A batch with another number has
+  // strayed there from its own place.
+  const uint64_t* vouched_sequences = nullptr;
 };
 
 // Sees every accepted batch, in order, and no other.

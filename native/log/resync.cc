@@ -90,6 +90,7 @@ class Resync {
   bool NobodyElseClaims(uint64_t at, uint64_t sequence);
   bool Belongs(uint64_t at, BatchHeader* header);
   bool VouchedWithin(uint64_t start, uint64_t end) const;
+  bool IsInPlace(size_t vouched, const BatchHeader& header) const;
   bool AtRecordedEnd(uint64_t at) const;
   size_t FirstVouchedBehind(uint64_t at) const;
   const std::vector<BatchRun>& Runs();
@@ -258,7 +259,7 @@ Resync::Choice Resync::ByVouchedPosition() {
     if (at >= area_.bytes) {
       break;
     }
-    if (Belongs(at, &header) &&
+    if (Belongs(at, &header) && IsInPlace(i, header) &&
         (!input_.has_recorded_end || header.next_sequence() <= input_.recorded_next_sequence)) {
       return Resume{at, header.first_sequence};
     }
@@ -346,6 +347,11 @@ bool Resync::Belongs(uint64_t at, BatchHeader* header) {
 bool Resync::VouchedWithin(uint64_t start, uint64_t end) const {
   const size_t i = FirstVouchedBehind(start);
   return i < input_.vouched_count && input_.vouched[i] - area_.base_position < end;
+}
+
+bool Resync::IsInPlace(size_t vouched, const BatchHeader& header) const {
+  return input_.vouched_sequences == nullptr ||
+         input_.vouched_sequences[vouched] == header.first_sequence;
 }
 
 bool Resync::AtRecordedEnd(uint64_t at) const {

@@ -5,9 +5,15 @@
 namespace millrace::log {
 
 base::Status ShardReader::Scrub(const SegmentView& view, ScrubReport* report) {
+  VouchedStarts vouched;
+  SegmentIndex index;
+  if (!shard_->GetActiveVouched(*view.segment, &vouched) &&
+      ReadIndexFile(context_, *view.segment, &index, nullptr)) {
+    vouched = VouchedStarts(index);
+  }
   std::vector<DamagedRange> damaged;
-  base::Status status =
-      CheckSegment(*view.segment, view.limit, view.limit_sequence, report, &damaged);
+  base::Status status = CheckSegment(*view.segment, view.limit, view.limit_sequence, vouched,
+                                     report, &damaged);
   for (const DamagedRange& range : damaged) {
     shard_->AddDamage(range);
   }

@@ -57,9 +57,15 @@ Status SegmentCache::CheckIdentity(const Segment& segment, const Mapping& mappin
       return Status();
     }
   }
+  format::SegmentHeader wanted{};
+  wanted.shard = segment.shard;
+  wanted.first_sequence = segment.first_sequence;
+  if (BeginsWith(mapping.data() + format::kSegmentHeaderBlockBytes, wanted)) {
+    return Status();
+  }
   return Status(Code::kLogCorrupt,
-                Format("%s is not segment %llu of shard %llu: both of its headers are damaged or "
-                       "name another segment",
+                Format("%s is not segment %llu of shard %llu: its headers and its first batch are damaged "
+                       "or those of another segment",
                        segment.file->path().c_str(),
                        static_cast<unsigned long long>(segment.ordinal),
                        static_cast<unsigned long long>(segment.shard)));

@@ -19,13 +19,6 @@ uint32_t ChecksumOf(const void* structure, size_t bytes_before_crc) {
   return format::MaskCrc(base::Crc32c(0, structure, bytes_before_crc));
 }
 
-// Whether the batch header in `bytes` is that of the first batch of the segment.
-bool BeginsWith(const uint8_t* bytes, const SegmentHeader& header) {
-  BatchHeader batch;
-  return ReadBatchHeader(bytes, format::kBatchBytesMax, &batch) == BatchCheck::kWhole &&
-         batch.shard == header.shard && batch.first_sequence == header.first_sequence;
-}
-
 }  // namespace
 
 void FinishSegmentHeader(SegmentHeader* header) {
@@ -63,6 +56,12 @@ bool CheckSegmentSeal(const uint8_t* bytes, const SegmentHeader& header, Segment
          seal->end_position >= seal->base_position &&
          seal->end_position - seal->base_position <= capacity &&
          seal->next_sequence >= seal->first_sequence;
+}
+
+bool BeginsWith(const uint8_t* batch, const SegmentHeader& header) {
+  BatchHeader first;
+  return ReadBatchHeader(batch, format::kBatchBytesMax, &first) == BatchCheck::kWhole &&
+         first.shard == header.shard && first.first_sequence == header.first_sequence;
 }
 
 Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& path,

@@ -28,6 +28,9 @@ HeaderCheck CheckSegmentHeader(const uint8_t* bytes, uint64_t directory_id,
 bool CheckSegmentSeal(const uint8_t* bytes, const format::SegmentHeader& header,
                       format::SegmentSeal* seal);
 
+// Whether the bytes of a batch header, the first of a segment, are of the segment that `header` describes.
+bool BeginsWith(const uint8_t* batch, const format::SegmentHeader& header);
+
 // What the blocks of a file say.
 struct SegmentBlocks {
   HeaderCheck header_check = HeaderCheck::kAbsent;

@@ -55,7 +55,8 @@ Status MapWhole(const Segment& segment, std::shared_ptr<const Mapping>* mapping)
 }  // namespace
 
 Status CheckSegment(const Segment& segment, uint64_t limit, uint64_t limit_sequence,
-                    ScrubReport* report, std::vector<DamagedRange>* damaged) {
+                    const VouchedStarts& vouched, ScrubReport* report,
+                    std::vector<DamagedRange>* damaged) {
   const DamagedRange all{segment.base_position, limit, segment.first_sequence, limit_sequence};
   std::shared_ptr<const Mapping> mapping;
   Status status = MapWhole(segment, &mapping);
@@ -70,8 +71,9 @@ Status CheckSegment(const Segment& segment, uint64_t limit, uint64_t limit_seque
     return Status();
   }
   Counter counter;
-  const ScanResult result =
-      ScanSegment(ScanInputOf(segment, *mapping, IndexPoint{}, limit, limit_sequence), &counter);
+  ScanInput input = ScanInputOf(segment, *mapping, limit, limit_sequence);
+  vouched.Lend(&input);
+  const ScanResult result = ScanSegment(input, &counter);
   counter.AddTo(report);
   for (const DamagedRange& range : result.damaged) {
     damaged->push_back(range);

@@ -171,6 +171,15 @@ std::vector<uint64_t> SegmentIndex::VouchedPositions() const {
   return positions;
 }
 
+std::vector<uint64_t> SegmentIndex::VouchedSequences() const {
+  std::vector<uint64_t> sequences;
+  sequences.reserve(point_count_);
+  for (uint32_t i = 0; i < point_count_; ++i) {
+    sequences.push_back(first_sequence_ + points_[i].relative_sequence);
+  }
+  return sequences;
+}
+
 std::vector<uint8_t> EncodeIndex(const SegmentIndex& index, const IndexIdentity& identity,
                                  const DuplicateSnapshotView& duplicates) {
   const size_t points_bytes = index.point_count() * kIndexPointBytes;

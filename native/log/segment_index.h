@@ -98,8 +98,9 @@ class SegmentIndex {
 
   size_t heap_bytes() const { return point_capacity_ * sizeof(IndexPoint); }
 
-  // The positions of all points, ascending, as ScanInput::vouched wants them.
+  // The positions of all points, ascending, and their sequence numbers, as ScanInput wants them.
   std::vector<uint64_t> VouchedPositions() const;
+  std::vector<uint64_t> VouchedSequences() const;
 
  private:
   friend bool DecodeIndex(const uint8_t* data, size_t size, const IndexIdentity& expected,

@@ -1,5 +1,6 @@
 #include "native/log/segment_loader.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -30,19 +31,43 @@ class IndexBuilder : public BatchVisitor {
 
 }  // namespace
 
-ScanInput ScanInputOf(const Segment& segment, const Mapping& mapping, const IndexPoint& start,
-                      uint64_t limit, uint64_t limit_sequence) {
+void VouchedStarts::Lend(ScanInput* input) const {
+  const uint64_t end = input->base_position + input->bytes;
+  const auto behind = std::lower_bound(positions_.begin(), positions_.end(), end);
+  input->vouched = positions_.data();
+  input->vouched_count = static_cast<size_t>(behind - positions_.begin());
+  input->vouched_sequences = sequences_.data();
+}
+
+ScanInput ScanInputOf(const Segment& segment, const Mapping& mapping, uint64_t limit,
+                      uint64_t limit_sequence) {
   ScanInput input;
   input.data = mapping.data() + format::kSegmentHeaderBlockBytes;
   input.bytes = limit - segment.base_position;
-  input.base_position = segment.base_position;
+  input.base_position = input.start_position = segment.base_position;
   input.shard = segment.shard;
-  input.start_position = segment.base_position + start.relative_position;
-  input.expected_sequence = segment.first_sequence + start.relative_sequence;
+  input.expected_sequence = segment.first_sequence;
   input.has_recorded_end = true;
   input.recorded_end = limit;
   input.recorded_next_sequence = limit_sequence;
   return input;
+}
+
+bool ReadIndexFile(CoreContext* context, const Segment& segment, SegmentIndex* index,
+                   std::vector<uint8_t>* snapshot) {
+  bool exists = false;
+  std::vector<uint8_t> bytes;
+  const Status read = ReadWholeFile(context->file_ops, IndexPathOf(*segment.file), kIndexBytesMax,
+                                    &exists, &bytes);
+  DuplicateSnapshotView view;
+  if (!read.ok() || !exists ||
+      !DecodeIndex(bytes.data(), bytes.size(), IdentityOf(*context, segment), index, &view)) {
+    return false;
+  }
+  if (snapshot != nullptr) {
+    snapshot->assign(view.data, view.data + view.size);
+  }
+  return true;
 }
 
 Status LoadIndex(CoreContext* context, Segment* segment,
@@ -53,14 +78,7 @@ Status LoadIndex(CoreContext* context, Segment* segment,
     return Status();
   }
   auto loaded = std::make_shared<SegmentIndex>(segment->base_position, segment->first_sequence);
-  bool exists = false;
-  std::vector<uint8_t> bytes;
-  const Status read = ReadWholeFile(context->file_ops, IndexPathOf(*segment->file), kIndexBytesMax,
-                                    &exists, &bytes);
-  const bool good = read.ok() && exists &&
-                    DecodeIndex(bytes.data(), bytes.size(), IdentityOf(*context, *segment),
-                                loaded.get(), nullptr);
-  if (!good) {
+  if (!ReadIndexFile(context, *segment, loaded.get(), nullptr)) {
     std::shared_ptr<const Mapping> mapping;
     Status status = context->cache->Map(segment, &mapping);
     if (!status.ok()) {
@@ -73,29 +91,13 @@ Status LoadIndex(CoreContext* context, Segment* segment,
     *loaded = SegmentIndex(segment->base_position, segment->first_sequence);
     IndexBuilder builder(loaded.get());
     const ScanResult result =
-        ScanSegment(ScanInputOf(*segment, *mapping, IndexPoint{}, segment->end_position,
-                                segment->next_sequence),
+        ScanSegment(ScanInputOf(*segment, *mapping, segment->end_position, segment->next_sequence),
                     &builder);
     damaged->insert(damaged->end(), result.damaged.begin(), result.damaged.end());
   }
   *index = std::move(loaded);
   context->cache->StoreIndex(segment, *index);
   return Status();
-}
-
-bool LoadDuplicates(CoreContext* context, const Segment& segment, std::vector<uint8_t>* snapshot) {
-  bool exists = false;
-  std::vector<uint8_t> bytes;
-  const Status read = ReadWholeFile(context->file_ops, IndexPathOf(*segment.file), kIndexBytesMax,
-                                    &exists, &bytes);
-  SegmentIndex index;
-  DuplicateSnapshotView view;
-  if (!read.ok() || !exists ||
-      !DecodeIndex(bytes.data(), bytes.size(), IdentityOf(*context, segment), &index, &view)) {
-    return false;
-  }
-  snapshot->assign(view.data, view.data + view.size);
-  return true;
 }
 
 void SaveIndex(CoreContext* context, Segment* segment, const std::vector<uint8_t>& snapshot) {

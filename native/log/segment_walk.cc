@@ -79,18 +79,13 @@ Status FindThoroughly(CoreContext* context, ShardLog* shard, const SegmentView& 
   if (!status.ok()) {
     return status;
   }
-  std::vector<uint64_t> vouched = shard->ActiveVouched(*view.segment);
-  if (!view.active) {
-    const auto index = context->cache->FindIndex(view.segment.get());
-    vouched = index == nullptr ? std::vector<uint64_t>{} : index->VouchedPositions();
+  VouchedStarts vouched;
+  const auto index = context->cache->FindIndex(view.segment.get());
+  if (!shard->GetActiveVouched(*view.segment, &vouched) && index != nullptr) {
+    vouched = VouchedStarts(*index);
   }
-  while (!vouched.empty() && vouched.back() >= view.limit) {
-    vouched.pop_back();  // appended since the view was taken
-  }
-  ScanInput input =
-      ScanInputOf(*view.segment, *mapping, IndexPoint{}, view.limit, view.limit_sequence);
-  input.vouched = vouched.data();
-  input.vouched_count = vouched.size();
+  ScanInput input = ScanInputOf(*view.segment, *mapping, view.limit, view.limit_sequence);
+  vouched.Lend(&input);
   for (const DamagedRange& range : ScanSegment(input, finder).damaged) {
     shard->AddDamage(range);
   }

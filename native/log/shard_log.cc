@@ -263,6 +263,7 @@ void ShardLog::RetireWriterLocked() {
   full.seal.last_arrival_millis = index.last_arrival_millis();
   full.seal.chain_hash = index.chain_hash();
   full.seal.epoch = segment->epoch;
+  full.seal.flags = sealed_ ? format::kSealEndsLog : 0;
   FinishSegmentSeal(&full.seal);
   full.duplicates = duplicates_.Encode();
   context_->cache->StoreIndex(segment.get(), std::shared_ptr<const SegmentIndex>(
@@ -420,7 +421,9 @@ void ShardLog::AlignLocked() {
       !writer_->Prepare(padding, &wants_populate).ok()) {
     return;  // the segment ends here: what follows begins in a page of another file
   }
+  const bool proven = tail_proven_;
   AppendMarkerLocked(static_cast<uint32_t>(padding - kMarkerBytes));
+  tail_proven_ = proven;  // padding is nothing that needs a proof, or an idle shard would never come to rest
 }
 
 void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {

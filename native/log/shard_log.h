@@ -20,6 +20,7 @@
 #include "native/log/duplicate_table.h"
 #include "native/log/options.h"
 #include "native/log/segment.h"
+#include "native/log/segment_loader.h"
 #include "native/log/segment_writer.h"
 #include "native/log/verified_end.h"
 
@@ -104,8 +105,8 @@ class ShardLog {
   // Moves the trimmed start to `position`, the start of the batch that holds `first_sequence`; never back.
   void SetTrimmed(uint64_t position, uint64_t first_sequence);
 
-  // The starts of batches that the index of the active segment vouches for; empty for any other segment.
-  std::vector<uint64_t> ActiveVouched(const Segment& segment) const;
+  // What the index of the active segment vouches for; false for any other segment.
+  bool GetActiveVouched(const Segment& segment, VouchedStarts* vouched) const;
 
   // For scrub: the committed segments as they are now.
   std::vector<SegmentView> Views() const;

@@ -85,7 +85,9 @@ class Planner {
  private:
   Status LoadTable(const std::vector<FoundSegment>& segments);
   Status ScanTail(const FoundSegment& found, bool last, bool durable_end, const Segment* next);
+  Status FindLoss(const std::vector<FoundSegment>& segments, size_t at, bool* lost);
   void NoteGap(const Segment& next);
+  void Disown(const std::vector<FoundSegment>& segments, size_t from);
   void Take(const std::shared_ptr<Segment>& segment);
   void Finish();
 
@@ -95,6 +97,7 @@ class Planner {
   DuplicateTable duplicates_;
   uint64_t records_end_ = 0;
   uint64_t later_synced_upto_ = 0;
+  bool lacks_successor_ = false;  // the last segment seen says that another followed it
 };
 
 // A segment that does not begin where the one before it ended: those between are lost.
@@ -125,7 +128,8 @@ Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
     return Status();
   }
   std::vector<uint8_t> snapshot;
-  if (LoadDuplicates(context_, *segments[sealed - 1].segment, &snapshot) &&
+  SegmentIndex index;
+  if (ReadIndexFile(context_, *segments[sealed - 1].segment, &index, &snapshot) &&
       duplicates_.Decode(snapshot.data(), snapshot.size())) {
     return Status();
   }
@@ -141,8 +145,7 @@ Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
     if (!status.ok()) {
       return status;
     }
-    ScanSegment(ScanInputOf(segment, *mapping, IndexPoint{}, segment.end_position,
-                            segment.next_sequence),
+    ScanSegment(ScanInputOf(segment, *mapping, segment.end_position, segment.next_sequence),
                 &visitor);
   }
   return visitor.complete() ? Status()
@@ -165,11 +168,19 @@ Status Planner::ScanTail(const FoundSegment& found, bool last, bool durable_end,
   input.shard = segment->shard;
   input.expected_sequence = segment->first_sequence;
   input.later_synced_upto = later_synced_upto_;
+  VouchedStarts vouched;
   if (durable_end && next->base_position - segment->base_position <= input.bytes) {
     input.has_recorded_end = true;
     input.recorded_end = next->base_position;
     input.recorded_next_sequence = next->first_sequence;
+    input.bytes = next->base_position - segment->base_position;
+    segment->end_position = next->base_position;
+    SegmentIndex saved;  // a segment whose seal alone was lost still has its index file
+    if (ReadIndexFile(context_, *segment, &saved, nullptr)) {
+      vouched = VouchedStarts(saved);
+    }
   }
+  vouched.Lend(&input);
   RecoveryPlan::Tail tail;
   tail.segment = segment;
   tail.last = last;
@@ -191,6 +202,26 @@ Status Planner::ScanTail(const FoundSegment& found, bool last, bool durable_end,
   return Status();
 }
 
+// Whether what lies before segment number `at` may be called lost. Not when the log begins with a gap of which nothing
+// says that it had been on disk: then the header behind it was written back early, and is cut as any torn tail.
+Status Planner::FindLoss(const std::vector<FoundSegment>& segments, size_t at, bool* lost) {
+  const uint64_t end = plan_->start.end_position;
+  *lost = true;
+  if (segments[at].segment->base_position <= end || !plan_->start.segments.empty()) {
+    return Status();
+  }
+  SegmentProof proof;
+  Status status = FindProof(segments, at, &proof);
+  *lost = proof.sealed || proof.synced_upto > end;
+  return status;
+}
+
+void Planner::Disown(const std::vector<FoundSegment>& segments, size_t from) {
+  for (size_t at = from; at < segments.size(); ++at) {
+    plan_->disowned.push_back(segments[at].segment);
+  }
+}
+
 Status Planner::Run(FoundShard found) {
   std::vector<FoundSegment>& segments = found.segments;
   Status status = LoadTable(segments);
@@ -200,43 +231,36 @@ Status Planner::Run(FoundShard found) {
       plan_->disowned.push_back(segment);  // an earlier recovery cut the log before it
       continue;
     }
-    bool gap_is_durable = true;
-    if (segment->base_position > plan_->start.end_position && plan_->start.segments.empty()) {
-      SegmentProof proof;
-      status = FindProof(segments, at, &proof);
-      gap_is_durable = proof.sealed || proof.synced_upto > plan_->start.end_position;
-    }
-    if (!status.ok() || !gap_is_durable) {
-      // Nothing before it has been on disk: its own first page was written back early, no more.
-      for (; status.ok() && at < segments.size(); ++at) {
-        plan_->disowned.push_back(segments[at].segment);
-      }
+    bool lost = true;
+    status = FindLoss(segments, at, &lost);
+    if (!status.ok() || !lost) {
+      Disown(segments, at);
       break;
     }
     NoteGap(*segment);
     if (segments[at].sealed) {
       plan_->proven = std::max(plan_->proven, segment->end_position);
+      lacks_successor_ = segments[at].lacks_successor;
       Take(segment);
       continue;
     }
-    SegmentProof later;
-    status = FindProof(segments, at + 1, &later);
+    SegmentProof behind;
+    status = FindProof(segments, at + 1, &behind);
     if (!status.ok()) {
       break;
     }
-    later_synced_upto_ = later.synced_upto;
+    later_synced_upto_ = behind.synced_upto;
+    lacks_successor_ = false;
     const bool last = at + 1 == segments.size();
     const Segment* const next = last ? nullptr : segments[at + 1].segment.get();
     const bool durable_end =
-        next != nullptr && (later.sealed || later_synced_upto_ >= next->base_position);
+        next != nullptr && (behind.sealed || later_synced_upto_ >= next->base_position);
     status = ScanTail(segments[at], last, durable_end, next);
     Take(segment);
     const bool goes_on = last || segment->end_position == next->base_position;
     if (status.ok() && !goes_on) {
       plan_->tails.back().last = true;
-      for (size_t later = at + 1; later < segments.size(); ++later) {
-        plan_->disowned.push_back(segments[later].segment);
-      }
+      Disown(segments, at + 1);
       break;
     }
   }
@@ -248,9 +272,7 @@ Status Planner::Run(FoundShard found) {
 
 void Planner::Finish() {
   ShardStart& start = plan_->start;
-  const bool lost_next =
-      !start.segments.empty() && start.segments.back()->sealed && !manifest_.sealed;
-  if (lost_next) {
+  if (lacks_successor_ && !manifest_.sealed) {
     const uint64_t end = start.end_position;
     start.damaged.push_back({end, end + kLostSegmentPositions, start.next_sequence,
                              start.next_sequence + kLostSegmentSequences});
@@ -298,7 +320,10 @@ namespace {
 // The seal of a segment that filled up before the stop, or the index of the one that goes on.
 Status FinishTail(CoreContext* context, RecoveryPlan::Tail* tail, bool sealed_shard) {
   Segment& segment = *tail->segment;
-  if (tail->last && !sealed_shard) {
+  // A damaged segment takes no more batches: what proves its damage may lie in bytes that were cut or are refused, and
+  // the next scan must neither cut nor number anything else. Its seal records the end once and for all.
+  const bool go_on = tail->last && !sealed_shard && tail->scan.damaged.empty();
+  if (go_on) {
     segment.active_index = std::move(tail->index);
     return Status();
   }
@@ -313,6 +338,7 @@ Status FinishTail(CoreContext* context, RecoveryPlan::Tail* tail, bool sealed_sh
   seal.last_arrival_millis = tail->index->last_arrival_millis();
   seal.chain_hash = tail->index->chain_hash();
   seal.epoch = segment.epoch;
+  seal.flags = tail->last ? format::kSealEndsLog : 0;
   FinishSegmentSeal(&seal);
   Status status = WriteSeal(context, segment, seal);
   segment.sealed = status.ok();

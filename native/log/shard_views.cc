@@ -126,10 +126,13 @@ void ShardLog::ViewOfTime(uint64_t millis, uint64_t from, SegmentView* view) con
   }
 }
 
-std::vector<uint64_t> ShardLog::ActiveVouched(const Segment& segment) const {
+bool ShardLog::GetActiveVouched(const Segment& segment, VouchedStarts* vouched) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return segment.active_index == nullptr ? std::vector<uint64_t>{}
-                                         : segment.active_index->VouchedPositions();
+  if (segment.active_index == nullptr) {
+    return false;
+  }
+  *vouched = VouchedStarts(*segment.active_index);
+  return true;
 }
 
 std::vector<SegmentView> ShardLog::Views() const {
@@ -154,25 +157,31 @@ uint64_t ShardLog::committed_end() const {
 
 void ShardLog::AddDamage(const DamagedRange& range) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const bool known = std::any_of(damaged_.begin(), damaged_.end(), [&range](const auto& one) {
-    return one.start <= range.start && range.end <= one.end;
-  });
-  if (!known) {
+  if (std::find(damaged_.begin(), damaged_.end(), range) == damaged_.end()) {
     damaged_.insert(std::upper_bound(damaged_.begin(), damaged_.end(), range,
                                      [](const auto& a, const auto& b) { return a.start < b.start; }),
                     range);
   }
 }
 
+// Two scans may name the same damage differently, as one of them had more to vouch for what follows: the narrowest
+// range counts.
 bool ShardLog::FindDamage(uint64_t position, DamagedRange* range) const {
   const std::lock_guard<std::mutex> lock(mutex_);
+  bool found = false;
   for (const DamagedRange& one : damaged_) {
-    if (one.start <= position && position < one.end) {
+    const bool covers = one.start <= position && position < one.end;
+    if (covers && (!found || one.end - one.start < range->end - range->start)) {
       *range = one;
-      return true;
+      found = true;
     }
   }
-  return false;
+  return found;
+}
+
+size_t ShardLog::damage_count() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return damaged_.size();
 }
 
 bool ShardLog::FindDamagedSequence(uint64_t sequence, DamagedRange* range) const {
@@ -184,11 +193,6 @@ bool ShardLog::FindDamagedSequence(uint64_t sequence, DamagedRange* range) const
     }
   }
   return false;
-}
-
-size_t ShardLog::damage_count() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return damaged_.size();
 }
 
 void ShardLog::SetTrimmed(uint64_t position, uint64_t first_sequence) {

@@ -49,7 +49,8 @@ Status VerifyShard(const FoundShard& shard, const ManifestShard& manifest, Scrub
     Status status;
     if (found.sealed) {
       std::vector<DamagedRange> damaged;
-      status = CheckSegment(segment, segment.end_position, segment.next_sequence, report, &damaged);
+      status = CheckSegment(segment, segment.end_position, segment.next_sequence, VouchedStarts(),
+                            report, &damaged);
       end = segment.end_position;
       next_sequence = segment.next_sequence;
     } else {
@@ -64,7 +65,7 @@ Status VerifyShard(const FoundShard& shard, const ManifestShard& manifest, Scrub
       return status;
     }
   }
-  if (!shard.segments.empty() && shard.segments.back().sealed && !manifest.sealed) {
+  if (!shard.segments.empty() && shard.segments.back().lacks_successor && !manifest.sealed) {
     report->damaged.push_back({shard.shard, {end, end, next_sequence, next_sequence},
                                "the last segment is missing"});
   }

@@ -29,6 +29,7 @@ export class ShardModel {
   #oldest = 0
   /** What `#oldest` was when the log was closed last: a trim is durable with a later commit. */
   #durableOldest = 0
+  readonly #forgettable = new Set<bigint>()
   #sealed = false
   readonly #first: bigint
 
@@ -96,7 +97,13 @@ export class ShardModel {
     const place = legal < 0 && oldest === this.next ? this.#batches.length : legal
     if (place < this.#durableOldest || place > this.#oldest) return false
     this.#oldest = place
+    for (const { producer } of this.#batches.slice(0, place)) this.#forgettable.add(producer)
     return true
+  }
+
+  /** Whether repeats of a producer are answered: what is trimmed may be forgotten in a crash. */
+  remembers(producer: bigint): boolean {
+    return !this.#forgettable.has(producer)
   }
 
   /** Whole batches from the one that holds `sequence`. */

@@ -11,7 +11,11 @@ const routes = 5
 const hashKeyBits = 128n
 
 type TestRecord = readonly [key: string, data: Buffer]
-type PutAnswer = [shards: [bigint, bigint, number, string | null][], ordinals: Buffer, failed: number]
+type PutAnswer = [
+  shards: [bigint, bigint, number, string | null][],
+  ordinals: Buffer,
+  failed: number,
+]
 
 /** The body of a request: records, explicit hash keys, producer id, producer sequence. */
 function encodeBody(records: readonly TestRecord[], producer: readonly [bigint, number]): Buffer {
@@ -25,7 +29,9 @@ function encodeBody(records: readonly TestRecord[], producer: readonly [bigint, 
 
 async function makeStream(shardCount: number): Promise<{ log: NativeLog; shards: ShardId[] }> {
   const { log } = await makeLog()
-  const shards = await log.createShards(Array.from({ length: shardCount }, () => sequenceNumber(1n)))
+  const shards = await log.createShards(
+    Array.from({ length: shardCount }, () => sequenceNumber(1n)),
+  )
   const width = 2n ** hashKeyBits / BigInt(shardCount)
   log.setRoutes(
     routes,

@@ -25,7 +25,7 @@ class CoreRegistryTest : public ::testing::Test {
 
   std::string PathOf(const char* name) const { return directory_.path() + "/" + name; }
 
-  test::TempDirectory directory_;
+  support::TempDirectory directory_;
   CoreRegistry registry_;
   CoreOptions options_;
 };

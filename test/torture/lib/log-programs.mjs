@@ -6,7 +6,7 @@ import { describeEnd, run } from './processes.mjs'
 export const LOG_PROGRAMS = ['rig_writer_main', 'rig_verifier_main']
 export const EXIT_STOPPED = 3
 
-const SECONDS_MAX = 15
+const SECONDS_MAX = 60
 
 export function toArguments(options) {
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])

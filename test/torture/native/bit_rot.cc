@@ -243,7 +243,8 @@ class Inflictor {
     static constexpr uint64_t kCounts[] = {1, 1, 2, 8, 32, 64};
     const uint64_t count = kCounts[random_->Below(6)];
     const bool burst = random_->OneIn(3);
-    damage_.exact = count == 1 || (count == 2 && burst);
+    damage_.exact = count == 1;
+    damage_.scattered = count > 2 && !burst;
     const uint64_t start = random_->Below(content_.size() * 8);
     Say(Format("%llu flipped bits from bit %llu", static_cast<ull>(count), static_cast<ull>(start)));
     for (uint64_t flip = 0; flip < count; ++flip) {
@@ -411,6 +412,9 @@ class Judgement {
       indexed = indexed || batch.path != batches.rbegin()->second.path;
     }
     end = std::min(end, batches.rbegin()->second.end);  // a lost last segment is given a wide berth
+    if (damage_.scattered) {
+      return "";
+    }
     const uint64_t slack = damage_.exact ? 0 : log::kIndexIntervalBytes + kLargestBatch;
     if (!first_touched || (indexed && end > touched_end + slack)) {
       return Format("positions %llu to %llu are refused, more than the damage touched",

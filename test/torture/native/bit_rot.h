@@ -42,6 +42,7 @@ struct DamagedBytes {
 struct Damage {
   std::string what;
   std::vector<DamagedBytes> bytes;  // in segment files alone: other files hold nothing of their own
+  bool scattered = false;           // many places of the file: how much is refused is not judged
   bool exact = false;               // so small that exactly one batch may be refused
 };
 

@@ -99,6 +99,7 @@ std::string SimDriver::NoteError(const char* call, const Status& status) {
 }
 
 std::string SimDriver::Open(Crash crash) {
+  settled_ = false;
   Tell("Open", true);
   const Status status = log::Core::Open(path_, options_, &core_);
   Tell("Open", false);
@@ -110,20 +111,17 @@ std::string SimDriver::Open(Crash crash) {
   if (crash == Crash::kClosed && !rules_.faults && !core_->GetStats().opened_clean) {
     wrong = "a log that was closed is recovered as if it had crashed";
   }
-  // With a fault under way a read may fail; what it says is judged after the next open.
-  if (wrong.empty() && !rules_.faults) {
-    wrong = JudgeOpened(core_.get(), crash, &model_);
-  } else if (wrong.empty()) {
-    DirectoryModel certain = model_;
-    wrong = JudgeOpened(core_.get(), crash, &certain);
-    if (wrong.empty()) {
-      model_ = std::move(certain);
-    } else if (wrong.find("LOST") == std::string::npos &&
-               wrong.find("PHANTOM") == std::string::npos) {
-      Tell("Drop", true);
-      core_.reset();
-      wrong.clear();
-    }
+  // On a copy: whoever looks at the model before all of it is judged sees what it was.
+  DirectoryModel certain = model_;
+  wrong = wrong.empty() ? JudgeOpened(core_.get(), crash, &certain) : wrong;
+  if (wrong.empty()) {
+    model_ = std::move(certain);
+    settled_ = true;
+  } else if (rules_.faults && wrong.find("LOST") == std::string::npos &&
+             wrong.find("PHANTOM") == std::string::npos) {
+    // With a fault under way a read may fail; what is there is judged after the next open.
+    Drop();
+    wrong.clear();
   }
   Tell("Opened", false);
   return wrong;
@@ -154,7 +152,7 @@ void SimDriver::RaiseFloors() {
 
 DirectoryModel SimDriver::SnapshotModel() const {
   DirectoryModel model = model_;
-  if (core_ == nullptr) {
+  if (core_ == nullptr || !settled_) {
     return model;
   }
   for (ShardModel& shard : model.shards) {

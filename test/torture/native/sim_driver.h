@@ -119,6 +119,7 @@ class SimDriver {
   SteppedClock clock_;
   DirectoryModel model_;
   std::shared_ptr<log::Core> core_;
+  bool settled_ = false;  // the model is about the core that is open
   std::vector<uint8_t> records_;
   OnChange on_change_;
   OnDiskAck on_disk_ack_;

@@ -32,8 +32,8 @@ export class BrokenDiskRig {
   }
 
   // Runs write({ directory }) on a fresh disk on which `fault` ({ kind, nth, stays }, or null for
-  // none) happens, then verify({ directory }) on what is left. Answers whether the fault was reached,
-  // and how many writes and flushes the disk has done.
+  // none) happens, then verify({ directory }) on what is left. Answers whether the fault was
+  // reached, and how many writes and flushes the disk has done.
   async run(fault, { write, verify }) {
     const image = join(this.#folder, 'disk.img')
     copyFileSync(this.#base, image)

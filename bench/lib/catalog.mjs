@@ -1,0 +1,159 @@
+// The benches: what each runs, and the bars that its rows are held to. A goal is about the share of the
+// limit ('ratio') or about the figure itself ('value'); `least` and `most` say which side is good, `aim`
+// is the ambition beyond it.
+const must = (of, least, aim) => ({ of, least, aim })
+const atMost = (of, most, aim) => ({ of, most, aim })
+
+const native = (program, part) => ({ kind: 'native', program, part })
+const node = (script, part) => ({ kind: 'node', script, part })
+
+export const benches = [
+  {
+    id: 'E1',
+    title: 'C++ append, batch of 500, warm segments, `os`',
+    runs: [native('append_bench', 'warm')],
+    goals: [[/^append /, must('ratio', 0.8, 0.9)]],
+  },
+  {
+    id: 'E2',
+    title: 'C++ append, batch of 500, fresh and recycled segments, helper prefaulting, `os`',
+    runs: [native('append_bench', 'cold')],
+    goals: [
+      [/against demand faults$/, must('ratio', 1.5)],
+      [/^append /, must('ratio', 0.6, 0.8)],
+    ],
+  },
+  {
+    id: 'E3',
+    title: 'Node, one call per record of 100 B, Buffer in, `os`',
+    runs: [node('append', 'one')],
+    goals: [[/^append one/, must('value', 3e6, 5e6)]],
+  },
+  {
+    id: 'E4',
+    title: 'Node, packed batch of 500, `os`',
+    runs: [node('append', 'batch')],
+    goals: [
+      [/100 B/, must('value', 8e6, 12e6)],
+      [/1 KiB/, must('value', 2.5e9 / 1024, 4e9 / 1024)],
+    ],
+    limitFrom: (row) => ({
+      id: 'E2',
+      name: `append ${row.params.recordBytes === 1024 ? '1 KiB' : '100 B'}, recycled`,
+      as: 'C++ append, recycled (E2)',
+    }),
+  },
+  {
+    id: 'E5',
+    title: 'Read: batches in C++, records in JavaScript',
+    runs: [native('read_bench'), node('read')],
+    goals: [
+      [/^read in C\+\+/, must('ratio', 0.7, 0.85)],
+      [/^lazy record views/, must('value', 5e6, 10e6)],
+    ],
+  },
+  {
+    id: 'ingest',
+    title: 'PutRecords, 500 records, random keys over 4 shards, `os`',
+    runs: [native('ingest_bench'), node('ingest')],
+    goals: [[/from Node, 500 x 100 B/, must('value', 5e6, 10e6)]],
+    limitFrom: (row) =>
+      row.name.includes('from Node')
+        ? { id: 'ingest', name: row.name.replace('from Node', 'in C++'), as: 'the same in C++' }
+        : undefined,
+  },
+  {
+    id: 'map-vs-pwritev',
+    title: 'The appender: stores through a map, or pwritev',
+    runs: [native('appender_bench')],
+    goals: [],
+  },
+  {
+    id: 'group-commit',
+    title: 'Group commit, 64 KiB batches, `disk`',
+    runs: [native('commit_bench')],
+    goals: [[/processor share/, atMost('value', 0.5)]],
+  },
+  {
+    id: 'V1',
+    title: 'Open and verify a large log',
+    runs: [native('open_bench')],
+    goals: [
+      [/^clean open/, atMost('value', 100)],
+      [/^unclean open/, atMost('value', 500, 100)],
+      [/^full verify/, must('ratio', 0.7)],
+    ],
+  },
+  {
+    id: 'memory',
+    title: 'Idle shards: memory and opening',
+    runs: [native('memory_bench')],
+    goals: [
+      [/^memory of an idle shard/, atMost('value', 64)],
+      [/^memory of the process/, atMost('value', 1024)],
+      [/^open of all shards/, atMost('value', 5)],
+    ],
+  },
+  {
+    id: 'sync',
+    title: 'Calibrator: syncs of this disk',
+    runs: [native('sync_bench')],
+    goals: [],
+  },
+  {
+    id: 'seam',
+    title: 'Calibrator: the Node boundary',
+    runs: [node('seam')],
+    goals: [],
+  },
+  {
+    id: 'hash',
+    title: 'Calibrator: CRC32C and MD5 kernels',
+    runs: [native('hash_bench')],
+    goals: [],
+    adapt: adaptHash,
+  },
+  {
+    id: 'scan',
+    title: 'Calibrator: scanning and routing of records',
+    runs: [native('scan_bench')],
+    goals: [],
+    adapt: adaptScan,
+  },
+]
+
+// hash_bench and scan_bench stand alone, with a JSON of their own.
+function adaptHash(report) {
+  return report.results.map((it) => ({
+    name: `${it.name}, ${it.kernel}, ${it.bytes} B${it.keys > 1 ? `, ${it.keys} keys` : ''}`,
+    params: { kernel: it.kernel, bytes: it.bytes, keys: it.keys },
+    value: it.keys > 1 ? it.nanosPerKey : it.gigabytesPerSecond,
+    unit: it.keys > 1 ? 'ns/key' : 'GB/s',
+    info: { nanosPerOperation: it.nanosPerOperation },
+    check: report.work,
+  }))
+}
+
+function adaptScan(report) {
+  return report.figures.map((it) => ({
+    name: it.name,
+    params: {},
+    value: it.median,
+    low: it.best,
+    unit: report.unit,
+    info: {},
+    check: `${report.figures.length} figures`,
+  }))
+}
+
+/** The benches that were asked for, in their order; all of them when none was. */
+export function select(ids) {
+  const unknown = ids.filter((id) => !benches.some((it) => it.id === id))
+  if (unknown.length > 0) throw new RangeError(`no bench is called ${unknown.join(', ')}`)
+  return ids.length === 0 ? benches : benches.filter((it) => ids.includes(it.id))
+}
+
+/** What a row is held to, or undefined. */
+export function goalOf(bench, row) {
+  return bench.goals.find(([pattern]) => pattern.test(row.name))?.[1]
+}

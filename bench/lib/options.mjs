@@ -1,0 +1,63 @@
+// The command line of the bench runner.
+import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
+
+export const HELP = `npm run bench -- [options] [ID...]
+
+Builds what it needs, runs the benches (all of them, or those that are named) and prints a table for each:
+first the share of the limit that the same run measured, then the figure.
+
+  --list            say what there is, and stop
+  --quick           smaller loads and fewer repetitions: for a look, not for figures
+  --tiny            the smallest loads: proves that a bench runs (the tests do this)
+  --json FILE       write the results as JSON
+  --write-readme    put the results into the tables of bench/README.md
+  --from FILE       take the results from a JSON file instead of running anything
+  --dir DIR         folder on the disk to measure (default: a temporary folder)
+  --memory-dir DIR  folder on tmpfs (default: /dev/shm)
+  --binaries DIR    native programs that are built already; also floor.node
+  --dist DIR        compiled package to measure; MILLRACE_ADDON names its addon
+  --help            this text
+`
+
+export class UsageError extends Error {}
+
+export function parseOptions(args) {
+  let parsed
+  try {
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        list: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        tiny: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        from: { type: 'string' },
+        'write-readme': { type: 'boolean', default: false },
+        dir: { type: 'string', default: tmpdir() },
+        'memory-dir': { type: 'string', default: '/dev/shm' },
+        binaries: { type: 'string' },
+        dist: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error.message, { cause: error })
+  }
+  const { values, positionals } = parsed
+  if (values.quick && values.tiny) throw new UsageError('--quick and --tiny exclude each other')
+  return {
+    ids: positionals,
+    load: values.tiny ? 'tiny' : values.quick ? 'quick' : 'full',
+    list: values.list,
+    help: values.help,
+    json: values.json,
+    from: values.from,
+    writeReadme: values['write-readme'],
+    directory: values.dir,
+    memoryDirectory: values['memory-dir'],
+    binaries: values.binaries,
+    dist: values.dist,
+  }
+}

@@ -1,0 +1,108 @@
+// Runs benches, each in a process of its own, and puts their rows together: share of the limit, and
+// whether the goal was met.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { goalOf } from './catalog.mjs'
+import { memoryState } from './machine.mjs'
+
+const outputBytesMax = 16 * 1024 * 1024
+
+function runProcess(command, args, env) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      if (stdout.length > outputBytesMax) child.kill()
+    })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(stdout)
+      else reject(new Error(`${command} ${args.join(' ')} ended with ${signal ?? code}:\n${stderr}`))
+    })
+  })
+}
+
+/** hash_bench and scan_bench know two loads, and no folder. */
+function standaloneArgs(options) {
+  return options.load === 'full' ? ['--json'] : ['--json', '--quick']
+}
+
+function commandOf(bench, run, context) {
+  const { options, root, binaries, dist, floor } = context
+  const shared = ['--load', options.load, '--dir', options.directory]
+  if (run.part !== undefined) shared.push('--part', run.part)
+  if (run.kind === 'native') {
+    const args = bench.adapt ? standaloneArgs(options) : shared
+    if (!bench.adapt) args.push('--memory-dir', options.memoryDirectory)
+    return [join(binaries, run.program), args, process.env]
+  }
+  const script = join(root, 'bench', 'micro', `${run.script}.mjs`)
+  const env = { ...process.env, MILLRACE_BENCH_DIST: dist, MILLRACE_BENCH_FLOOR: floor }
+  return [process.execPath, [script, ...shared], env]
+}
+
+/** All rows of one bench, with its id. */
+async function runBench(bench, context) {
+  const rows = []
+  for (const run of bench.runs) {
+    const report = JSON.parse(await runProcess(...commandOf(bench, run, context)))
+    rows.push(...(bench.adapt ? bench.adapt(report) : report.rows))
+  }
+  if (rows.length === 0) throw new Error(`${bench.id}: the bench found nothing`)
+  return rows.map((row) => ({ id: bench.id, ...row }))
+}
+
+/** The share of a limit that is a rate: 1 = all that the machine allows. For times it is limit over figure. */
+function ratioOf(row) {
+  const isTime = /^(?:ns|us|ms|s)(?:\/|$)/.test(row.unit)
+  return isTime ? row.limit.value / row.value : row.value / row.limit.value
+}
+
+function judge(goal, row) {
+  const figure = goal.of === 'ratio' ? row.limit?.ratio : row.value
+  if (figure === undefined) return undefined
+  const reaches = (bar) => (goal.least === undefined ? figure <= bar : figure >= bar)
+  const bar = goal.least ?? goal.most
+  const verdict = !reaches(bar) ? 'below' : goal.aim !== undefined && reaches(goal.aim) ? 'aim' : 'must'
+  return { of: goal.of, must: bar, ...(goal.aim === undefined ? {} : { aim: goal.aim }), verdict }
+}
+
+/** Adds to each row its limit from another bench, its ratio and its verdict. */
+export function complete(results, benches) {
+  for (const bench of benches) {
+    for (const row of results.filter((it) => it.id === bench.id)) {
+      const from = row.limit === undefined ? bench.limitFrom?.(row) : undefined
+      const found = from && results.find((it) => it.id === from.id && it.name === from.name)
+      if (found) row.limit = { name: from.as, value: found.value, unit: found.unit }
+      if (row.limit) row.limit = { ...row.limit, ratio: ratioOf(row) }
+      const goal = goalOf(bench, row)
+      if (goal) row.goal = judge(goal, row)
+    }
+  }
+  return results
+}
+
+/** Runs the benches one after another; a bench that fails does not stop the others. */
+export async function runAll(benches, context, onBench) {
+  const results = []
+  const failures = []
+  for (const bench of benches) {
+    const before = memoryState()
+    const start = Date.now()
+    try {
+      const rows = await runBench(bench, context)
+      results.push(...rows)
+      complete(results, benches)
+      onBench(bench, results.filter((it) => it.id === bench.id), { before, start })
+    } catch (error) {
+      failures.push(`${bench.id}: ${error.message}`)
+      onBench(bench, [], { before, start, error })
+    }
+  }
+  return { results, failures }
+}

@@ -1,0 +1,135 @@
+// Results as text: for the terminal and for bench/README.md, the share of the limit always before the figure.
+
+const prefixes = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+]
+
+function threeDigits(value) {
+  if (value === 0) return '0'
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  return value.toFixed(Math.min(digits, 3))
+}
+
+/** 1234567, 'records/s' -> '1.23 M records/s'. */
+export function formatValue(value, unit) {
+  const prefix = unit.endsWith('records/s') ? prefixes.find(([size]) => value >= size) : undefined
+  const text = prefix ? `${threeDigits(value / prefix[0])} ${prefix[1]}` : threeDigits(value)
+  return `${text} ${unit}`
+}
+
+export function formatRatio(limit) {
+  if (limit?.ratio === undefined) return '-'
+  return limit.ratio >= 3 ? `${threeDigits(limit.ratio)} x` : `${Math.round(limit.ratio * 100)} %`
+}
+
+function formatGoal(row) {
+  if (!row.goal) return '-'
+  const show = (bar) =>
+    row.goal.of === 'ratio' ? `${Math.round(bar * 100)} %` : formatValue(bar, row.unit)
+  const aim = row.goal.aim === undefined ? '' : `, aim ${show(row.goal.aim)}`
+  const words = { below: 'MISSED', must: 'met', aim: 'aim met' }
+  return `${words[row.goal.verdict]} (${show(row.goal.must)}${aim})`
+}
+
+function formatSpread(row) {
+  if (row.low === undefined || row.high === undefined || row.value === 0) return '-'
+  return `${Math.round(((row.high - row.low) / row.value) * 100)} %`
+}
+
+function formatInfo(row) {
+  return Object.entries(row.info ?? {})
+    .map(([name, value]) => `${name} ${threeDigits(value)}`)
+    .join(', ')
+}
+
+export const columns = ['share of limit', 'figure', 'what', 'limit', 'goal', 'spread', 'beside it']
+
+export function cellsOf(row) {
+  return [
+    formatRatio(row.limit),
+    formatValue(row.value, row.unit),
+    row.name,
+    row.limit ? `${row.limit.name}: ${formatValue(row.limit.value, row.limit.unit)}` : '-',
+    formatGoal(row),
+    formatSpread(row),
+    formatInfo(row),
+  ]
+}
+
+/** Lines for a terminal. */
+export function terminalTable(rows) {
+  const table = [columns, ...rows.map(cellsOf)]
+  const widths = columns.map((_, i) => Math.max(...table.map((cells) => cells[i].length)))
+  return table.map((cells) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i]))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+export function markdownTable(header, lines) {
+  const row = (cells) => `| ${cells.map((it) => it.replaceAll('|', '\\|')).join(' | ')} |`
+  return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n')
+}
+
+const calibrators = new Set(['sync', 'seam', 'hash', 'scan'])
+
+function factsOf(machine, date) {
+  return [
+    `Measured ${date} (${machine.load} load): ${machine.processor}, ${machine.memoryGibibytes} GiB,`,
+    `${machine.kernel}, Node ${machine.node}, ${machine.compiler};`,
+    `disk ${machine.disk}; memory file system ${machine.memoryFileSystem}.`,
+    `Pinning: ${machine.pinning}.`,
+  ].join('\n')
+}
+
+/** The map-versus-pwritev matrix: one line per cell of it, both appenders side by side. */
+function matrixTable(rows) {
+  const maps = rows.filter((row) => row.params.appender === 'map')
+  const lines = maps.map((map) => {
+    const other = rows.find((row) => row.name === map.name.replace(/^map/, 'pwritev'))
+    const { append, memory, durability } = map.params
+    const first = (row) =>
+      row.info.firstSyncMicros === undefined ? '-' : `${threeDigits(row.info.firstSyncMicros)} us`
+    return [
+      `${threeDigits(map.limit.ratio)} x`,
+      append,
+      memory,
+      durability,
+      formatValue(map.value, 'us'),
+      formatValue(other.value, 'us'),
+      `${first(map)} / ${first(other)}`,
+      `${threeDigits(map.info.minorFaultsPerAppend)} / ${threeDigits(other.info.minorFaultsPerAppend)}`,
+    ]
+  })
+  const header = [
+    'pwritev over map',
+    'append',
+    'pages',
+    'durability',
+    'map',
+    'pwritev',
+    'first sync, map / pwritev',
+    'minor faults an append, map / pwritev',
+  ]
+  return markdownTable(header, lines)
+}
+
+/** Everything between the two markers of the README. */
+export function readmeTables(machine, results, benches) {
+  const parts = [factsOf(machine, machine.date.slice(0, 10))]
+  for (const bench of benches) {
+    const rows = results.filter((it) => it.id === bench.id)
+    if (rows.length === 0) continue
+    parts.push(`### ${bench.id}: ${bench.title}`)
+    if (bench.id === 'map-vs-pwritev') parts.push(matrixTable(rows))
+    else if (calibrators.has(bench.id)) {
+      const lines = rows.map((row) => [row.name, formatValue(row.value, row.unit), formatInfo(row)])
+      parts.push(markdownTable(['what', 'figure', 'beside it'], lines))
+    } else parts.push(markdownTable(columns, rows.map(cellsOf)))
+  }
+  return parts.join('\n\n')
+}

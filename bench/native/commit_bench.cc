@@ -1,0 +1,152 @@
+// Group commit: 64 KiB batches with `disk` durability, several in flight, against a raw loop that stores and syncs as many bytes at a
+// time as the groups had. The sync is meant to be the bound, not the processor.
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "bench/native/harness/batch_source.h"
+#include "bench/native/harness/bench_log.h"
+#include "bench/native/harness/mapped_file.h"
+#include "bench/native/harness/plain_loop.h"
+#include "bench/native/harness/report.h"
+#include "bench/native/harness/run_options.h"
+#include "bench/native/harness/scratch_directory.h"
+
+namespace millrace::bench {
+
+namespace {
+
+constexpr uint32_t kRecords = 580;  // with 100 B of data each: 64 KiB
+constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
+constexpr uint32_t kWindows[] = {4, 16, 64};  // batches in flight
+
+// Wakes the producer when positions have moved.
+class CommitWaiter final : public log::CommitListener {
+ public:
+  void OnCommitted() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    moved_.notify_one();
+  }
+
+  template <typename Condition>
+  void WaitUntil(Condition condition) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    moved_.wait(lock, condition);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable moved_;
+};
+
+struct GroupFigures {
+  Series rate;       // megabytes per second
+  Series cpu_share;  // of one processor, all threads
+  Series syncs;      // per second
+  Series batches_per_sync;
+};
+
+void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter,
+               const std::vector<uint8_t>& records, uint64_t batches, uint32_t window,
+               GroupFigures* figures) {
+  const uint32_t slot = bench_log.slots()[0];
+  const log::CommittedSlot& line = bench_log.core()->committed()->At(slot);
+  const uint64_t room = (window - 1) * BatchBytes(records);
+  const uint64_t groups = bench_log.core()->GetStats().sync_group_count;
+  const Usage before = ProcessUsage();
+  const double start = NowSeconds();
+  uint64_t end = 0;
+  for (uint64_t i = 0; i < batches; ++i) {
+    end = bench_log.Append(slot, records, kRecords, log::Durability::kDisk).end_position;
+    waiter->WaitUntil([&] { return line.committed_end.load() + room >= end; });
+  }
+  waiter->WaitUntil([&] { return line.committed_end.load() >= end; });
+  const double seconds = NowSeconds() - start;
+  const double syncs =
+      static_cast<double>(bench_log.core()->GetStats().sync_group_count - groups);
+  figures->rate.Add(static_cast<double>(batches * BatchBytes(records)) / seconds / 1e6);
+  figures->cpu_share.Add((ProcessUsage().cpu_seconds - before.cpu_seconds) / seconds);
+  figures->syncs.Add(syncs / seconds);
+  figures->batches_per_sync.Add(static_cast<double>(batches) / syncs);
+}
+
+// Stores and syncs `batches_per_sync` batches at a time. Returns bytes per second.
+double RunRaw(MappedFile* file, const std::vector<uint8_t>& records, uint64_t batches,
+              uint64_t batches_per_sync) {
+  const uint64_t group_bytes = batches_per_sync * BatchBytes(records);
+  file->Recycle();
+  file->Populate();
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  const double start = NowSeconds();
+  while (bytes < batches * BatchBytes(records)) {
+    if (offset + group_bytes > file->bytes()) {
+      offset = 0;
+    }
+    WriteBatches(file->data() + offset, batches_per_sync, records);
+    file->Sync(offset, group_bytes);
+    offset += group_bytes;
+    bytes += group_bytes;
+  }
+  return static_cast<double>(bytes) / (NowSeconds() - start);
+}
+
+void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
+  const int repetitions = options.Pick(5, 3, 1);
+  const uint64_t batches = options.Pick<uint64_t>(6000, 600, 20);
+  const ScratchDirectory scratch(options.directory);
+  const std::vector<uint8_t> records = PackRecords(kRecords, 100);
+  const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), 1);
+  CommitWaiter waiter;
+  bench_log.core()->AddListener(&waiter);
+  MappedFile file(scratch.path() + "/plain", kSegmentBytes);
+  GroupFigures warm_up;
+  RunGroups(bench_log, &waiter, records, batches / 2 + 1, window, &warm_up);
+  const uint64_t per_sync =
+      std::max<uint64_t>(1, static_cast<uint64_t>(warm_up.batches_per_sync.Median() + 0.5));
+  GroupFigures figures;
+  Series raw;
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
+    bench_log.TrimAll();
+    RunGroups(bench_log, &waiter, records, batches, window, &figures);
+    raw.Add(RunRaw(&file, records, batches, per_sync) / 1e6);
+  }
+  bench_log.core()->RemoveListener(&waiter);
+  const log::ShardStats stats = bench_log.StatsOf(bench_log.slots()[0]);
+  MILLRACE_CHECK(stats.committed_next_sequence == stats.next_sequence);
+  const std::string check = std::to_string(stats.next_sequence - 1) + " records on disk";
+  const std::string in_flight = std::to_string(window) + " batches in flight";
+  report->Add(Row("group commit, " + in_flight)
+                  .Param("durability", "disk")
+                  .Param("batchBytes", BatchBytes(records))
+                  .Param("batchesInFlight", uint64_t{window})
+                  .Value(figures.rate, "MB/s")
+                  .Limit("raw store + msync loop, same group size", raw.Median(), "MB/s")
+                  .Info("syncsPerSecond", figures.syncs.Median())
+                  .Info("batchesPerSync", figures.batches_per_sync.Median())
+                  .Check(check));
+  report->Add(Row("group commit, processor share, " + in_flight)
+                  .Param("durability", "disk")
+                  .Param("batchBytes", BatchBytes(records))
+                  .Param("batchesInFlight", uint64_t{window})
+                  .Value(figures.cpu_share, "of one processor")
+                  .Check(check));
+}
+
+}  // namespace
+
+}  // namespace millrace::bench
+
+int main(int argument_count, char** arguments) {
+  using namespace millrace::bench;
+  const RunOptions options = ParseRunOptions(argument_count, arguments);
+  Report report;
+  for (const uint32_t window : kWindows) {
+    BenchWindow(options, window, &report);
+  }
+  report.Print();
+  return 0;
+}

@@ -1,0 +1,161 @@
+// PutRecords without Node: requests of 500 records with random keys over 4 shards, `os` durability, on recycled segments; and what its
+// stages cost alone: the scan, the hashing and routing, the gathering append.
+#include <chrono>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/native/harness/bench_log.h"
+#include "bench/native/harness/report.h"
+#include "bench/native/harness/run_options.h"
+#include "bench/native/harness/scratch_directory.h"
+#include "native/ingest/put_records.h"
+#include "test/support/msgpack_encode.h"
+
+namespace millrace::bench {
+
+namespace {
+
+using ingest::PutRecords;
+using support::Bytes;
+
+constexpr uint32_t kRecords = 500;
+constexpr uint32_t kShards = 4;
+constexpr uint32_t kBodies = 16;  // so that branch predictors do not learn one request by heart
+constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
+
+std::vector<Bytes> MakeBodies(uint32_t record_bytes) {
+  std::mt19937_64 random(1);
+  std::vector<Bytes> bodies;
+  for (uint32_t body = 0; body < kBodies; ++body) {
+    std::vector<Bytes> records;
+    for (uint32_t i = 0; i < kRecords; ++i) {
+      Bytes data(record_bytes);
+      for (uint8_t& byte : data) {
+        byte = static_cast<uint8_t>(random());
+      }
+      const auto key = static_cast<unsigned long long>(random());
+      records.push_back(support::MakeRecord(base::Format("%016llx", key), data));
+    }
+    bodies.push_back(support::MakeRequest(records));
+  }
+  return bodies;
+}
+
+std::shared_ptr<const ingest::ShardMap> EvenMap(const std::vector<uint64_t>& shards) {
+  std::vector<ingest::OpenShard> open(shards.size());
+  for (size_t i = 0; i < open.size(); ++i) {
+    const uint64_t high =
+        i + 1 == open.size() ? UINT64_MAX : UINT64_MAX / open.size() * (i + 1);
+    base::StoreBig64(open[i].ending_hash_key, high);
+    base::StoreBig64(open[i].ending_hash_key + 8, UINT64_MAX);
+    open[i].shard = shards[i];
+  }
+  std::shared_ptr<const ingest::ShardMap> map;
+  MustWork(ingest::ShardMap::Create(open.data(), open.size(), &map));
+  return map;
+}
+
+// The nanoseconds of one call of `work(body)`, over `calls` calls.
+template <typename Work>
+double NanosPerCall(const std::vector<Bytes>& bodies, uint64_t calls, Work work) {
+  const double start = NowSeconds();
+  for (uint64_t i = 0; i < calls; ++i) {
+    work(bodies[i % bodies.size()]);
+  }
+  return (NowSeconds() - start) * 1e9 / static_cast<double>(calls);
+}
+
+struct StageFigures {
+  Series scan;
+  Series scan_and_route;
+  Series whole;
+  Series rate;
+};
+
+void AddRows(uint32_t record_bytes, const StageFigures& figures, const std::string& check,
+             Report* report) {
+  const std::string size = record_bytes == 1024 ? "1 KiB" : base::Format("%u B", record_bytes);
+  report->Add(Row("PutRecords in C++, 500 x " + size)
+                  .Param("recordBytes", uint64_t{record_bytes})
+                  .Param("shards", uint64_t{kShards})
+                  .Param("durability", "os")
+                  .Param("memory", "recycled segments")
+                  .Value(figures.rate, "records/s")
+                  .Check(check));
+  const double scan = figures.scan.Median() / kRecords;
+  const double route = figures.scan_and_route.Median() / kRecords - scan;
+  const double append = figures.whole.Median() / kRecords - scan - route;
+  const std::pair<const char*, double> stages[] = {
+      {"scan", scan}, {"MD5 and route", route}, {"gather and append", append}};
+  for (const auto& [stage, nanos] : stages) {
+    report->Add(Row(base::Format("stage: %s, 500 x %s", stage, size.c_str()))
+                    .Param("recordBytes", uint64_t{record_bytes})
+                    .Value(nanos, "ns/record")
+                    .Check(check));
+  }
+}
+
+void Bench(const RunOptions& options, uint32_t record_bytes, Report* report) {
+  const int repetitions = options.Pick(7, 3, 1);
+  const std::vector<Bytes> bodies = MakeBodies(record_bytes);
+  const uint64_t bytes = options.Pick<uint64_t>(256, 128, 4) * 1024 * 1024;
+  const uint64_t calls = bytes / bodies[0].size();
+  const ScratchDirectory scratch(options.directory);
+  const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards);
+  const auto map = EvenMap(bench_log.shards());
+  const auto request = ingest::ScannedRequest::Create(kRecords);
+  const auto router = ingest::Router::Create(kRecords);
+  const auto put = PutRecords::Create(kRecords);
+  MILLRACE_CHECK(request != nullptr && router != nullptr && put != nullptr);
+  const ingest::ScanLimits limits;
+  PutRecords::Options put_options;
+  put_options.durability = log::Durability::kOs;
+  PinToLastProcessor();
+  StageFigures figures;
+  std::vector<uint8_t> answer(put->AnswerBytesMax());
+  for (int repetition = -2; repetition < repetitions; ++repetition) {
+    const double scan = NanosPerCall(bodies, calls / 4 + 1, [&](const Bytes& body) {
+      MustWork(request->Scan(body.data(), body.size(), limits));
+    });
+    const double scan_and_route = NanosPerCall(bodies, calls / 4 + 1, [&](const Bytes& body) {
+      MustWork(request->Scan(body.data(), body.size(), limits));
+      router->Route(*map, *request);
+    });
+    bench_log.TrimAll();
+    std::this_thread::sleep_for(std::chrono::milliseconds(options.Pick(300, 100, 1)));
+    const double whole = NanosPerCall(bodies, calls, [&](const Bytes& body) {
+      MustWork(put->Run(bench_log.core(), *map, bench_log.slots().data(), body.data(),
+                        static_cast<uint32_t>(body.size()), put_options));
+      MILLRACE_CHECK(put->EncodeAnswer(answer.data(), answer.size()) > 0);
+    });
+    if (repetition >= 0) {  // the first two write files that are fresh
+      figures.scan.Add(scan);
+      figures.scan_and_route.Add(scan_and_route);
+      figures.whole.Add(whole);
+      figures.rate.Add(kRecords * 1e9 / whole);
+    }
+  }
+  uint64_t records = 0;
+  for (const uint32_t slot : bench_log.slots()) {
+    records += bench_log.StatsOf(slot).next_sequence - 1;
+  }
+  MILLRACE_CHECK(records == calls * kRecords * static_cast<uint64_t>(repetitions + 2));
+  AddRows(record_bytes, figures, std::to_string(records) + " records", report);
+}
+
+}  // namespace
+
+}  // namespace millrace::bench
+
+int main(int argument_count, char** arguments) {
+  using namespace millrace::bench;
+  const RunOptions options = ParseRunOptions(argument_count, arguments);
+  Report report;
+  Bench(options, 100, &report);
+  Bench(options, 1024, &report);
+  report.Print();
+  return 0;
+}

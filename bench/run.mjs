@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+// The bench runner: `npm run bench -- --help`. What the benches measure and how to read them is in README.md
+// beside this file.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { benches, select } from './lib/catalog.mjs'
+import { busyWarning, describeMachine, memoryState } from './lib/machine.mjs'
+import { HELP, parseOptions, UsageError } from './lib/options.mjs'
+import { buildFloor, buildNative, buildPackage } from './lib/programs.mjs'
+import { writeReadme } from './lib/readme.mjs'
+import { complete, runAll } from './lib/runner.mjs'
+import { terminalTable } from './lib/table.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = join(root, 'bench', 'README.md')
+const exitFailed = 1
+const exitUsage = 2
+
+const print = (line) => process.stdout.write(`${line}\n`)
+
+function printBench(bench, rows, { before, start, error }) {
+  const seconds = ((Date.now() - start) / 1000).toFixed(1)
+  print(`\n${bench.id}: ${bench.title} (${seconds} s)`)
+  print(
+    `  before it: ${before.freeMebibytes} MiB free, ${before.cachedMebibytes} cached, ` +
+      `${before.dirtyMebibytes} dirty, load ${before.loadAverage.toFixed(1)}`,
+  )
+  if (error) print(`  FAILED: ${error.message}`)
+  for (const line of rows.length > 0 ? terminalTable(rows) : []) print(`  ${line}`)
+  for (const check of new Set(rows.map((row) => row.check))) if (check) print(`  did: ${check}`)
+}
+
+function prepare(selected, options) {
+  const runs = selected.flatMap((bench) => bench.runs)
+  const programs = new Set(runs.filter((it) => it.kind === 'native').map((it) => it.program))
+  const needsNode = runs.some((it) => it.kind === 'node')
+  return {
+    root,
+    options,
+    binaries: buildNative(root, [...programs], options.binaries),
+    dist: needsNode ? buildPackage(root, options.dist) : undefined,
+    floor: needsNode ? buildFloor(root, options.binaries) : undefined,
+  }
+}
+
+async function run(selected, options) {
+  print('building')
+  const context = prepare(selected, options)
+  mkdirSync(options.directory, { recursive: true })
+  const directory = mkdtempSync(join(options.directory, 'millrace-benches-'))
+  const machine = describeMachine(options)
+  for (const [name, fact] of Object.entries(machine)) print(`${name}: ${fact}`)
+  const warning = busyWarning(memoryState())
+  if (warning) print(warning)
+  try {
+    const scratch = { ...context, options: { ...options, directory } }
+    const { results, failures } = await runAll(selected, scratch, printBench)
+    return { report: { machine, results }, failures }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function readReport(path) {
+  const report = JSON.parse(readFileSync(path, 'utf8'))
+  return { report: { ...report, results: complete(report.results, benches) }, failures: [] }
+}
+
+async function main(args) {
+  const options = parseOptions(args)
+  if (options.help) return print(HELP)
+  const selected = select(options.ids)
+  if (options.list) {
+    for (const bench of selected) print(`${bench.id.padEnd(16)} ${bench.title}`)
+    return
+  }
+  const { report, failures } =
+    options.from === undefined ? await run(selected, options) : readReport(options.from)
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+  if (options.writeReadme) writeReadme(readme, report, benches)
+  const missed = report.results.filter((row) => row.goal?.verdict === 'below')
+  print(`\n${report.results.length} figures, ${missed.length} below their goal`)
+  for (const row of missed) print(`  ${row.id}: ${row.name}`)
+  for (const failure of failures) process.stderr.write(`${failure}\n`)
+  if (failures.length > 0) process.exitCode = exitFailed
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const isUsage = error instanceof UsageError || error instanceof RangeError
+  process.stderr.write(`${isUsage ? `${error.message}\n${HELP}` : error.stack}\n`)
+  process.exitCode = isUsage ? exitUsage : exitFailed
+}
