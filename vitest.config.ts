@@ -25,7 +25,7 @@ export default defineConfig({
       project('tidy', { testTimeout: 60_000 }),
       {
         extends: true,
-        test: { name: 'bench', include: ['bench/**/*.test.ts'], testTimeout: 60_000 },
+        test: { name: 'bench', include: ['test/bench/**/*.test.ts'], testTimeout: 60_000 },
       },
     ],
   },

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The bench runner: `npm run bench -- --help`. What the benches measure and how to read them is in README.md
-// beside this file.
+// The bench runner: `npm run bench -- --help`. What the benches measure and how to read them is
+// in README.md beside this file.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,7 +64,8 @@ async function run(selected, options) {
 
 function readReport(path) {
   const report = JSON.parse(readFileSync(path, 'utf8'))
-  return { report: { ...report, results: complete(report.results, benches) }, failures: [] }
+  const results = complete(report.results, benches, report.machine.load)
+  return { report: { ...report, results }, failures: [] }
 }
 
 async function main(args) {

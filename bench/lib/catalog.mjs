@@ -1,6 +1,6 @@
-// The benches: what each runs, and the bars that its rows are held to. A goal is about the share of the
-// limit ('ratio') or about the figure itself ('value'); `least` and `most` say which side is good, `aim`
-// is the ambition beyond it.
+// The benches: what each runs, and the bars that its rows are held to. A goal is about the share
+// of the limit ('ratio') or about the figure itself ('value'); `least` and `most` say which side
+// is good, `aim` is the ambition beyond it.
 const must = (of, least, aim) => ({ of, least, aim })
 const atMost = (of, most, aim) => ({ of, most, aim })
 

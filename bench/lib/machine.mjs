@@ -1,5 +1,5 @@
-// The facts without which a figure says nothing: processor, memory, kernel, file systems, and what else the
-// machine is doing.
+// The facts without which a figure says nothing: processor, memory, kernel, file systems, and
+// what else the machine is doing.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, statfsSync } from 'node:fs'
 import os from 'node:os'
@@ -33,7 +33,9 @@ function fileSystemOf(directory) {
 
 function compilerVersion() {
   try {
-    return execFileSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).split('\n')[0]
+    return execFileSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).split(
+      '\n',
+    )[0]
   } catch {
     return 'unknown'
   }
@@ -65,7 +67,8 @@ export function describeMachine(options) {
     disk: fileSystemOf(options.directory),
     memoryFileSystem: fileSystemOf(options.memoryDirectory),
     load: options.load,
-    pinning: 'native appenders and readers on the last processor, their helper threads free; Node free',
+    pinning:
+      'native appenders and readers on the last processor, their helper threads free; Node free',
   }
 }
 

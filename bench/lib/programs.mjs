@@ -1,4 +1,5 @@
-// What the benches run: the native programs and the floor addon, built on demand, and the compiled package.
+// What the benches run: the native programs and the floor addon, built on demand, and the
+// compiled package.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,5 +1,5 @@
-// Runs benches, each in a process of its own, and puts their rows together: share of the limit, and
-// whether the goal was met.
+// Runs benches, each in a process of its own, and puts their rows together: share of the limit,
+// and whether the goal was met.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { goalOf } from './catalog.mjs'
@@ -22,7 +22,8 @@ function runProcess(command, args, env) {
     child.on('error', reject)
     child.on('close', (code, signal) => {
       if (code === 0) resolve(stdout)
-      else reject(new Error(`${command} ${args.join(' ')} ended with ${signal ?? code}:\n${stderr}`))
+      else
+        reject(new Error(`${command} ${args.join(' ')} ended with ${signal ?? code}:\n${stderr}`))
     })
   })
 }
@@ -57,7 +58,10 @@ async function runBench(bench, context) {
   return rows.map((row) => ({ id: bench.id, ...row }))
 }
 
-/** The share of a limit that is a rate: 1 = all that the machine allows. For times it is limit over figure. */
+/**
+ * The share of a limit that is a rate: 1 = all that the machine allows. For times it is limit
+ * over figure.
+ */
 function ratioOf(row) {
   const isTime = /^(?:ns|us|ms|s)(?:\/|$)/.test(row.unit)
   return isTime ? row.limit.value / row.value : row.value / row.limit.value
@@ -68,12 +72,19 @@ function judge(goal, row) {
   if (figure === undefined) return undefined
   const reaches = (bar) => (goal.least === undefined ? figure <= bar : figure >= bar)
   const bar = goal.least ?? goal.most
-  const verdict = !reaches(bar) ? 'below' : goal.aim !== undefined && reaches(goal.aim) ? 'aim' : 'must'
+  const verdict = !reaches(bar)
+    ? 'below'
+    : goal.aim !== undefined && reaches(goal.aim)
+      ? 'aim'
+      : 'must'
   return { of: goal.of, must: bar, ...(goal.aim === undefined ? {} : { aim: goal.aim }), verdict }
 }
 
-/** Adds to each row its limit from another bench, its ratio and its verdict. */
-export function complete(results, benches) {
+/**
+ * Adds to each row its limit from another bench, its ratio and, where the load allows one, its
+ * verdict.
+ */
+export function complete(results, benches, load) {
   for (const bench of benches) {
     for (const row of results.filter((it) => it.id === bench.id)) {
       const from = row.limit === undefined ? bench.limitFrom?.(row) : undefined
@@ -81,7 +92,7 @@ export function complete(results, benches) {
       if (found) row.limit = { name: from.as, value: found.value, unit: found.unit }
       if (row.limit) row.limit = { ...row.limit, ratio: ratioOf(row) }
       const goal = goalOf(bench, row)
-      if (goal) row.goal = judge(goal, row)
+      if (goal && load !== 'tiny') row.goal = judge(goal, row)
     }
   }
   return results
@@ -97,8 +108,12 @@ export async function runAll(benches, context, onBench) {
     try {
       const rows = await runBench(bench, context)
       results.push(...rows)
-      complete(results, benches)
-      onBench(bench, results.filter((it) => it.id === bench.id), { before, start })
+      complete(results, benches, context.options.load)
+      onBench(
+        bench,
+        results.filter((it) => it.id === bench.id),
+        { before, start },
+      )
     } catch (error) {
       failures.push(`${bench.id}: ${error.message}`)
       onBench(bench, [], { before, start, error })

@@ -1,4 +1,5 @@
-// Results as text: for the terminal and for bench/README.md, the share of the limit always before the figure.
+// Results as text: for the terminal and for bench/README.md, the share of the limit always before
+// the figure.
 
 const prefixes = [
   [1e9, 'G'],

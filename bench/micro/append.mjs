@@ -1,5 +1,5 @@
-// E3 and E4: appends from Node with `os` durability on recycled segments, one call per record (part one)
-// and one call per batch of 500 (part batch), with and without packing.
+// E3 and E4: appends from Node with `os` durability on recycled segments, one call per record
+// (part one) and one call per batch of 500 (part batch), with and without packing.
 import {
   addRow,
   checkRecords,

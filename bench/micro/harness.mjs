@@ -1,10 +1,10 @@
-// What the Node benches share: the command line of the native ones, series of figures, the same JSON on
-// standard output, and logs in known states.
+// What the Node benches share: the command line of the native ones, series of figures, the same
+// JSON on standard output, and logs in known states.
 //
 //   node <bench>.mjs [--load full|quick|tiny] [--dir DIR] [--part NAME]
 //
-// MILLRACE_BENCH_DIST is the folder of the compiled package, MILLRACE_BENCH_FLOOR the addon of floor.c;
-// the runner sets both.
+// MILLRACE_BENCH_DIST is the folder of the compiled package, MILLRACE_BENCH_FLOOR the addon of
+// floor.c; the runner sets both.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
@@ -12,7 +12,8 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const dist = process.env.MILLRACE_BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))
+const dist =
+  process.env.MILLRACE_BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))
 
 /** The package as its users get it. */
 export const millrace = await import(pathToFileURL(resolve(dist, 'index.js')).href)

@@ -1,5 +1,5 @@
-// PutRecords from Node: whole requests of 500 records with random keys over 4 shards, `os` durability, on
-// recycled segments.
+// PutRecords from Node: whole requests of 500 records with random keys over 4 shards, `os`
+// durability, on recycled segments.
 import { randomBytes } from 'node:crypto'
 import {
   addRow,
@@ -19,7 +19,10 @@ const bodyCount = 16
 const inFlight = 16
 const routes = 1
 
-/** The body of a request, see native/ingest/request_scanner.h: records, no hash keys, no producer. */
+/**
+ * The body of a request, see native/ingest/request_scanner.h: records, no hash keys, no
+ * producer.
+ */
 function makeBody(recordBytes) {
   const builder = new millrace.BatchBuilder()
   for (let i = 0; i < recordsPerRequest; i += 1) {

@@ -1,5 +1,6 @@
-// E5 in JavaScript: the records of slices that are read 1 MiB at a time, as steps of a cursor, as lazy views
-// of which nothing is decoded, and as views of which key, data and sequence number are.
+// E5 in JavaScript: the records of slices that are read 1 MiB at a time, as steps of a cursor, as
+// lazy views of which nothing is decoded, and as views of which key, data and sequence number
+// are.
 import {
   addRow,
   measureRates,

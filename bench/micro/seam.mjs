@@ -1,5 +1,5 @@
-// The floor of the seam and the small operations above it, by tinybench: what a call costs before it does
-// anything.
+// The floor of the seam and the small operations above it, by tinybench: what a call costs before
+// it does anything.
 import { Bench } from 'tinybench'
 import {
   addRow,
@@ -40,7 +40,9 @@ async function run(operations) {
       high: nanos(latency.p99),
       repetitions: latency.samplesCount ?? latency.samples?.length ?? 0,
     }
-    addRow(task.name, { fields }, 'ns', { check: `${fields.repetitions} x ${callsPerSample} calls` })
+    addRow(task.name, { fields }, 'ns', {
+      check: `${fields.repetitions} x ${callsPerSample} calls`,
+    })
   }
 }
 

@@ -1,5 +1,6 @@
-// E1 and E2: appends of 500-record batches in C++ with `os` durability, against the plain copy-and-checksum loop over the same kind of
-// memory: warm segments on disk and on tmpfs (part warm), fresh and recycled ones with the helper thread prefaulting (part cold).
+// E1 and E2: appends of 500-record batches in C++ with `os` durability, against the plain
+// copy-and-checksum loop over the same kind of memory: warm segments on disk and on tmpfs (part
+// warm), fresh and recycled ones with the helper thread prefaulting (part cold).
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,8 +55,7 @@ struct Sample {
 };
 
 // Appends as many batches as fit into the segments, starting at the beginning of one.
-Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records,
-                 uint64_t batches) {
+Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records, uint64_t batches) {
   const uint64_t faults = ThreadUsage().minor_faults;
   const double start = NowSeconds();
   for (uint64_t i = 0; i < batches; ++i) {
@@ -71,8 +71,8 @@ double LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
                const std::vector<uint8_t>& records, uint64_t batches_per_file, uint32_t* work) {
   const double start = NowSeconds();
   for (const auto& file : files) {
-    *work = *work * 31 + WriteBatches(file->data() + format::kSegmentHeaderBlockBytes, batches_per_file,
-                          records);
+    *work = *work * 31 + WriteBatches(file->data() + format::kSegmentHeaderBlockBytes,
+                                      batches_per_file, records);
   }
   return RecordsPerSecond(batches_per_file * files.size(), NowSeconds() - start);
 }
@@ -142,7 +142,8 @@ void BenchWarm(const RunOptions& options, const std::string& parent, const char*
                   .Check(CheckCount(bench_log) + base::Format(", loop %08x", work)));
 }
 
-// What E2 compares: the log, the loop on populated pages, the loop that takes its faults as it goes.
+// What E2 compares: the log, the loop on populated pages, the loop that takes its faults as it
+// goes.
 struct ColdFigures {
   Series log;
   Series populated;
@@ -157,10 +158,10 @@ void AddColdRows(const std::string& state, uint32_t record_bytes, const Effort& 
                   .Limit("copy + CRC loop, populated map", figures.populated.Median(), "records/s")
                   .Info("minorFaults", figures.faults.Median())
                   .Check(check));
-  report->Add(MakeRow(name + ", against demand faults", record_bytes, effort, figures.log,
-                      state.c_str())
-                  .Limit("copy + CRC loop, demand faults", figures.faulting.Median(), "records/s")
-                  .Check(check));
+  report->Add(
+      MakeRow(name + ", against demand faults", record_bytes, effort, figures.log, state.c_str())
+          .Limit("copy + CRC loop, demand faults", figures.faulting.Median(), "records/s")
+          .Check(check));
 }
 
 void BenchFresh(const RunOptions& options, uint32_t record_bytes, Report* report) {

@@ -1,6 +1,7 @@
-// Map or pwritev: what one append costs through the two appenders, each into the same kind of file: {1 x 100 B, 1 x 1 KiB, 64 KiB batch}
-// x {cold, warm} x {os, disk}. The map side is the log's own SegmentWriter. Cold: a fresh file, allocated and never touched. Warm: a
-// recycled file, its pages in the cache and, for the map, faulted in.
+// Map or pwritev: what one append costs through the two appenders, each into the same kind of file:
+// {1 x 100 B, 1 x 1 KiB, 64 KiB batch} x {cold, warm} x {os, disk}. The map side is the log's own
+// SegmentWriter. Cold: a fresh file, allocated and never touched. Warm: a recycled file, its pages
+// in the cache and, for the map, faulted in.
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -163,8 +164,7 @@ std::unique_ptr<Appender> MakeAppender(bool map, const std::shared_ptr<log::Segm
   return std::make_unique<WriteAppender>(pool, warm);
 }
 
-Row MakeRow(const char* appender, const Case& given, bool warm, bool disk,
-            const Figures& figures) {
+Row MakeRow(const char* appender, const Case& given, bool warm, bool disk, const Figures& figures) {
   const std::string name = base::Format("%s, %s, %s, %s", appender, given.name,
                                         warm ? "warm" : "cold", disk ? "disk" : "os");
   Row row(name);
@@ -180,14 +180,12 @@ Row MakeRow(const char* appender, const Case& given, bool warm, bool disk,
   return row;
 }
 
-void BenchCase(const RunOptions& options, const Case& given, bool warm, bool disk,
-               Report* report) {
+void BenchCase(const RunOptions& options, const Case& given, bool warm, bool disk, Report* report) {
   const int repetitions = options.Pick(5, 3, 1);
   const std::vector<uint8_t> records = PackRecords(given.records, given.record_bytes);
   const uint64_t room = (kSegmentBytes - format::kSegmentOverheadBytes) / BatchBytes(records) - 1;
-  const uint64_t appends =
-      std::min<uint64_t>(room, disk ? options.Pick<uint64_t>(200, 50, 3)
-                                    : options.Pick<uint64_t>(50'000, 20'000, 50));
+  const uint64_t appends = std::min<uint64_t>(
+      room, disk ? options.Pick<uint64_t>(200, 50, 3) : options.Pick<uint64_t>(50'000, 20'000, 50));
   Figures figures[2];
   for (int repetition = 0; repetition < repetitions; ++repetition) {
     for (int map = 0; map < 2; ++map) {

@@ -1,5 +1,6 @@
-// Group commit: 64 KiB batches with `disk` durability, several in flight, against a raw loop that stores and syncs as many bytes at a
-// time as the groups had. The sync is meant to be the bound, not the processor.
+// Group commit: 64 KiB batches with `disk` durability, several in flight, against a raw loop that
+// stores and syncs as many bytes at a time as the groups had. The sync is meant to be the bound,
+// not the processor.
 #include <algorithm>
 #include <condition_variable>
 #include <memory>
@@ -49,9 +50,8 @@ struct GroupFigures {
   Series batches_per_sync;
 };
 
-void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter,
-               const std::vector<uint8_t>& records, uint64_t batches, uint32_t window,
-               GroupFigures* figures) {
+void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter, const std::vector<uint8_t>& records,
+               uint64_t batches, uint32_t window, GroupFigures* figures) {
   const uint32_t slot = bench_log.slots()[0];
   const log::CommittedSlot& line = bench_log.core()->committed()->At(slot);
   const uint64_t room = (window - 1) * BatchBytes(records);
@@ -65,8 +65,7 @@ void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter,
   }
   waiter->WaitUntil([&] { return line.committed_end.load() >= end; });
   const double seconds = NowSeconds() - start;
-  const double syncs =
-      static_cast<double>(bench_log.core()->GetStats().sync_group_count - groups);
+  const double syncs = static_cast<double>(bench_log.core()->GetStats().sync_group_count - groups);
   figures->rate.Add(static_cast<double>(batches * BatchBytes(records)) / seconds / 1e6);
   figures->cpu_share.Add((ProcessUsage().cpu_seconds - before.cpu_seconds) / seconds);
   figures->syncs.Add(syncs / seconds);

@@ -1,5 +1,6 @@
-// PutRecords without Node: requests of 500 records with random keys over 4 shards, `os` durability, on recycled segments; and what its
-// stages cost alone: the scan, the hashing and routing, the gathering append.
+// PutRecords without Node: requests of 500 records with random keys over 4 shards, `os` durability,
+// on recycled segments; and what its stages cost alone: the scan, the hashing and routing, the
+// gathering append.
 #include <chrono>
 #include <memory>
 #include <random>
@@ -47,8 +48,7 @@ std::vector<Bytes> MakeBodies(uint32_t record_bytes) {
 std::shared_ptr<const ingest::ShardMap> EvenMap(const std::vector<uint64_t>& shards) {
   std::vector<ingest::OpenShard> open(shards.size());
   for (size_t i = 0; i < open.size(); ++i) {
-    const uint64_t high =
-        i + 1 == open.size() ? UINT64_MAX : UINT64_MAX / open.size() * (i + 1);
+    const uint64_t high = i + 1 == open.size() ? UINT64_MAX : UINT64_MAX / open.size() * (i + 1);
     base::StoreBig64(open[i].ending_hash_key, high);
     base::StoreBig64(open[i].ending_hash_key + 8, UINT64_MAX);
     open[i].shard = shards[i];

@@ -1,5 +1,6 @@
-// What idle shards cost: resident memory of a process that holds thousands of shards with one batch each, and how long they take to
-// open, after a clean close and after a crash. Each step runs in a child of its own, so that one does not weigh on the next.
+// What idle shards cost: resident memory of a process that holds thousands of shards with one batch
+// each, and how long they take to open, after a clean close and after a crash. Each step runs in a
+// child of its own, so that one does not weigh on the next.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,17 +46,18 @@ double StatusKibibytes(const char* field) {
 }
 
 struct Footprint {
-  double seconds;       // of the open
-  double before;        // KiB resident before it
-  double resident;      // KiB, once the shards are idle
-  double anonymous;     // of them
-  double peak;          // KiB, at most, so far
-  double index;         // KiB, of all indexes
+  double seconds;    // of the open
+  double before;     // KiB resident before it
+  double resident;   // KiB, once the shards are idle
+  double anonymous;  // of them
+  double peak;       // KiB, at most, so far
+  double index;      // KiB, of all indexes
   uint64_t shard_count;
   bool clean;
 };
 
-// An idle shard lets go of its writer; the process is measured when that has happened and nothing changes any more.
+// An idle shard lets go of its writer; the process is measured when that has happened and nothing
+// changes any more.
 void WaitUntilIdle() {
   double last = 0;
   for (int wait = 0; wait < 40; ++wait) {

@@ -1,5 +1,6 @@
-// V1: opening a large log after a clean close and after a crash, and verifying all of it, against a loop that checksums the same bytes of
-// the same files. The page cache is warm: the whole log has just been written and fits in memory.
+// V1: opening a large log after a clean close and after a crash, and verifying all of it, against a
+// loop that checksums the same bytes of the same files. The page cache is warm: the whole log has
+// just been written and fits in memory.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -26,7 +27,9 @@ constexpr uint32_t kRecords = 580;
 constexpr uint32_t kShards = 4;
 constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
 
-log::CoreOptions Options() { return BenchOptions(kSegmentBytes); }
+log::CoreOptions Options() {
+  return BenchOptions(kSegmentBytes);
+}
 
 // Fills the log and closes it. Returns its records.
 uint64_t Build(const std::string& path, uint64_t bytes) {
@@ -36,7 +39,8 @@ uint64_t Build(const std::string& path, uint64_t bytes) {
   for (uint64_t i = 0; i < batches; ++i) {
     bench_log.Append(bench_log.slots()[i % kShards], records, kRecords);
     if (i % 16'384 == 0) {
-      MustWork(bench_log.core()->Flush());  // or the kernel slows the appender down, at a GB or more
+      MustWork(
+          bench_log.core()->Flush());  // or the kernel slows the appender down, at a GB or more
     }
   }
   return batches * kRecords;
@@ -105,8 +109,8 @@ double ReadFiles(const std::string& path, uint64_t* bytes, uint32_t* work) {
     void* const map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
     MILLRACE_CHECK(map != MAP_FAILED);
     constexpr uint64_t kPieceBytes = 64 * 1024;
-    *work = *work * 31 +
-            ReadBatches(static_cast<const uint8_t*>(map), size / kPieceBytes, kPieceBytes);
+    *work =
+        *work * 31 + ReadBatches(static_cast<const uint8_t*>(map), size / kPieceBytes, kPieceBytes);
     ::munmap(map, size);
     ::close(fd);
     *bytes += size;
@@ -128,13 +132,13 @@ void BenchVerify(const std::string& path, int repetitions, uint64_t records, Rep
     rates.Add(static_cast<double>(found.bytes) / (NowSeconds() - start) / 1e9);
     MILLRACE_CHECK(found.damaged.empty() && found.record_count == records);
   }
-  report->Add(Row("full verify")
-                  .Param("bytes", found.bytes)
-                  .Param("memory", "page cache warm")
-                  .Value(rates, "GB/s")
-                  .Limit("read + CRC loop over the same files", limits.Median(), "GB/s")
-                  .Check(std::to_string(found.record_count) +
-                         base::Format(" records, loop %08x", work)));
+  report->Add(
+      Row("full verify")
+          .Param("bytes", found.bytes)
+          .Param("memory", "page cache warm")
+          .Value(rates, "GB/s")
+          .Limit("read + CRC loop over the same files", limits.Median(), "GB/s")
+          .Check(std::to_string(found.record_count) + base::Format(" records, loop %08x", work)));
 }
 
 void Bench(const RunOptions& options, Report* report) {

@@ -1,5 +1,5 @@
-// E5 in C++: verified reads of whole batches out of cached segments, against a loop that checksums the same number of bytes out of a
-// map, batch by batch.
+// E5 in C++: verified reads of whole batches out of cached segments, against a loop that checksums
+// the same number of bytes out of a map, batch by batch.
 #include <string>
 #include <vector>
 
@@ -68,16 +68,16 @@ void BenchReads(const RunOptions& options, Report* report) {
       }
     }
     Row row(base::Format("read in C++, %u KiB a call", bytes_max / 1024));
-    report->Add(row.Param("readBytesMax", uint64_t{bytes_max})
-                    .Param("recordBytes", uint64_t{kRecordBytes})
-                    .Param("bytesPerRepetition", bytes)
-                    .Param("memory", "cached segments, mapped")
-                    .Value(rates, "GB/s")
-                    .Limit("memory read + CRC loop", limits.Median(), "GB/s")
-                    .Info("recordsPerSecond", rates.Median() * 1e9 /
-                                                  static_cast<double>(BatchBytes(records)) *
-                                                  kRecords)
-                    .Check(std::to_string(count) + base::Format(" records, loop %08x", work)));
+    report->Add(
+        row.Param("readBytesMax", uint64_t{bytes_max})
+            .Param("recordBytes", uint64_t{kRecordBytes})
+            .Param("bytesPerRepetition", bytes)
+            .Param("memory", "cached segments, mapped")
+            .Value(rates, "GB/s")
+            .Limit("memory read + CRC loop", limits.Median(), "GB/s")
+            .Info("recordsPerSecond",
+                  rates.Median() * 1e9 / static_cast<double>(BatchBytes(records)) * kRecords)
+            .Check(std::to_string(count) + base::Format(" records, loop %08x", work)));
   }
 }
 

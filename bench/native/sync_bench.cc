@@ -1,5 +1,6 @@
-// What a sync costs on this disk: one file with 4 KiB, 1 MiB and 64 MiB of dirty pages, and 1, 4 and 16 files with one dirty page each,
-// one after another and with the write-back of all of them started first. The limit under every figure with `disk` durability.
+// What a sync costs on this disk: one file with 4 KiB, 1 MiB and 64 MiB of dirty pages, and 1, 4
+// and 16 files with one dirty page each, one after another and with the write-back of all of them
+// started first. The limit under every figure with `disk` durability.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -46,8 +47,8 @@ double SyncMillis(const Files& files, uint64_t bytes, bool start_first) {
 
 void BenchSync(const RunOptions& options, const std::string& name, size_t file_count,
                uint64_t bytes, bool start_first, Report* report) {
-  const uint64_t syncs = bytes >= kFileBytes ? options.Pick<uint64_t>(9, 3, 1)
-                                             : options.Pick<uint64_t>(201, 31, 2);
+  const uint64_t syncs =
+      bytes >= kFileBytes ? options.Pick<uint64_t>(9, 3, 1) : options.Pick<uint64_t>(201, 31, 2);
   const ScratchDirectory scratch(options.directory);
   const Files files = MakeFiles(scratch.path(), file_count);
   Series millis;
@@ -69,8 +70,8 @@ void BenchSync(const RunOptions& options, const std::string& name, size_t file_c
                   .Value(millis, "ms")
                   .Info("p99Millis", millis.Quantile(0.99))
                   .Info("firstMillis", first)
-                  .Info("gigabytesPerSecond", static_cast<double>(bytes * file_count) /
-                                                  (millis.Median() / 1e3) / 1e9)
+                  .Info("gigabytesPerSecond",
+                        static_cast<double>(bytes * file_count) / (millis.Median() / 1e3) / 1e9)
                   .Check(std::to_string(syncs + 1) + " syncs"));
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <cstdio>
 #include <limits>
 
@@ -253,15 +254,18 @@ class PosixFiles final : public FileOps {
     return RetryInterrupted([&] { return ::mkdir(path.c_str(), 0700); });
   }
 
+  // With no descriptor left a new file could never be made durable, and an acknowledgement would have to fail. So one
+  // is kept in reserve for this.
   int SyncDirectory(const std::string& path) override {
-    const int fd =
-        RetryInterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-    if (fd < 0) {
-      return fd;
+    const int synced = SyncDirectoryOnce(path);
+    if (synced != -EMFILE && synced != -ENFILE) {
+      return synced;
     }
-    const int synced = FlushDirectory(fd);
-    const int closed = Close(fd);
-    return synced < 0 ? synced : closed;
+    const std::lock_guard<std::mutex> lock(reserve_mutex_);
+    ::close(reserve_);
+    const int again = SyncDirectoryOnce(path);
+    reserve_ = OpenReserve();
+    return again;
   }
 
   int List(const std::string& path, std::vector<std::string>* names) override {
@@ -317,6 +321,23 @@ class PosixFiles final : public FileOps {
   int Lock(int fd) override {
     return RetryInterrupted([&] { return ::flock(fd, LOCK_EX | LOCK_NB); });
   }
+
+ private:
+  static int OpenReserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+  int SyncDirectoryOnce(const std::string& path) {
+    const int fd =
+        RetryInterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    if (fd < 0) {
+      return fd;
+    }
+    const int synced = FlushDirectory(fd);
+    const int closed = Close(fd);
+    return synced < 0 ? synced : closed;
+  }
+
+  std::mutex reserve_mutex_;
+  int reserve_ = OpenReserve();  // under reserve_mutex_
 };
 
 #if defined(__linux__)

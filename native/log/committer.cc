@@ -131,13 +131,15 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
       }
     }
   }
+  // Nothing is acknowledged before all of them have worked: after one that failed, the success of the next may be a
+  // lie of a file system whose journal has aborted.
+  Status status = context_->failure();
   for (const CommitPlan& plan : plans) {
-    Status status;
     for (const CommitPlan::Range& range : plan.ranges) {
-      if (status.ok()) {
-        status = range.writer->Sync(range.from, range.to);
-      }
+      status = status.ok() ? range.writer->Sync(range.from, range.to) : status;
     }
+  }
+  for (const CommitPlan& plan : plans) {
     plan.shard->FinishCommit(plan, status);
   }
   const auto took = std::chrono::steady_clock::now() - started;

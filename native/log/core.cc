@@ -374,14 +374,24 @@ Status Core::Scrub(uint64_t shard, uint64_t bytes_per_second, ScrubReport* repor
     for (const SegmentView& view : log->Views()) {
       status = status.ok() ? reader.Scrub(view, report) : status;
       status = status.ok() ? CheckOpen() : status;
-      if (bytes_per_second != 0) {
-        const auto due = started + std::chrono::microseconds(report->bytes * 1000000 /
-                                                             bytes_per_second);
-        std::this_thread::sleep_until(due);
+      if (status.ok() && bytes_per_second != 0) {
+        status = WaitUntil(started + std::chrono::microseconds(report->bytes * 1000000 /
+                                                               bytes_per_second));
       }
     }
   }
   return found ? status : NoSuchShard(shard);
+}
+
+// Sleeps, but not past the close of the log.
+Status Core::WaitUntil(std::chrono::steady_clock::time_point due) const {
+  constexpr auto kSlice = std::chrono::milliseconds(20);
+  Status status = CheckOpen();
+  while (status.ok() && std::chrono::steady_clock::now() < due) {
+    std::this_thread::sleep_until(std::min(due, std::chrono::steady_clock::now() + kSlice));
+    status = CheckOpen();
+  }
+  return status;
 }
 
 // The helper's: goes round all shards, a segment at a time, at the pace of its calls.

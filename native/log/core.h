@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -120,6 +121,7 @@ class Core {
   base::Status CheckOpen() const;
   base::Status AddShard(ShardStart start);
   base::Status FlushAll();
+  base::Status WaitUntil(std::chrono::steady_clock::time_point due) const;
   base::Status WriteVerifiedEnd();
   void PersistTrims(const std::vector<ShardLog*>& shards);
   void ScrubSlice(uint64_t bytes);

@@ -23,6 +23,14 @@ uint32_t DefaultMappedSegments() {
   return static_cast<uint32_t>(std::clamp<uint64_t>(quarter, kMappedSegmentsMin, 16384));
 }
 
+// Half of the descriptors; beyond that a shard lets go of its file after each commit.
+uint32_t OpenWritersMax() {
+  struct rlimit files {};
+  const uint64_t files_max =
+      getrlimit(RLIMIT_NOFILE, &files) == 0 ? static_cast<uint64_t>(files.rlim_cur) : 1024;
+  return static_cast<uint32_t>(std::min(files_max, kDefaultMapsMax) / 2);
+}
+
 constexpr uint64_t kLowWaterPercent = 5;
 constexpr uint64_t kLowWaterSegments = 2;
 
@@ -36,7 +44,8 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
       manifest(file_ops, path),
       pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),
                                          core_options.spare_segments)),
-      committed(std::make_shared<CommittedTable>()) {}
+      committed(std::make_shared<CommittedTable>()),
+      open_writers_max(OpenWritersMax()) {}
 
 void CoreContext::MakeCache() {
   cache = std::make_unique<SegmentCache>(options.mapped_segments_max != 0
@@ -66,10 +75,32 @@ void CoreContext::MeasureSpace() {
   counters.disk_bytes_free.store(space.bytes_free, std::memory_order_relaxed);
   disk_low_water.store(low, std::memory_order_relaxed);
   if (space.bytes_free < low) {
-    disk_full.store(true, std::memory_order_relaxed);
+    NoteDiskFull();
   } else if (space.bytes_free >= high) {
     disk_full.store(false, std::memory_order_relaxed);
+    pool->SetRecycling(true);
   }
+}
+
+void CoreContext::NoteDiskFull() {
+  disk_full.store(true, std::memory_order_relaxed);
+  pool->SetRecycling(false);
+}
+
+void CoreContext::Fail(const base::Status& status) {
+  {
+    const std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (failed.load(std::memory_order_relaxed)) {
+      return;
+    }
+    failure_ = status;
+    failed.store(true, std::memory_order_release);
+  }
+}
+
+base::Status CoreContext::failure() const {
+  const std::lock_guard<std::mutex> lock(failure_mutex_);
+  return failure_;
 }
 
 base::Status CoreContext::DiskFullStatus() const {

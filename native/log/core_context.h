@@ -77,7 +77,13 @@ class CoreContext {
   void MeasureSpace();
 
   // An allocation failed for want of space: refuse appends until MeasureSpace finds some.
-  void NoteDiskFull() { disk_full.store(true, std::memory_order_relaxed); }
+  // Spares and retired files stop taking up space until then.
+  void NoteDiskFull();
+
+  // A sync has failed. No other segment of the directory is to be trusted either: when the journal of a file system has
+  // aborted, later syncs may claim to have worked. The first failure counts, until the directory is opened again.
+  void Fail(const base::Status& status);
+  base::Status failure() const;
 
   base::Status DiskFullStatus() const;
 
@@ -93,11 +99,18 @@ class CoreContext {
   Chores* chores = nullptr;  // set once, before the first append
 
   std::atomic<bool> disk_full{false};
+  std::atomic<bool> failed{false};
+  std::atomic<uint32_t> open_writers{0};  // segments mapped for writing
+  const uint32_t open_writers_max;
   std::atomic<uint64_t> disk_low_water{0};
   CoreCounters counters;
 
-  std::mutex listeners_mutex;
+  std::mutex listeners_mutex;  // a leaf
   std::vector<CommitListener*> listeners;  // under listeners_mutex
+
+ private:
+  mutable std::mutex failure_mutex_;  // a leaf
+  base::Status failure_;              // under failure_mutex_
 };
 
 }  // namespace millrace::log

@@ -83,9 +83,13 @@ Status CheckBlocks(const SegmentFile& file, const SegmentBlocks& blocks) {
 void FreeTrimmed(uint64_t trimmed_start, FoundShard* shard,
                  std::vector<std::shared_ptr<SegmentFile>>* free) {
   auto& segments = shard->segments;
+  const auto is_trimmed = [&segments, trimmed_start](size_t at) {
+    const FoundSegment& found = segments[at];
+    return (found.sealed && found.segment->end_position <= trimmed_start) ||
+           (at + 1 < segments.size() && segments[at + 1].segment->base_position <= trimmed_start);
+  };
   size_t trimmed = 0;
-  while (trimmed + 1 < segments.size() &&
-         segments[trimmed + 1].segment->base_position <= trimmed_start) {
+  while (trimmed < segments.size() && is_trimmed(trimmed)) {
     free->push_back(segments[trimmed].segment->file);
     ++trimmed;
   }
@@ -116,8 +120,7 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
     const bool live = blocks.header_check == HeaderCheck::kGood &&
                       blocks.header.file_bytes == file->bytes() && shard != manifest.shards.end();
     const bool shorter = blocks.file_bytes < file->bytes();
-    if (!live ||
-        (blocks.sealed && blocks.seal.end_position <= shard->second.trimmed_start)) {
+    if (!live) {
       free->push_back(std::move(file));
       continue;
     }

@@ -110,15 +110,18 @@ void Helper::Do(Work work) {
     writer->PopulateAhead();
   }
   for (const Writeback& range : work.writebacks) {
+    PopulateFirst();
     range.writer->StartWriteback(range.from, range.to);
   }
   for (const IndexFile& file : work.index_files) {
+    PopulateFirst();
     SaveIndex(context_, file.segment.get(), file.snapshot);
   }
   if (work.spare && !context_->disk_full.load(std::memory_order_relaxed)) {
     base::Status status;
-    while (context_->pool->Refill(&status)) {
-    }
+    do {
+      PopulateFirst();
+    } while (context_->pool->Refill(&status));
     // Without spares appends go on, as each makes its own file; where that fails too it says so.
     if (status.code() == base::Code::kDiskFull) {
       context_->NoteDiskFull();
@@ -126,9 +129,25 @@ void Helper::Do(Work work) {
   }
 }
 
+// Everything else here takes longer than a fast appender needs for the pages that are ready, so it is looked before
+// each piece of it whether somebody runs out of them.
+void Helper::PopulateFirst() {
+  std::vector<std::shared_ptr<SegmentWriter>> writers;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    writers.swap(work_.populates);
+  }
+  for (const auto& writer : writers) {
+    writer->PopulateAhead();
+  }
+}
+
 void Helper::DoPeriodic() {
   ++ticks_;
   context_->MeasureSpace();
+  if (context_->disk_full.load(std::memory_order_relaxed)) {
+    context_->pool->ReleaseSpace();
+  }
   if (ticks_ % kTicksPerSweep == 0) {
     context_->cache->Sweep();
   }

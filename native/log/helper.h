@@ -63,6 +63,7 @@ class Helper {
 
   void Run();
   void Do(Work work);
+  void PopulateFirst();
   void DoPeriodic();
 
   CoreContext* const context_;

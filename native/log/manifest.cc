@@ -60,6 +60,15 @@ std::optional<ManifestRecord> RecordAt(const std::vector<uint8_t>& bytes, uint64
   return good ? std::optional<ManifestRecord>(record) : std::nullopt;
 }
 
+bool HasRecordFrom(const std::vector<uint8_t>& bytes, uint64_t number) {
+  for (; number * sizeof(ManifestRecord) < bytes.size(); ++number) {
+    if (RecordAt(bytes, number)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Status Unreadable(uint64_t number, const char* why) {
   return Status(Code::kCatalogUnreadable,
                 Format("manifest record %llu %s, in both copies; restore manifest-a or manifest-b "
@@ -147,6 +156,10 @@ Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
     std::optional<ManifestRecord> record = RecordAt(leader, number);
     if (!record) {
       record = RecordAt(other, number);
+    }
+    if (!record && both && !HasRecordFrom(other, number)) {
+      end = number;  // the torn end of the first copy: the second is written once that one is on disk
+      break;
     }
     if (!record) {
       return Unreadable(number, "is damaged");

@@ -65,7 +65,7 @@ Status SegmentPool::Take(uint64_t bytes, SpareSegment* spare, bool* prepared) {
 bool SegmentPool::Recycle(uint64_t id, uint64_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool wanted = bytes == wanted_bytes_ || wanted_bytes_ == 0;
-  if (closed_ || !wanted || free_files_.size() >= kFreeFilesMax) {
+  if (closed_ || !recycles_ || !wanted || free_files_.size() >= kFreeFilesMax) {
     return false;
   }
   free_files_.push_back({id, bytes});
@@ -168,6 +168,29 @@ void SegmentPool::Discard(SpareSegment* spare) {
     file_ops_->Close(spare->fd);  // nothing that anybody was promised has been written through it
   }
   *spare = SpareSegment{};
+}
+
+void SegmentPool::SetRecycling(bool recycles) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  recycles_ = recycles;
+}
+
+void SegmentPool::ReleaseSpace() {
+  std::vector<SpareSegment> spares;
+  std::vector<FreeFile> free_files;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    spares.swap(spares_);
+    free_files.swap(free_files_);
+  }
+  for (SpareSegment& spare : spares) {
+    const std::string path = spare.file->path();
+    Discard(&spare);
+    static_cast<void>(file_ops_->Unlink(path));  // a file that stays is taken as a spare by the next open
+  }
+  for (const FreeFile& file : free_files) {
+    static_cast<void>(file_ops_->Unlink(directory_ + "/" + SegmentFile::NameOf(file.id)));
+  }
 }
 
 void SegmentPool::Close() {

@@ -52,6 +52,12 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // did something and should be called again.
   bool Refill(base::Status* status);
 
+  // Whether retired files are kept for new segments. They are not while the disk is full.
+  void SetRecycling(bool recycles);
+
+  // Gives the space of all spares and free files back to the file system: the disk is full.
+  void ReleaseSpace();
+
   // Closes and forgets all spares; their files stay and are taken as spares by the next open.
   void Close();
 
@@ -78,6 +84,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   uint64_t next_id_ = 1;             // under mutex_
   uint64_t wanted_bytes_ = 0;        // under mutex_; the size asked for last, 0 = none yet
   bool closed_ = false;              // under mutex_
+  bool recycles_ = true;             // under mutex_
   std::vector<SpareSegment> spares_; // under mutex_
   std::vector<FreeFile> free_files_; // under mutex_
 };

@@ -81,7 +81,11 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   }
   SpareSegment spare{file, fd, nullptr, 0, true};
   const int64_t size = file_ops->Size(fd);
-  if (size < 0 || static_cast<uint64_t>(size) < file->bytes()) {
+  if (size < 0) {
+    file_ops->Close(fd);  // nothing was written through it
+    return OsError("stat", file->path(), static_cast<int>(-size));
+  }
+  if (static_cast<uint64_t>(size) < file->bytes()) {
     file_ops->Close(fd);  // nothing was written through it
     return Status(base::Code::kLogCorrupt,
                   base::Format("%s has %lld bytes instead of %llu", file->path().c_str(),
@@ -100,7 +104,15 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   return Status();
 }
 
+void SegmentWriter::CountIn(std::atomic<uint32_t>* open_writers) {
+  open_writers_ = open_writers;
+  open_writers_->fetch_add(1, std::memory_order_relaxed);
+}
+
 SegmentWriter::~SegmentWriter() {
+  if (open_writers_ != nullptr) {
+    open_writers_->fetch_sub(1, std::memory_order_relaxed);
+  }
   file_->file_ops()->Unmap(map_, file_->bytes());
   // Whatever was promised has been synced through this descriptor, so its close has nothing to report.
   file_->file_ops()->Close(fd_);

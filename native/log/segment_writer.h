@@ -28,6 +28,10 @@ class SegmentWriter {
                              uint64_t end_position, std::shared_ptr<SegmentWriter>* writer);
 
   ~SegmentWriter();
+
+  // Counts this writer in `open_writers` for as long as it lives; borrowed, outlives the writer.
+  void CountIn(std::atomic<uint32_t>* open_writers);
+
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
@@ -74,6 +78,7 @@ class SegmentWriter {
   std::atomic<uint64_t> tail_{0};           // offset_, for the helper
   bool header_synced_;                      // the committer's
   bool entry_synced_;                       // the committer's
+  std::atomic<uint32_t>* open_writers_ = nullptr;
 };
 
 }  // namespace millrace::log

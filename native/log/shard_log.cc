@@ -78,7 +78,8 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
       return status;
     }
   }
-  status = PrepareWriterLocked(batch_bytes);
+  status = CheckOpenLocked();
+  status = status.ok() ? PrepareWriterLocked(batch_bytes) : status;
   if (!status.ok()) {
     return status;
   }
@@ -97,7 +98,7 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
 }
 
 Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
-  if (!refusal_.ok()) {
+  if (!refusal_.ok() && refusal_.code() != Code::kShardClosed) {
     return refusal_;
   }
   if (request.count == 0 || request.count > format::kBatchRecordCountMax) {
@@ -128,6 +129,18 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
   if (next_sequence_ > UINT64_MAX - request.count) {
     return Status(Code::kLimitExceeded,
                   Format("shard %llu has used up its sequence numbers", static_cast<ull>(shard_)));
+  }
+  return Status();
+}
+
+// Whether anything new may be appended. A repeat is answered before: the first time it went well, and an idempotent
+// producer that lost the answer must not write it again elsewhere.
+Status ShardLog::CheckOpenLocked() const {
+  if (!refusal_.ok()) {
+    return refusal_;
+  }
+  if (context_->failed.load(std::memory_order_acquire)) {
+    return context_->failure();
   }
   if (context_->disk_full.load(std::memory_order_relaxed)) {
     return context_->DiskFullStatus();
@@ -172,13 +185,9 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
 
 // Makes sure that writer_ has room for the batch, and that storing it can neither fault nor fail.
 Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
-  if (writer_ == nullptr && !segments_.empty() && segments_.back()->active_index != nullptr) {
-    const Segment& last = *segments_.back();
-    Status status =
-        SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_);
-    if (!status.ok()) {
-      return status;
-    }
+  Status resumed = ResumeWriterLocked();
+  if (!resumed.ok()) {
+    return resumed;
   }
   if (writer_ == nullptr || writer_->room() < batch_bytes + kMarkerBytes) {
     Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes);
@@ -190,6 +199,19 @@ Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
   Status status = writer_->Prepare(batch_bytes, &wants_populate);
   if (wants_populate && !context_->options.inline_mode) {
     context_->chores->RequestPopulate(writer_);
+  }
+  return status;
+}
+
+// Opens the file of the last segment again, when it may take batches and an idle shard has let go of it.
+Status ShardLog::ResumeWriterLocked() {
+  if (writer_ != nullptr || segments_.empty() || segments_.back()->active_index == nullptr) {
+    return Status();
+  }
+  const Segment& last = *segments_.back();
+  Status status = SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_);
+  if (status.ok()) {
+    writer_->CountIn(&context_->open_writers);
   }
   return status;
 }
@@ -237,6 +259,7 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
   }
   RetireWriterLocked();
   writer_ = std::move(writer);
+  writer_->CountIn(&context_->open_writers);
   segments_.push_back(std::move(segment));
   context_->chores->RequestSpare();
   return Status();
@@ -383,12 +406,9 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     }
   }
   if (writer_ == nullptr && plan->full.empty()) {
-    // The proven but unsynced tail of an idle shard: its file is opened again to be synced.
-    const Segment& last = *segments_.back();
-    const Status status =
-        SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_);
-    if (!status.ok()) {
-      PoisonLocked(status);
+    // The proven but unsynced tail of an idle shard: its file is opened again to be synced. Where that fails nothing
+    // is lost, and the next look at idle shards tries again.
+    if (!ResumeWriterLocked().ok()) {
       return false;
     }
   }
@@ -443,16 +463,23 @@ void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
     committed_next_sequence_ = plan.next_sequence;
   }
   PublishLocked();
+  // Too many files are open: this one is opened again by the next append.
+  if (synced_end_ == appended_end_ && context_->open_writers.load(std::memory_order_relaxed) >
+                                          context_->open_writers_max) {
+    writer_.reset();
+  }
 }
 
 // After a failed sync the kernel may have dropped the dirty pages and will call the next sync a success. So what was
 // being synced is in doubt for as long as this log is open, and nothing of it is acknowledged or served.
 void ShardLog::PoisonLocked(const Status& status) {
+  context_->Fail(Status(Code::kLogFailed,
+                        Format("%s; the log takes no more appends until it is opened again",
+                               status.message().c_str())));
   failed_ = true;
-  refusal_ = Status(Code::kLogFailed,
-                    Format("%s; shard %llu takes no more appends until the log is opened again",
-                           status.message().c_str(), static_cast<ull>(shard_)));
+  refusal_ = context_->failure();
   PublishLocked();
+  context_->NotifyCommitted();
 }
 
 void ShardLog::SealSegments(CommitPlan* plan) {
@@ -472,14 +499,8 @@ void ShardLog::SealSegments(CommitPlan* plan) {
 // Appends a marker behind what is synced. False when there is no place for one: a segment that is full is proven by
 // its seal, and without a file to write to the tail stays as it is.
 bool ShardLog::ProveTailLocked() {
-  if (segments_.empty() || segments_.back()->active_index == nullptr) {
+  if (!ResumeWriterLocked().ok() || writer_ == nullptr) {
     return false;
-  }
-  if (writer_ == nullptr) {
-    const Segment& last = *segments_.back();
-    if (!SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_).ok()) {
-      return false;
-    }
   }
   bool wants_populate = false;
   if (writer_->room() < kMarkerBytes || !writer_->Prepare(kMarkerBytes, &wants_populate).ok()) {

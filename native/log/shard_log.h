@@ -158,9 +158,11 @@ class ShardLog {
 
  private:
   base::Status CheckRequestLocked(const AppendRequest& request) const;
+  base::Status CheckOpenLocked() const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
   base::Status PrepareWriterLocked(uint64_t batch_bytes);
+  base::Status ResumeWriterLocked();
   base::Status BeginSegmentLocked(uint64_t batch_bytes);
   void RetireWriterLocked();
   void StoreLocked(const AppendRequest& request, uint64_t arrival_millis);

@@ -291,6 +291,9 @@ void Planner::Finish() {
     // Which batches its producers sent after those that are left is unknown, so each may go on at any number.
     duplicates_.Clear();
   }
+  std::erase_if(start.damaged, [&start](const DamagedRange& range) {
+    return range.end <= start.trimmed_start;
+  });
   start.duplicates = std::move(duplicates_);
   plan_->marker_only = records_end_ <= plan_->proven;
   start.tail_proven = plan_->marker_only;
@@ -359,11 +362,12 @@ Status RepairTail(CoreContext* context, RecoveryPlan* plan, RecoveryPlan::Tail* 
     ++context->counters.torn_shards;
   }
   const uint64_t from = std::max(segment.base_position, plan->proven);
-  if (!status.ok() || from >= segment.end_position) {
+  // The first sync of a segment covers its header, so a batch that says its own segment was synced vouches for it. An
+  // empty segment is proven as well: the seal of the one before says that it exists.
+  const bool with_header = plan->proven <= segment.base_position;
+  if (!status.ok() || (from >= segment.end_position && !with_header)) {
     return status;
   }
-  // The first sync of a segment covers its header, so a batch that says its own segment was synced vouches for it.
-  const bool with_header = plan->proven <= segment.base_position;
   const bool sync = !plan->marker_only || with_header;
   if (!sync) {
     plan->start.synced_end = from;
@@ -388,6 +392,9 @@ Status CarryOut(CoreContext* context, RecoveryPlan* plan) {
   // A seal says that the next segment exists, so it comes after the headers of all have been proven.
   for (RecoveryPlan::Tail& tail : plan->tails) {
     status = status.ok() ? FinishTail(context, &tail, plan->start.sealed) : status;
+  }
+  if (status.ok() && plan->start.sealed) {
+    plan->start.synced_end = plan->start.end_position;  // each of its files has been synced with its seal
   }
   return status;
 }

@@ -244,11 +244,8 @@ void ShardLog::RefuseAppends(Status status) {
 void ShardLog::Seal() {
   const std::lock_guard<std::mutex> lock(mutex_);
   sealed_ = true;
-  if (writer_ == nullptr && !segments_.empty() && segments_.back()->active_index != nullptr) {
-    const Segment& last = *segments_.back();
-    if (!SegmentWriter::Resume(last.file, last.base_position, appended_end_, &writer_).ok()) {
-      return;  // the segment stays without a seal, which costs a scan of it after an unclean stop
-    }
+  if (!ResumeWriterLocked().ok()) {
+    return;  // the segment stays without a seal, which costs a scan of it after an unclean stop
   }
   RetireWriterLocked();
 }

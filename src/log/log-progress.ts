@@ -31,6 +31,11 @@ export class LogProgress {
     this.#updateAwaited()
   }
 
+  /** Whether an earlier append to the shard has not been told that it is acknowledged. */
+  hasAcks(slot: number): boolean {
+    return this.#acks.has(slot)
+  }
+
   addTail(slot: number, waiter: TailWaiter): void {
     this.#tails.add(slot, waiter)
     this.#updateAwaited()

@@ -133,10 +133,13 @@ export class NativeLog implements Log {
       calls.resetAppendOptions()
     }
     const answer = calls.appendAnswer()
-    if (calls.appendCommitted) return answer
+    const isCommitted = calls.appendCommitted
+    // Answers keep the order of the appends: an earlier one may be committed and not know it yet.
+    if (isCommitted && !this.#progress.hasAcks(slot)) return answer
     return await new Promise((resolve, reject) => {
       const waiter = { reached: () => resolve(answer), failed: reject }
       this.#progress.addAck(slot, answer.endPosition, waiter)
+      if (isCommitted) this.#progress.wake()
     })
   }
 

@@ -77,6 +77,10 @@ export class PendingAcks {
     return this.#queues.size === 0
   }
 
+  has(slot: number): boolean {
+    return this.#queues.has(slot)
+  }
+
   add(slot: number, end: bigint, waiter: AckWaiter): void {
     let queue = this.#queues.get(slot)
     if (queue === undefined) {

@@ -3,7 +3,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -63,7 +63,7 @@ export class Real {
     const from = join(this.#base, String(this.#generation))
     this.#generation += 1
     const to = join(this.#base, String(this.#generation))
-    cpSync(from, to, { recursive: true })
+    copyLive(from, to)
     await this.log.close()
     rmSync(from, { recursive: true })
     this.log = await openLog({ ...options, dir: to })
@@ -72,6 +72,23 @@ export class Real {
   async remove(): Promise<void> {
     await this.log.close()
     rmSync(this.#base, { recursive: true, force: true })
+  }
+}
+
+/** Copies a directory that is in use: a file that the log frees meanwhile is not missed. */
+function copyLive(from: string, to: string): void {
+  mkdirSync(to)
+  for (const found of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, found.name), join(to, found.name)]
+    if (found.isDirectory()) {
+      copyLive(source, target)
+      continue
+    }
+    try {
+      copyFileSync(source, target)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// Records of a given size, packed as a producer packs them: [key: str, data: bin] back to back. The data is random, built once.
+// Records of a given size, packed as a producer packs them: [key: str, data: bin] back to back. The
+// data is random, built once.
 #pragma once
 
 #include <cstdint>

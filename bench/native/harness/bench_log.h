@@ -1,4 +1,5 @@
-// An open log in a scratch folder, with shards, and the way in which benches put its segments into a known state.
+// An open log in a scratch folder, with shards, and the way in which benches put its segments into
+// a known state.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/native/harness/measure.h"
 #include "native/base/check.h"
 #include "native/format/batch_format.h"
 #include "native/format/segment_format.h"
@@ -27,6 +29,7 @@ inline void MustWork(const base::Status& status) {
 class BenchLog {
  public:
   BenchLog(const std::string& path, const log::CoreOptions& options, uint32_t shard_count) {
+    LeaveLastProcessor();  // for the threads of the core
     MustWork(log::Core::Open(path, options, &core_));
     MustWork(core_->CreateShards(std::vector<uint64_t>(shard_count, 1), &shards_));
     for (const uint64_t shard : shards_) {
@@ -42,7 +45,9 @@ class BenchLog {
   BenchLog& operator=(const BenchLog&) = delete;
 
   log::Core* core() const { return core_.get(); }
+
   const std::vector<uint64_t>& shards() const { return shards_; }
+
   const std::vector<uint32_t>& slots() const { return slots_; }
 
   log::AppendResult Append(uint32_t slot, const std::vector<uint8_t>& records, uint32_t count,

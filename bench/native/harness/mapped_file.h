@@ -33,7 +33,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   uint8_t* data() const { return map_; }
+
   uint64_t bytes() const { return bytes_; }
+
   int fd() const { return fd_; }
 
   void Populate() const {
@@ -44,7 +46,8 @@ class MappedFile {
     MILLRACE_CHECK(base::PosixFileOps()->SyncRange(fd_, map_, offset, bytes) == 0);
   }
 
-  // What a segment goes through when it is recycled: clean pages in the cache, and a map without entries.
+  // What a segment goes through when it is recycled: clean pages in the cache, and a map without
+  // entries.
   void Recycle() {
     Sync(0, bytes_);
     ::munmap(map_, bytes_);

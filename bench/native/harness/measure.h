@@ -33,26 +33,52 @@ inline Usage UsageOf(int who) {
           static_cast<uint64_t>(usage.ru_minflt)};
 }
 
-inline Usage ThreadUsage() { return UsageOf(RUSAGE_THREAD); }
+inline Usage ThreadUsage() {
+  return UsageOf(RUSAGE_THREAD);
+}
 
-inline Usage ProcessUsage() { return UsageOf(RUSAGE_SELF); }
+inline Usage ProcessUsage() {
+  return UsageOf(RUSAGE_SELF);
+}
 
-// Keeps the calling thread on the last processor, and leaves the others to the threads of the core. Threads inherit the pin: it is to
-// be set after the core has started its own.
-inline void PinToLastProcessor() {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) {
-    return;  // there is nothing to keep apart
+// The processors that this process may use, as they were at the first call.
+inline const cpu_set_t& AllowedProcessors() {
+  static const cpu_set_t allowed = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    static_cast<void>(sched_getaffinity(0, sizeof set, &set));
+    return set;
+  }();
+  return allowed;
+}
+
+// Puts the calling thread on the last processor, or on all others. Threads inherit this: a log that
+// is opened on the others leaves the last one to who appends or reads. Does nothing where there is
+// only one.
+inline void PinThread(bool to_last) {
+  cpu_set_t chosen = AllowedProcessors();
+  if (CPU_COUNT(&chosen) < 2) {
+    return;
   }
   int last = CPU_SETSIZE - 1;
-  while (!CPU_ISSET(last, &all)) {
+  while (!CPU_ISSET(last, &chosen)) {
     --last;
   }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(last, &one);
-  static_cast<void>(sched_setaffinity(0, sizeof one, &one));
+  if (to_last) {
+    CPU_ZERO(&chosen);
+    CPU_SET(last, &chosen);
+  } else {
+    CPU_CLR(last, &chosen);
+  }
+  static_cast<void>(sched_setaffinity(0, sizeof chosen, &chosen));
+}
+
+inline void PinToLastProcessor() {
+  PinThread(/*to_last=*/true);
+}
+
+inline void LeaveLastProcessor() {
+  PinThread(/*to_last=*/false);
 }
 
 // The figures of the repetitions of one measurement.
@@ -61,9 +87,13 @@ class Series {
   void Add(double value) { values_.push_back(value); }
 
   size_t size() const { return values_.size(); }
+
   double first() const { return values_.empty() ? 0 : values_.front(); }
+
   double Lowest() const { return Quantile(0); }
+
   double Median() const { return Quantile(0.5); }
+
   double Highest() const { return Quantile(1); }
 
   // The smallest value that at least this share of the values does not pass.

@@ -1,5 +1,5 @@
-// The limits: what the same bytes cost without a log. Copy and checksum in one pass, with the layout of a batch and the kernels of the
-// log, into a map; and checksum alone, out of one.
+// The limits: what the same bytes cost without a log. Copy and checksum in one pass, with the
+// layout of a batch and the kernels of the log, into a map; and checksum alone, out of one.
 #pragma once
 
 #include <cstdint>

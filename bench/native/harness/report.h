@@ -1,5 +1,5 @@
-// What a bench found, as one JSON document on standard output: {"rows": [...]}. Names and units are plain ASCII without
-// quotes, so nothing is escaped.
+// What a bench found, as one JSON document on standard output: {"rows": [...]}. Names and units are
+// plain ASCII without quotes, so nothing is escaped.
 #pragma once
 
 #include <cinttypes>
@@ -29,9 +29,10 @@ class Row {
 
   // The figure: the median of the repetitions, and how far they lie apart.
   Row& Value(const Series& series, const char* unit) {
-    value_ = base::Format("\"value\":%.6g,\"low\":%.6g,\"high\":%.6g,\"repetitions\":%zu,"
-                          "\"unit\":\"%s\"",
-                          series.Median(), series.Lowest(), series.Highest(), series.size(), unit);
+    value_ = base::Format(
+        "\"value\":%.6g,\"low\":%.6g,\"high\":%.6g,\"repetitions\":%zu,"
+        "\"unit\":\"%s\"",
+        series.Median(), series.Lowest(), series.Highest(), series.size(), unit);
     return *this;
   }
 

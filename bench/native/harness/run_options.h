@@ -2,7 +2,8 @@
 //
 //   <bench> [--load full|quick|tiny] [--dir DIR] [--memory-dir DIR] [--part NAME]
 //
-// DIR is a folder on the disk that is to be measured, the memory folder one on tmpfs. What a bench makes there it removes.
+// DIR is a folder on the disk that is to be measured, the memory folder one on tmpfs. What a bench
+// makes there it removes.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// The operating system's calls, except that a writable map is faulted in whole as soon as it is made, and not again: segments are warm
-// from their first byte to their last, as in a log whose helper is always ahead. And while held, no new file is allocated, so that
-// nobody zeroes pages beside a measurement.
+// The operating system's calls, except that a writable map is faulted in whole as soon as it is
+// made, and not again: segments are warm from their first byte to their last, as in a log whose
+// helper is always ahead. And while held, no new file is allocated, so that nobody zeroes pages
+// beside a measurement.
 //
 // Safe from any thread; must outlive the core that uses it.
 #pragma once
@@ -19,6 +20,7 @@ class WarmFileOps final : public base::FileOps {
   void Hold(bool held) { held_.store(held); }
 
   int Open(const std::string& path, base::OpenMode mode) override { return os_->Open(path, mode); }
+
   int Close(int fd) override { return os_->Close(fd); }
 
   int64_t PRead(int fd, void* data, size_t bytes, uint64_t offset) override {
@@ -34,6 +36,7 @@ class WarmFileOps final : public base::FileOps {
   }
 
   int64_t Size(int fd) override { return os_->Size(fd); }
+
   int SyncData(int fd) override { return os_->SyncData(fd); }
 
   int SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) override {
@@ -49,7 +52,9 @@ class WarmFileOps final : public base::FileOps {
   }
 
   int Unlink(const std::string& path) override { return os_->Unlink(path); }
+
   int MakeDirectory(const std::string& path) override { return os_->MakeDirectory(path); }
+
   int SyncDirectory(const std::string& path) override { return os_->SyncDirectory(path); }
 
   int List(const std::string& path, std::vector<std::string>* names) override {

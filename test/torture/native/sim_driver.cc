@@ -34,6 +34,11 @@ bool IsFaultCode(Code code) {
   }
 }
 
+// While something fails on purpose, reads may fail too. What they must not do is to miss or invent records.
+bool IsLossText(const std::string& wrong) {
+  return wrong.find("LOST") != std::string::npos || wrong.find("PHANTOM") != std::string::npos;
+}
+
 void FillRecords(uint32_t bytes, Random* random, std::vector<uint8_t>* records) {
   records->resize(bytes);
   size_t at = 0;
@@ -117,8 +122,7 @@ std::string SimDriver::Open(Crash crash) {
   if (wrong.empty()) {
     model_ = std::move(certain);
     settled_ = true;
-  } else if (rules_.faults && wrong.find("LOST") == std::string::npos &&
-             wrong.find("PHANTOM") == std::string::npos) {
+  } else if (rules_.faults && !IsLossText(wrong)) {
     // With a fault under way a read may fail; what is there is judged after the next open.
     Drop();
     wrong.clear();
@@ -127,7 +131,10 @@ std::string SimDriver::Open(Crash crash) {
   return wrong;
 }
 
-std::string SimDriver::Judge() { return JudgeRunning(core_.get(), model_); }
+std::string SimDriver::Judge() {
+  std::string wrong = JudgeRunning(core_.get(), model_);
+  return rules_.faults && !IsLossText(wrong) ? "" : wrong;
+}
 
 void SimDriver::NoteFailures() {
   for (ShardModel& shard : model_.shards) {
@@ -243,8 +250,33 @@ std::string SimDriver::Create() {
     shard.presence = Presence::kThere;
     model_.next_shard = shard.shard + 1;
   }
+  DropTwins(known, status.ok());
   Tell("CreateShards", false);
   return status.ok() ? "" : NoteError("CreateShards", status);
+}
+
+// A creation that failed left shards that may be there, and the next one uses their ids. When it succeeds, the failed one
+// has left nothing; when it does not, it was not even tried, as the manifest takes no more.
+void SimDriver::DropTwins(size_t first_new, bool keep_new) {
+  std::vector<ShardModel>& shards = model_.shards;
+  const auto first = shards.begin() + static_cast<ptrdiff_t>(first_new);
+  const auto is_twin = [](const ShardModel& one, auto begin, auto end) {
+    return std::any_of(begin, end,
+                       [&one](const ShardModel& other) { return other.shard == one.shard; });
+  };
+  if (keep_new) {
+    const std::vector<ShardModel> fresh(first, shards.end());
+    shards.erase(std::remove_if(shards.begin(), first,
+                                [&](const ShardModel& one) {
+                                  return is_twin(one, fresh.begin(), fresh.end());
+                                }),
+                 first);
+    return;
+  }
+  const std::vector<ShardModel> before(shards.begin(), first);
+  if (is_twin(*first, before.begin(), before.end())) {
+    shards.erase(first, shards.end());
+  }
 }
 
 uint32_t SimDriver::DrawBytes() {

@@ -101,6 +101,7 @@ class SimDriver {
     uint32_t next;
   };
 
+  void DropTwins(size_t first_new, bool keep_new);
   ShardModel* PickShard(bool open_for_appends);
   uint32_t DrawBytes();
   std::string SettleAppend(ShardModel* shard, const base::Status& status,

@@ -37,6 +37,7 @@ class SimVictim {
  private:
   std::string Step();
   std::string Restart();
+  void NextProcess();
   std::string BreakSyncs();
   std::string Point();
   void Watch();

@@ -12,6 +12,26 @@ namespace millrace::torture {
 using base::Format;
 using ull = unsigned long long;
 
+namespace {
+
+// The copy in the trailer stands for a header that is gone.
+format::SegmentHeader ReadHeader(support::SimFileOps* reader, const std::string& path) {
+  format::SegmentHeader header{};
+  const int fd = reader->Open(path, base::OpenMode::kRead);
+  const int64_t size = reader->Size(fd);
+  if (size >= static_cast<int64_t>(format::kSegmentOverheadBytes)) {
+    reader->PRead(fd, &header, sizeof header, 0);
+    if (header.magic != format::kSegmentMagic) {
+      reader->PRead(fd, &header, sizeof header,
+                    static_cast<uint64_t>(size) - format::kSegmentTrailerBlockBytes);
+    }
+  }
+  reader->Close(fd);
+  return header;
+}
+
+}  // namespace
+
 // A segment ends where the next batch and a marker do not fit any more, so a place that has that much room is still
 // the active one.
 bool SimWitness::Fits(const Place& place, uint64_t shard, uint64_t start, uint64_t end) const {
@@ -29,12 +49,8 @@ void SimWitness::Find(support::SimFileOps* machine, uint64_t shard, uint64_t sta
         path.compare(path.size() - 4, 4, ".seg") != 0) {
       continue;
     }
-    format::SegmentHeader header{};
-    const int fd = reader->Open(path, base::OpenMode::kRead);
-    const int64_t got = reader->PRead(fd, &header, sizeof header, 0);
-    reader->Close(fd);
-    const bool mine = got == static_cast<int64_t>(sizeof header) &&
-                      header.magic == format::kSegmentMagic && header.shard == shard &&
+    const format::SegmentHeader header = ReadHeader(reader.get(), path);
+    const bool mine = header.magic == format::kSegmentMagic && header.shard == shard &&
                       header.base_position <= start;
     if (mine && (place_.path.empty() || header.base_position >= place_.base_position)) {
       place_ = {path, shard, header.base_position, header.file_bytes};

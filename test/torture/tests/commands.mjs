@@ -93,7 +93,7 @@ const TABLE = [
     title: 'races',
     unit: 'seconds',
     counts: { ci: 10, full: 600 },
-    ...program('race'),
+    ...program('races', ['--seconds', '{count}']),
   },
   {
     id: 'T-R2',

@@ -1,0 +1,113 @@
+/** Every bench runs, with the smallest load: none may rot. What they measure is not judged here. */
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+interface Row {
+  readonly id: string
+  readonly name: string
+  readonly params: Record<string, string | number>
+  readonly value: number
+  readonly unit: string
+  readonly limit?: { readonly name: string; readonly value: number; readonly ratio: number }
+  readonly check: string
+}
+
+const runner = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
+// The run may have to build the native programs and the package first.
+const buildAndRunMillis = 30 * 60_000
+
+const figuresAtLeast: Readonly<Record<string, number>> = {
+  E1: 4,
+  E2: 8,
+  E3: 2,
+  E4: 4,
+  E5: 5,
+  ingest: 10,
+  'map-vs-pwritev': 24,
+  'group-commit': 6,
+  V1: 3,
+  memory: 8,
+  sync: 7,
+  seam: 6,
+  hash: 10,
+  scan: 20,
+}
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const result = spawnSync(process.execPath, [runner, ...args], {
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  })
+  return { status: result.status, stdout: result.stdout, stderr: result.stderr }
+}
+
+/** Where another build is to be measured, such as one that is made already. */
+function given(): string[] {
+  const { MILLRACE_BENCH_BINARIES: binaries, MILLRACE_BENCH_DIST: dist } = process.env
+  return [...(binaries ? ['--binaries', binaries] : []), ...(dist ? ['--dist', dist] : [])]
+}
+
+describe('the bench runner', () => {
+  let scratch = ''
+  let rows: Row[] = []
+
+  beforeAll(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
+    const json = join(scratch, 'results.json')
+    const { status, stderr } = run('--tiny', '--dir', scratch, '--json', json, ...given())
+    expect(status, stderr).toBe(0)
+    rows = (JSON.parse(readFileSync(json, 'utf8')) as { results: Row[] }).results
+  }, buildAndRunMillis)
+
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  it.each(Object.entries(figuresAtLeast))('%s finds at least %i figures', (id, least) => {
+    const own = rows.filter((row) => row.id === id)
+    expect(own.length).toBeGreaterThanOrEqual(least)
+    expect(new Set(own.map((row) => row.name)).size).toBe(own.length)
+    for (const row of own) {
+      expect(Number.isFinite(row.value), `${row.name}: ${row.value}`).toBe(true)
+      expect(row.unit).not.toBe('')
+      expect(row.check, `${row.name} proves its work`).not.toBe('')
+    }
+  })
+
+  it('has a limit of the same run beside every append, read and verification in C++', () => {
+    const compared = rows.filter((row) => /^(?:append|read in C\+\+|full verify)/.test(row.name))
+    const native = compared.filter((row) => ['E1', 'E2', 'E5', 'V1'].includes(row.id))
+    expect(native.length).toBeGreaterThanOrEqual(15)
+    for (const row of native) {
+      expect(row.limit?.ratio, row.name).toBeGreaterThan(0)
+    }
+  })
+
+  it('leaves nothing behind', () => {
+    const left = run('--list').stdout
+    expect(left).toContain('map-vs-pwritev')
+    expect(spawnSync('ls', [scratch], { encoding: 'utf8' }).stdout.trim()).toBe('results.json')
+  })
+})
+
+describe('the command line of the bench runner', () => {
+  it('lists what there is', () => {
+    const { status, stdout } = run('--list')
+    expect(status).toBe(0)
+    const ids = stdout.split('\n').map((line) => line.split(' ')[0])
+    expect(ids.filter((id) => id !== '')).toEqual(Object.keys(figuresAtLeast))
+  })
+
+  it.each([
+    [['--no-such-option'], 'no-such-option'],
+    [['E99'], 'no bench is called E99'],
+    [['--quick', '--tiny'], 'exclude each other'],
+  ])('refuses %j', (args, reason) => {
+    const { status, stderr } = run(...args)
+    expect(status).toBe(2)
+    expect(stderr).toContain(reason)
+  })
+})

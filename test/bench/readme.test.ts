@@ -1,0 +1,82 @@
+/** The tables of the bench README: made from results, between two markers. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+
+const bench = new URL('../../bench/', import.meta.url)
+// Plain JavaScript without declarations, as the bench has no build step.
+const lib = async (name: string) => await import(new URL(`lib/${name}.mjs`, bench).href)
+
+const machine = {
+  date: '2026-01-02T03:04:05.000Z',
+  processor: 'one x 2',
+  memoryGibibytes: 24,
+  kernel: 'Linux 6',
+  node: 'v20',
+  compiler: 'c++',
+  disk: 'ext4',
+  memoryFileSystem: 'tmpfs',
+  load: 'full',
+  pinning: 'none',
+}
+
+const row = (more: object) => ({
+  id: 'E1',
+  name: 'append 100 B, warm, disk',
+  params: {},
+  value: 9e6,
+  low: 8e6,
+  high: 10e6,
+  repetitions: 3,
+  unit: 'records/s',
+  limit: { name: 'loop', value: 10e6, unit: 'records/s' },
+  info: { minorFaults: 2 },
+  check: '1 record',
+  ...more,
+})
+
+it('replaces what stands between the markers and nothing else', async () => {
+  const { beginMarker, endMarker, replaceTables } = await lib('readme')
+  const text = `before\n${beginMarker}\nold\n${endMarker}\nafter\n`
+  const once = replaceTables(text, 'new')
+  expect(once).toBe(`before\n${beginMarker}\n\nnew\n\n${endMarker}\nafter\n`)
+  expect(replaceTables(once, 'new')).toBe(once)
+  expect(() => replaceTables('no markers', 'new')).toThrow('markers')
+})
+
+it('puts the share of the limit first and judges it', async () => {
+  const { benches } = await lib('catalog')
+  const { complete } = await lib('runner')
+  const { readmeTables } = await lib('table')
+  const slow = row({ name: 'append 1 KiB, warm, disk', value: 7e6 })
+  const results = complete([row({}), slow], benches, 'full')
+  const text: string = readmeTables(machine, results, benches)
+  expect(text).toContain('Measured 2026-01-02 (full load)')
+  expect(text).toMatch(/\| 90 % \| 9\.00 M records\/s \| append 100 B.*aim met \(80 %, aim 90 %\)/)
+  expect(text).toMatch(/\| 70 % \| 7\.00 M records\/s \| append 1 KiB.*MISSED/)
+})
+
+it('takes less time as the larger share, and no verdict from the smallest load', async () => {
+  const { benches } = await lib('catalog')
+  const { complete } = await lib('runner')
+  const open = row({ id: 'V1', name: 'clean open', value: 50, unit: 'ms' })
+  const timed = { ...open, limit: { name: 'x', value: 25, unit: 'ms' } }
+  const [judged] = complete([timed], benches, 'full')
+  expect(judged.limit.ratio).toBe(0.5)
+  expect(judged.goal.verdict).toBe('must')
+  const [unjudged] = complete([{ ...open, limit: undefined }], benches, 'tiny')
+  expect(unjudged.goal).toBeUndefined()
+})
+
+it('has its markers in the README, and results that can be read', async () => {
+  const { beginMarker, endMarker } = await lib('readme')
+  const text = readFileSync(new URL('README.md', bench), 'utf8')
+  expect(text.indexOf(beginMarker)).toBeGreaterThan(0)
+  expect(text.indexOf(endMarker)).toBeGreaterThan(text.indexOf(beginMarker))
+  const names = readdirSync(new URL('results/', bench)).filter((name) => name.endsWith('.json'))
+  for (const name of names) {
+    const report = JSON.parse(readFileSync(new URL(`results/${name}`, bench), 'utf8'))
+    expect(report.results.length, name).toBeGreaterThan(0)
+    expect(report.machine.date, name).toMatch(/^\d{4}-/)
+  }
+})
