@@ -1,6 +1,7 @@
 // E1 and E2: appends of 500-record batches in C++ with `os` durability, against the plain
 // copy-and-checksum loop over the same kind of memory: warm segments on disk and on tmpfs (part
 // warm), fresh and recycled ones with the helper thread prefaulting (part cold).
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,30 +52,40 @@ Row MakeRow(const std::string& name, uint32_t record_bytes, const Effort& effort
 
 struct Sample {
   double rate;
+  double cpu_rate;  // per second that the thread ran: what other programs take does not count
   double faults;
 };
 
+template <typename Work>
+Sample TimeBatches(uint64_t batches, Work work) {
+  const Usage before = ThreadUsage();
+  const double start = NowSeconds();
+  work();
+  const double seconds = NowSeconds() - start;
+  const Usage after = ThreadUsage();
+  return {RecordsPerSecond(batches, seconds),
+          RecordsPerSecond(batches, std::max(after.cpu_seconds - before.cpu_seconds, 1e-6)),
+          static_cast<double>(after.minor_faults - before.minor_faults)};
+}
+
 // Appends as many batches as fit into the segments, starting at the beginning of one.
 Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records, uint64_t batches) {
-  const uint64_t faults = ThreadUsage().minor_faults;
-  const double start = NowSeconds();
-  for (uint64_t i = 0; i < batches; ++i) {
-    bench_log.Append(bench_log.slots()[0], records, kRecords);
-  }
-  const double seconds = NowSeconds() - start;
-  return {RecordsPerSecond(batches, seconds),
-          static_cast<double>(ThreadUsage().minor_faults - faults)};
+  return TimeBatches(batches, [&] {
+    for (uint64_t i = 0; i < batches; ++i) {
+      bench_log.Append(bench_log.slots()[0], records, kRecords);
+    }
+  });
 }
 
 // The same bytes through the plain loop, file after file.
-double LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
+Sample LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
                const std::vector<uint8_t>& records, uint64_t batches_per_file, uint32_t* work) {
-  const double start = NowSeconds();
-  for (const auto& file : files) {
-    *work = *work * 31 + WriteBatches(file->data() + format::kSegmentHeaderBlockBytes,
-                                      batches_per_file, records);
-  }
-  return RecordsPerSecond(batches_per_file * files.size(), NowSeconds() - start);
+  return TimeBatches(batches_per_file * files.size(), [&] {
+    for (const auto& file : files) {
+      uint8_t* const to = file->data() + format::kSegmentHeaderBlockBytes;
+      *work = *work * 31 + WriteBatches(to, batches_per_file, records);
+    }
+  });
 }
 
 std::vector<std::unique_ptr<MappedFile>> MakeFiles(const std::string& directory, uint32_t count) {
@@ -115,6 +126,7 @@ void BenchWarm(const RunOptions& options, const std::string& parent, const char*
   Series rates;
   Series limits;
   Series faults;
+  Series cpu_shares;
   uint32_t work = 0;
   for (int repetition = -1; repetition < effort.repetitions; ++repetition) {
     bench_log.FillSegment(bench_log.slots()[0], records, kRecords);
@@ -127,17 +139,19 @@ void BenchWarm(const RunOptions& options, const std::string& parent, const char*
       file->Recycle();
       file->Populate();
     }
-    const double limit = LoopRun(files, records, per_segment, &work);
+    const Sample limit = LoopRun(files, records, per_segment, &work);
     bench_log.TrimAll();
     if (repetition >= 0) {  // the first is the warm-up
       rates.Add(sample.rate);
       faults.Add(sample.faults);
-      limits.Add(limit);
+      limits.Add(limit.rate);
+      cpu_shares.Add(sample.cpu_rate / limit.cpu_rate);
     }
   }
   Row row = MakeRow("append " + SizeName(record_bytes) + ", warm, " + where, record_bytes, effort,
                     rates, "populated maps of recycled files");
   report->Add(row.Limit("copy + CRC loop, populated map", limits.Median(), "records/s")
+                  .Info("shareOfLimitByCpuTime", cpu_shares.Median())
                   .Info("minorFaults", faults.Median())
                   .Check(CheckCount(bench_log) + base::Format(", loop %08x", work)));
 }
@@ -182,12 +196,12 @@ void BenchFresh(const RunOptions& options, uint32_t record_bytes, Report* report
       check = CheckCount(bench_log);
     }
     auto files = MakeFiles(scratch.path(), effort.segments);
-    figures.faulting.Add(LoopRun(files, records, per_segment, &work));
+    figures.faulting.Add(LoopRun(files, records, per_segment, &work).rate);
     for (const auto& file : files) {
       file->Recycle();
       file->Populate();
     }
-    figures.populated.Add(LoopRun(files, records, per_segment, &work));
+    figures.populated.Add(LoopRun(files, records, per_segment, &work).rate);
   }
   AddColdRows("fresh", record_bytes, effort, figures, check, report);
 }
@@ -210,12 +224,12 @@ void BenchRecycled(const RunOptions& options, uint32_t record_bytes, Report* rep
     for (const auto& file : files) {
       file->Recycle();
     }
-    const double faulting = LoopRun(files, records, per_segment, &work);
+    const double faulting = LoopRun(files, records, per_segment, &work).rate;
     for (const auto& file : files) {
       file->Recycle();
       file->Populate();
     }
-    const double populated = LoopRun(files, records, per_segment, &work);
+    const double populated = LoopRun(files, records, per_segment, &work).rate;
     if (repetition >= 0) {  // before it, no file has been written
       figures.log.Add(sample.rate);
       figures.faults.Add(sample.faults);

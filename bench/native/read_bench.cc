@@ -1,5 +1,6 @@
 // E5 in C++: verified reads of whole batches out of cached segments, against a loop that checksums
 // the same number of bytes out of a map, batch by batch.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -52,18 +53,23 @@ void BenchReads(const RunOptions& options, Report* report) {
   for (const uint32_t bytes_max : kReadSizes) {
     Series rates;
     Series limits;
+    Series cpu_shares;
     uint64_t count = 0;
     uint32_t work = 0;
     for (int repetition = -1; repetition < repetitions; ++repetition) {
+      const double cpu_start = ThreadUsage().cpu_seconds;
       double start = NowSeconds();
       count = ReadAll(bench_log, bytes_max);
       const double read_seconds = NowSeconds() - start;
+      const double read_cpu = ThreadUsage().cpu_seconds - cpu_start;
       MILLRACE_CHECK(count == batches * kRecords);
       start = NowSeconds();
       work = work * 31 + ReadBatches(file.data(), batches, BatchBytes(records));
       const double loop_seconds = NowSeconds() - start;
+      const double loop_cpu = ThreadUsage().cpu_seconds - cpu_start - read_cpu;
       if (repetition >= 0) {  // the first maps the segments
         rates.Add(static_cast<double>(batches * BatchBytes(records)) / read_seconds / 1e9);
+        cpu_shares.Add(loop_cpu / std::max(read_cpu, 1e-6));
         limits.Add(static_cast<double>(batches * BatchBytes(records)) / loop_seconds / 1e9);
       }
     }
@@ -75,6 +81,7 @@ void BenchReads(const RunOptions& options, Report* report) {
             .Param("memory", "cached segments, mapped")
             .Value(rates, "GB/s")
             .Limit("memory read + CRC loop", limits.Median(), "GB/s")
+            .Info("shareOfLimitByCpuTime", cpu_shares.Median())
             .Info("recordsPerSecond",
                   rates.Median() * 1e9 / static_cast<double>(BatchBytes(records)) * kRecords)
             .Check(std::to_string(count) + base::Format(" records, loop %08x", work)));

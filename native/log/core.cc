@@ -179,12 +179,23 @@ Status Core::OpenDirectory() {
   return status;
 }
 
+Status Core::ReserveSlot(uint64_t slot) {
+  constexpr uint64_t kSlotsMax =
+      uint64_t{CommittedTable::kSlotsPerChunk} * CommittedTable::kChunksMax;
+  if (slot < kSlotsMax && committed_->Reserve(static_cast<uint32_t>(slot))) {
+    return Status();
+  }
+  return Status(Code::kLimitExceeded,
+                Format("no place for another shard: a data directory holds at most %llu in the "
+                       "life of one open, or memory is used up",
+                       static_cast<ull>(kSlotsMax)));
+}
+
 Status Core::AddShard(ShardStart start) {
   const uint32_t slot = parts_->shards.count();
-  if (!committed_->Reserve(slot)) {
-    return Status(Code::kLimitExceeded,
-                  Format("a data directory holds at most %u shards in the life of one open",
-                         CommittedTable::kSlotsPerChunk * CommittedTable::kChunksMax));
+  Status status = ReserveSlot(slot);
+  if (!status.ok()) {
+    return status;
   }
   const bool wants_look = !start.tail_proven || start.synced_end < start.end_position;
   auto shard = std::make_unique<ShardLog>(&parts_->context, slot, std::move(start));
@@ -281,6 +292,10 @@ Status Core::CreateShards(const std::vector<uint64_t>& first_sequences,
   }
   if (status.ok() && parts_->context.disk_full.load(std::memory_order_relaxed)) {
     status = parts_->context.DiskFullStatus();
+  }
+  // Before the manifest, so that a shard is never created and not there.
+  for (size_t at = 0; status.ok() && at < first_sequences.size(); ++at) {
+    status = ReserveSlot(parts_->shards.count() + at);
   }
   status = status.ok() ? parts_->context.manifest.CreateShards(first_sequences, shards) : status;
   for (size_t at = 0; status.ok() && at < shards->size(); ++at) {

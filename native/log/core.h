@@ -120,6 +120,7 @@ class Core {
   base::Status OpenDirectory();
   base::Status CheckOpen() const;
   base::Status AddShard(ShardStart start);
+  base::Status ReserveSlot(uint64_t slot);
   base::Status FlushAll();
   base::Status WaitUntil(std::chrono::steady_clock::time_point due) const;
   base::Status WriteVerifiedEnd();

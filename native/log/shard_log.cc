@@ -341,7 +341,7 @@ void ShardLog::AppendMarkerLocked(uint32_t padding) {
   marker.piece_count = padding == 0 ? 0 : 1;
   marker.records_bytes = padding;
   StoreLocked(marker, last_arrival_millis_);
-  disk_end_ = appended_end_;
+  marker_end_ = appended_end_;
 }
 
 // Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before it still waits for
@@ -455,7 +455,7 @@ void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
   synced_end_ = plan.end;
   writeback_upto_ = std::max(writeback_upto_, synced_end_);
   // Behind the synced end only appends that need no sync may be visible, and only while none that does stands between.
-  if (disk_end_ <= plan.end) {
+  if (std::max(disk_end_, marker_end_) <= plan.end) {
     committed_end_ = appended_end_;
     committed_next_sequence_ = next_sequence_;
   } else if (plan.end > committed_end_) {

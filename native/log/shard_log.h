@@ -189,7 +189,8 @@ class ShardLog {
   uint64_t committed_next_sequence_;
   uint64_t trimmed_start_;
   uint64_t first_sequence_;
-  uint64_t disk_end_ = 0;  // end of the last batch whose acknowledgement needs a sync
+  uint64_t disk_end_ = 0;    // end of the last batch whose acknowledgement needs a sync
+  uint64_t marker_end_ = 0;  // end of the last marker: nobody waits for it, and it is not shown before it is synced
   uint64_t last_arrival_millis_;
   uint64_t writeback_upto_;
   uint32_t epoch_;

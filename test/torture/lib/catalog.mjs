@@ -1,24 +1,15 @@
-// The tests that exist: every module in tests/ exports `tests`, an array. A module of its own goes
-// before a row of the table in commands.mjs.
+// The tests that exist: every module in tests/ exports `tests`, an array.
 import { readdirSync } from 'node:fs'
 import { UsageError } from './options.mjs'
 
-const TABLE = 'commands.mjs'
-
 export async function loadTests(folder) {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.mjs') && name !== TABLE)
-  const tests = []
-  for (const name of names.sort()) {
-    const { tests: exported } = await import(new URL(name, folder))
-    tests.push(...exported)
-  }
-  const own = new Set(tests.map((test) => test.id))
-  const { tests: rows } = await import(new URL(TABLE, folder))
-  tests.push(...rows.filter((row) => !own.has(row.id)))
+  const names = readdirSync(folder).filter((name) => name.endsWith('.mjs'))
+  const modules = await Promise.all(names.map((name) => import(new URL(name, folder))))
+  const tests = modules.flatMap((module) => module.tests)
   return checked(tests.sort((left, right) => order(left) - order(right)))
 }
 
-// The order of RELIABILITY.md's table: what a printed sentence rests on comes first.
+// Kills, power cuts, failing disks and limits, damage, then everything else; the judge before them.
 const ORDER = [
   'T-H',
   'T-K0',

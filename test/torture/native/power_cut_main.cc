@@ -49,7 +49,7 @@ class CutDrawer {
                       victim->SnapshotModel(), random_.Next(), plan_, depth, tally_);
   }
 
-  // The process dies, the next one opens what the page cache shows, and then the power goes (RELIABILITY.md, F3).
+  // The process dies, the next one opens what the page cache shows, and then the power goes.
   std::string Kill(SimVictim* victim) {
     const int depth = random_.OneIn(3) ? 0 : 1;
     return CheckImage(victim->machine()->KillCopy(), Crash::kKill, victim->SnapshotModel(),

@@ -93,6 +93,12 @@ void SimDriver::Tell(const char* call, bool begins) {
   }
 }
 
+void SimDriver::Returned() {
+  if (on_return_) {
+    on_return_();
+  }
+}
+
 std::string SimDriver::NoteError(const char* call, const Status& status) {
   last_error_ = status;
   ++refusals_;
@@ -107,6 +113,7 @@ std::string SimDriver::Open(Crash crash) {
   settled_ = false;
   Tell("Open", true);
   const Status status = log::Core::Open(path_, options_, &core_);
+  Returned();
   Tell("Open", false);
   if (!status.ok()) {
     core_.reset();
@@ -240,6 +247,7 @@ std::string SimDriver::Create() {
   std::vector<uint64_t> ids;
   Tell("CreateShards", true);
   const Status status = core_->CreateShards(first_sequences, &ids);
+  Returned();
   for (size_t at = 0; status.ok() && at < first_sequences.size(); ++at) {
     ShardModel& shard = model_.shards[known + at];
     if (at >= ids.size() || ids[at] != shard.shard ||
@@ -330,6 +338,7 @@ std::string SimDriver::AppendTo(ShardModel* shard, uint32_t records_bytes, bool 
   log::AppendResult result{};
   Tell("Append", true);
   const Status status = core_->Append(shard->slot, request, &result);
+  Returned();
   std::string wrong;
   if (refuses) {
     const Code due = shard->failed ? Code::kLogFailed : Code::kShardClosed;
@@ -401,7 +410,9 @@ std::string SimDriver::CheckDuplicate(ShardModel* shard, const SentBatch& prior)
   request.producer_id = prior.producer_id;
   request.producer_sequence = prior.producer_sequence;
   log::AppendResult result{};
+  Tell("Append", true);
   const Status status = core_->Append(shard->slot, request, &result);
+  Returned();
   RaiseFloors();
   if (!status.ok()) {
     return NoteError("Append of a repeat", status);
@@ -424,9 +435,20 @@ std::string SimDriver::Trim() {
   const uint64_t sequence = everything ? shard->next_sequence()
                                        : random_.Between(upto.first_sequence, upto.next_sequence() - 1);
   const uint64_t left = everything ? sequence : upto.first_sequence;
+  return TrimTo(shard, sequence, left);
+}
+
+std::string SimDriver::TrimAll(uint64_t shard) {
+  ShardModel* const model = model_.Find(shard);
+  return TrimTo(model, model->next_sequence(), model->next_sequence());
+}
+
+// `left` is the first sequence number of the batch that holds `sequence`.
+std::string SimDriver::TrimTo(ShardModel* shard, uint64_t sequence, uint64_t left) {
   shard->trim_ceiling = std::max(shard->trim_ceiling, left);
   Tell("Trim", true);
   const Status status = core_->Trim(shard->slot, sequence);
+  Returned();
   log::ShardStats stats{};
   static_cast<void>(core_->GetShardStats(shard->slot, &stats));
   // A trim is in effect at once. It is durable too unless the manifest has failed, of which a trim says nothing.
@@ -444,6 +466,7 @@ std::string SimDriver::Trim() {
 std::string SimDriver::Chores() {
   Tell("RunChores", true);
   core_->RunChores();
+  Returned();
   RaiseFloors();
   Tell("RunChores", false);
   return "";
@@ -452,6 +475,7 @@ std::string SimDriver::Chores() {
 std::string SimDriver::Flush() {
   Tell("Flush", true);
   const Status status = core_->Flush();
+  Returned();
   RaiseFloors();
   for (ShardModel& shard : model_.shards) {
     if (status.ok() && shard.presence == Presence::kThere) {
@@ -470,6 +494,7 @@ std::string SimDriver::Seal() {
   shard->maybe_sealed = true;
   Tell("SealShard", true);
   const Status status = core_->SealShard(shard->shard);
+  Returned();
   RaiseFloors();
   if (status.ok()) {
     shard->sealed = true;
@@ -488,6 +513,7 @@ std::string SimDriver::Delete() {
   shard->presence = Presence::kMaybe;
   Tell("DeleteShard", true);
   const Status status = core_->DeleteShard(shard->shard);
+  Returned();
   if (status.ok()) {
     shard->presence = Presence::kGone;
   }
@@ -499,6 +525,7 @@ std::string SimDriver::Delete() {
 std::string SimDriver::Close(Crash* crash) {
   Tell("Close", true);
   const Status status = core_->Close();
+  Returned();
   RaiseFloors();
   core_.reset();
   *crash = status.ok() ? Crash::kClosed : Crash::kKill;

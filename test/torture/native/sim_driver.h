@@ -56,6 +56,8 @@ class SimDriver {
   SimDriver& operator=(const SimDriver&) = delete;
 
   void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
+  // Called as soon as the log has returned, before its answer is looked at.
+  void SetOnReturn(std::function<void()> on_return) { on_return_ = std::move(on_return); }
   void SetOnDiskAck(OnDiskAck on_disk_ack) { on_disk_ack_ = std::move(on_disk_ack); }
   void SetFileOps(base::FileOps* file_ops) { options_.file_ops = file_ops; }
   void SetFaults(bool faults) { rules_.faults = faults; }
@@ -72,6 +74,7 @@ class SimDriver {
   // Of at least one byte, at most `records_bytes_max`, to this shard.
   std::string AppendTo(ShardModel* shard, uint32_t records_bytes, bool disk);
   std::string Trim();
+  std::string TrimAll(uint64_t shard);
   std::string Chores();
   std::string Flush();
   std::string Seal();
@@ -101,6 +104,7 @@ class SimDriver {
     uint32_t next;
   };
 
+  std::string TrimTo(ShardModel* shard, uint64_t sequence, uint64_t left);
   void DropTwins(size_t first_new, bool keep_new);
   ShardModel* PickShard(bool open_for_appends);
   uint32_t DrawBytes();
@@ -112,6 +116,7 @@ class SimDriver {
   void NoteFailures();
   void RaiseFloors();
   void Tell(const char* call, bool begins);
+  void Returned();
 
   const std::string path_;
   log::CoreOptions options_;
@@ -123,6 +128,7 @@ class SimDriver {
   bool settled_ = false;  // the model is about the core that is open
   std::vector<uint8_t> records_;
   OnChange on_change_;
+  std::function<void()> on_return_;
   OnDiskAck on_disk_ack_;
   base::Status last_error_;
   uint64_t acks_ = 0;
