@@ -25,7 +25,11 @@
       "target_name": "millrace",
       "dependencies": ["millrace_core"],
       "sources": ["<!@(sed -n '/^native\\/addon\\//p' native/sources.txt)"],
-      "defines": ["NAPI_VERSION=9"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": [
+        "NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "MILLRACE_VERSION=\"<!(node -p \"require('./package.json').version\")\"",
+      ],
     },
   ],
 }

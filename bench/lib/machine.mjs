@@ -68,7 +68,7 @@ export function describeMachine(options) {
     memoryFileSystem: fileSystemOf(options.memoryDirectory),
     load: options.load,
     pinning:
-      'native appenders and readers on the last processor, their helper threads free; Node free',
+      'native appenders and readers on the last processor, threads of the core on the others; Node free',
   }
 }
 

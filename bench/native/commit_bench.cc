@@ -95,7 +95,7 @@ double RunRaw(MappedFile* file, const std::vector<uint8_t>& records, uint64_t ba
 
 void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
   const int repetitions = options.Pick(5, 3, 1);
-  const uint64_t batches = options.Pick<uint64_t>(6000, 600, 20);
+  const uint64_t batches = options.Pick<uint64_t>(3000, 600, 20);
   const ScratchDirectory scratch(options.directory);
   const std::vector<uint8_t> records = PackRecords(kRecords, 100);
   const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), 1);

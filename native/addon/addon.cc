@@ -1,6 +1,6 @@
 // The module: what TypeScript finds when it loads the addon. NativeBinding in src/log/binding.ts
 // declares the same list; a test compares the two in both directions.
-#include <node_api.h>
+#include <napi.h>
 
 #include "native/addon/constants.h"
 #include "native/addon/control_calls.h"
@@ -36,24 +36,26 @@ napi_value LiveMappings(napi_env env, napi_callback_info) {
   return MakeNumber(env, static_cast<double>(log::Mapping::live_count()));
 }
 
-void SetFunction(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+// The calls themselves are plain Node-API: no object of a wrapper is made per call.
+void SetFunction(Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) {
-    Set(env, exports, name, function);
+  if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, callback, nullptr, &function) ==
+      napi_ok) {
+    exports.Set(name, function);
   }
 }
 
-napi_value Initialize(napi_env env, napi_value exports) {
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   if (Environment::Create(env) == nullptr) {
-    static_cast<void>(napi_throw_error(env, "INTERNAL", "the addon cannot start here"));
-    return nullptr;
+    Napi::Error::New(env, "the addon cannot start here").ThrowAsJavaScriptException();
+    return exports;
   }
-  SetFunction(env, exports, "open", Open);
-  SetFunction(env, exports, "verify", Verify);
-  SetFunction(env, exports, "setErrorFactory", SetErrorFactory);
-  SetFunction(env, exports, "liveMappings", LiveMappings);
-  Set(env, exports, "constants", MakeConstants(env));
-  Set(env, exports, "version", MakeString(env, MILLRACE_VERSION));
+  SetFunction(exports, "open", Open);
+  SetFunction(exports, "verify", Verify);
+  SetFunction(exports, "setErrorFactory", SetErrorFactory);
+  SetFunction(exports, "liveMappings", LiveMappings);
+  exports.Set("constants", MakeConstants(env));
+  exports.Set("version", MILLRACE_VERSION);
   return exports;
 }
 
@@ -61,6 +63,8 @@ napi_value Initialize(napi_env env, napi_value exports) {
 
 }  // namespace millrace::addon
 
-NAPI_MODULE_INIT() {
+Napi::Object InitializeModule(Napi::Env env, Napi::Object exports) {
   return millrace::addon::Initialize(env, exports);
 }
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, InitializeModule)

@@ -21,28 +21,21 @@ struct Constant {
 };
 
 template <size_t kCount>
-void SetGroup(napi_env env, napi_value object, const char* name,
-              const Constant (&constants)[kCount]) {
-  const napi_value group = MakeObject(env);
+void SetGroup(Napi::Object object, const char* name, const Constant (&constants)[kCount]) {
+  Napi::Object group = Napi::Object::New(object.Env());
   for (const Constant& constant : constants) {
-    SetNumber(env, group, constant.name, constant.value);
+    group.Set(constant.name, constant.value);
   }
-  Set(env, object, name, group);
+  object.Set(name, group);
 }
 
 template <typename NameAt>
-void SetNames(napi_env env, napi_value object, const char* name, size_t count, NameAt name_at) {
-  napi_value names = nullptr;
-  if (napi_create_array(env, &names) != napi_ok) {
-    return;
-  }
+void SetNames(Napi::Object object, const char* name, size_t count, NameAt name_at) {
+  Napi::Array names = Napi::Array::New(object.Env(), count);
   for (size_t i = 0; i < count; ++i) {
-    const napi_value text = MakeString(env, name_at(i));
-    if (text != nullptr) {
-      static_cast<void>(napi_set_element(env, names, static_cast<uint32_t>(i), text));
-    }
+    names.Set(static_cast<uint32_t>(i), name_at(i));
   }
-  Set(env, object, name, names);
+  object.Set(name, names);
 }
 
 constexpr Constant kBatch[] = {
@@ -167,19 +160,19 @@ constexpr Constant kDurabilities[] = {
 
 }  // namespace
 
-napi_value MakeConstants(napi_env env) {
-  const napi_value object = MakeObject(env);
-  SetGroup(env, object, "batch", kBatch);
-  SetGroup(env, object, "segment", kSegment);
-  SetGroup(env, object, "block", kBlock);
-  SetGroup(env, object, "row", kRow);
-  SetGroup(env, object, "slot", kSlot);
-  SetGroup(env, object, "controlOperations", kControlOperations);
-  SetGroup(env, object, "statsKinds", kStatsKinds);
-  SetGroup(env, object, "durabilities", kDurabilities);
-  SetNames(env, object, "errorCodes", static_cast<size_t>(base::Code::kCount),
+Napi::Object MakeConstants(Napi::Env env) {
+  Napi::Object object = Napi::Object::New(env);
+  SetGroup(object, "batch", kBatch);
+  SetGroup(object, "segment", kSegment);
+  SetGroup(object, "block", kBlock);
+  SetGroup(object, "row", kRow);
+  SetGroup(object, "slot", kSlot);
+  SetGroup(object, "controlOperations", kControlOperations);
+  SetGroup(object, "statsKinds", kStatsKinds);
+  SetGroup(object, "durabilities", kDurabilities);
+  SetNames(object, "errorCodes", static_cast<size_t>(base::Code::kCount),
            [](size_t i) { return base::CodeName(static_cast<base::Code>(i)); });
-  SetNames(env, object, "openOptions", sizeof kOpenOptions / sizeof kOpenOptions[0],
+  SetNames(object, "openOptions", sizeof kOpenOptions / sizeof kOpenOptions[0],
            [](size_t i) { return kOpenOptions[i]; });
   const log::CoreOptions defaults;
   const std::vector<uint64_t> values = {
@@ -187,7 +180,7 @@ napi_value MakeConstants(napi_env env) {
       defaults.disk_low_water_bytes, defaults.idle_marker_millis,     defaults.producers_max,
       defaults.mapped_segments_max,  defaults.scrub_bytes_per_second, defaults.align_commits,
   };
-  Set(env, object, "openDefaults", MakeNumbers(env, values));
+  object.Set("openDefaults", MakeNumbers(env, values));
   return object;
 }
 

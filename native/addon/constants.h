@@ -2,10 +2,10 @@
 // once, in native.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 namespace millrace::addon {
 
-napi_value MakeConstants(napi_env env);
+Napi::Object MakeConstants(Napi::Env env);
 
 }  // namespace millrace::addon

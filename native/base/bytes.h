@@ -1,5 +1,5 @@
-// Loads and stores of integers at unaligned places. Big-endian is MessagePack's order; little-endian is that of the
-// files which only Millrace reads.
+// Loads and stores of integers at unaligned places. Big-endian is MessagePack's order;
+// little-endian is that of the files which only Millrace reads.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,8 @@
 
 namespace millrace::base {
 
-static_assert(std::endian::native == std::endian::little, "Millrace runs on little-endian machines");
+static_assert(std::endian::native == std::endian::little,
+              "Millrace runs on little-endian machines");
 
 inline uint16_t LoadBig16(const uint8_t* at) {
   uint16_t value;
@@ -61,8 +62,12 @@ inline uint64_t LoadLittle64(const uint8_t* at) {
   return value;
 }
 
-inline void StoreLittle32(uint8_t* at, uint32_t value) { std::memcpy(at, &value, sizeof value); }
+inline void StoreLittle32(uint8_t* at, uint32_t value) {
+  std::memcpy(at, &value, sizeof value);
+}
 
-inline void StoreLittle64(uint8_t* at, uint64_t value) { std::memcpy(at, &value, sizeof value); }
+inline void StoreLittle64(uint8_t* at, uint64_t value) {
+  std::memcpy(at, &value, sizeof value);
+}
 
 }  // namespace millrace::base

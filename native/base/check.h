@@ -1,5 +1,6 @@
-// CHECK ends the process when an invariant of Millrace itself is broken. It is always on: an append log that goes on
-// with a broken invariant acknowledges what it cannot keep. It is never used on input.
+// CHECK ends the process when an invariant of Millrace itself is broken. It is always on: an append
+// log that goes on with a broken invariant acknowledges what it cannot keep. It is never used on
+// input.
 #pragma once
 
 #include <cstdio>
@@ -14,9 +15,9 @@ namespace millrace::base {
 
 }  // namespace millrace::base
 
-#define MILLRACE_CHECK(condition)                                              \
-  do {                                                                         \
-    if (__builtin_expect(!(condition), 0)) {                                   \
-      ::millrace::base::CheckFailed(#condition, __FILE__, __LINE__);           \
-    }                                                                          \
+#define MILLRACE_CHECK(condition)                                    \
+  do {                                                               \
+    if (__builtin_expect(!(condition), 0)) {                         \
+      ::millrace::base::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                                \
   } while (false)

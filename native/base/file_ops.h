@@ -1,6 +1,7 @@
-// The system-call seam: every call of the core that touches a file goes through here, so that tests can record, fail,
-// delay and lose what a disk may lose. Calls return 0 (or a count, or a descriptor) when they work and -errno when
-// they do not; EINTR is retried inside and never seen by a caller. Safe to use from several threads.
+// The system-call seam: every call of the core that touches a file goes through here, so that tests
+// can record, fail, delay and lose what a disk may lose. Calls return 0 (or a count, or a
+// descriptor) when they work and -errno when they do not; EINTR is retried inside and never seen by
+// a caller. Safe to use from several threads.
 #pragma once
 
 #include <cstddef>
@@ -30,37 +31,43 @@ class FileOps {
   virtual int Open(const std::string& path, OpenMode mode) = 0;
   virtual int Close(int fd) = 0;
 
-  // Whole transfers: fewer bytes than asked for only at the end of the file (PRead). A short write is continued.
+  // Whole transfers: fewer bytes than asked for only at the end of the file (PRead). A short write
+  // is continued.
   virtual int64_t PRead(int fd, void* data, size_t bytes, uint64_t offset) = 0;
   virtual int PWrite(int fd, const void* data, size_t bytes, uint64_t offset) = 0;
 
-  // Makes the file `bytes` long with every block allocated (fallocate; zeros are written where the file system has no
-  // such call), so that neither a later store through a map nor a sync can run out of space.
+  // Makes the file `bytes` long with every block allocated (fallocate; zeros are written where the
+  // file system has no such call), so that neither a later store through a map nor a sync can run
+  // out of space.
   virtual int Allocate(int fd, uint64_t bytes) = 0;
   virtual int64_t Size(int fd) = 0;
 
-  // fdatasync. A failure is final for what was written before it: the caller never tries again (fsyncgate).
+  // fdatasync. A failure is final for what was written before it: the caller never tries again
+  // (fsyncgate).
   virtual int SyncData(int fd) = 0;
 
-  // The same for the pages of [offset, offset + bytes) alone, of a file that is mapped whole at `map`.
+  // The same for the pages of [offset, offset + bytes) alone, of a file that is mapped whole at
+  // `map`.
   virtual int SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) = 0;
 
-  // Starts the write-back of a range and does not wait. Proves nothing; a failure shows in the sync that follows.
+  // Starts the write-back of a range and does not wait. Proves nothing; a failure shows in the sync
+  // that follows.
   virtual void StartWriteback(int fd, uint64_t offset, uint64_t bytes) = 0;
 
   virtual int Rename(const std::string& from, const std::string& to) = 0;
   virtual int Unlink(const std::string& path) = 0;
   virtual int MakeDirectory(const std::string& path) = 0;  // 0700; -EEXIST when there is one
   virtual int SyncDirectory(const std::string& path) = 0;
-  virtual int List(const std::string& path, std::vector<std::string>* names) = 0;  // without . and ..
+  virtual int List(const std::string& path,
+                   std::vector<std::string>* names) = 0;  // without . and ..
   virtual int FreeSpace(const std::string& path, FileSystemSpace* space) = 0;
 
   // Maps [0, bytes) of the file, shared. The map outlives the descriptor.
   virtual int Map(int fd, uint64_t bytes, bool writable, uint8_t** map) = 0;
   virtual int Unmap(uint8_t* map, uint64_t bytes) = 0;
 
-  // Faults the pages of a range of a map in, for reading or for writing. Unlike a plain access it reports a failing
-  // disk as -errno instead of a signal. 0 where the kernel has no such call.
+  // Faults the pages of a range of a map in, for reading or for writing. Unlike a plain access it
+  // reports a failing disk as -errno instead of a signal. 0 where the kernel has no such call.
   virtual int Populate(uint8_t* at, uint64_t bytes, bool for_writing) = 0;
 
   // An exclusive lock held by this descriptor: 0, or -EWOULDBLOCK when another open file holds it.

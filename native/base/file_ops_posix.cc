@@ -11,9 +11,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <cstdio>
 #include <limits>
+#include <mutex>
 
 #include "native/base/file_ops.h"
 
@@ -254,8 +254,8 @@ class PosixFiles final : public FileOps {
     return RetryInterrupted([&] { return ::mkdir(path.c_str(), 0700); });
   }
 
-  // With no descriptor left a new file could never be made durable, and an acknowledgement would have to fail. So one
-  // is kept in reserve for this.
+  // With no descriptor left a new file could never be made durable, and an acknowledgement would
+  // have to fail. So one is kept in reserve for this.
   int SyncDirectory(const std::string& path) override {
     const int synced = SyncDirectoryOnce(path);
     if (synced != -EMFILE && synced != -ENFILE) {
@@ -323,7 +323,9 @@ class PosixFiles final : public FileOps {
   }
 
  private:
-  static int OpenReserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+  static int OpenReserve() {
+    return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
 
   int SyncDirectoryOnce(const std::string& path) {
     const int fd =
@@ -341,8 +343,8 @@ class PosixFiles final : public FileOps {
 };
 
 #if defined(__linux__)
-// Whether all of these pages are in memory, so that reading them does not meet the disk. A walk over
-// page tables alone: populating visits each page and costs as much as its checksum does.
+// Whether all of these pages are in memory, so that reading them does not meet the disk. A walk
+// over page tables alone: populating visits each page and costs as much as its checksum does.
 bool AreResident(uint8_t* start, size_t length) {
   constexpr size_t kPagesPerCall = 256;
   const size_t bytes_per_call = kPagesPerCall * SystemPageBytes();

@@ -59,7 +59,8 @@ const char* Remedy(Code code) {
     case Code::kAccessDenied:
       return "; run as the owner of the data directory, on a file system that is mounted writable";
     case Code::kLimitExceeded:
-      return "; raise the limit on open files (ulimit -n), memory maps (vm.max_map_count) or memory";
+      return "; raise the limit on open files (ulimit -n), memory maps (vm.max_map_count) or "
+             "memory";
     default:
       return "";
   }
@@ -67,7 +68,9 @@ const char* Remedy(Code code) {
 
 }  // namespace
 
-const char* CodeName(Code code) { return kCodeNames[static_cast<size_t>(code)]; }
+const char* CodeName(Code code) {
+  return kCodeNames[static_cast<size_t>(code)];
+}
 
 std::string Format(const char* format, ...) {
   char buffer[512];

@@ -1,7 +1,8 @@
 // The outcome of an operation. No exception is thrown anywhere in the core.
 //
-// Where an error is detected it gets its text, with path, segment and position; nothing above rewrites it. The codes
-// are those of the public error table (src/errors.ts); a test compares the two lists.
+// Where an error is detected it gets its text, with path, segment and position; nothing above
+// rewrites it. The codes are those of the public error table (src/errors.ts); a test compares the
+// two lists.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +48,8 @@ class [[nodiscard]] Status {
 
   // With the range of positions that the error is about: [start, end).
   Status(Code code, std::string message, uint64_t range_start, uint64_t range_end)
-      : detail_(std::make_unique<Detail>(
-            Detail{code, std::move(message), range_start, range_end})) {}
+      : detail_(
+            std::make_unique<Detail>(Detail{code, std::move(message), range_start, range_end})) {}
 
   Status(Status&&) = default;
   Status& operator=(Status&&) = default;
@@ -66,6 +67,7 @@ class [[nodiscard]] Status {
   ~Status() = default;
 
   bool ok() const { return detail_ == nullptr; }
+
   Code code() const { return ok() ? Code::kOk : detail_->code; }
 
   const std::string& message() const {
@@ -74,6 +76,7 @@ class [[nodiscard]] Status {
   }
 
   uint64_t range_start() const { return ok() ? 0 : detail_->range_start; }
+
   uint64_t range_end() const { return ok() ? 0 : detail_->range_end; }
 
  private:
@@ -90,8 +93,9 @@ class [[nodiscard]] Status {
 // printf into a std::string, for messages.
 std::string Format(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
-// An operating system error: `path: what: reason`, with the code that fits `error_number` (ENOSPC and EDQUOT:
-// DISK_FULL; EACCES, EPERM and EROFS: ACCESS_DENIED; EMFILE, ENFILE and ENOMEM: LIMIT_EXCEEDED; else LOG_FAILED).
+// An operating system error: `path: what: reason`, with the code that fits `error_number` (ENOSPC
+// and EDQUOT: DISK_FULL; EACCES, EPERM and EROFS: ACCESS_DENIED; EMFILE, ENFILE and ENOMEM:
+// LIMIT_EXCEEDED; else LOG_FAILED).
 Status OsError(const char* what, const std::string& path, int error_number);
 
 }  // namespace millrace::base

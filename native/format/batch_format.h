@@ -1,8 +1,9 @@
-// The batch: what one append writes to one shard, what a reader gets and what a subscriber is sent, byte for byte.
-// FORMAT.md is the specification; these constants are its only home, and a test compares the two.
+// The batch: what one append writes to one shard, what a reader gets and what a subscriber is sent,
+// byte for byte. FORMAT.md is the specification; these constants are its only home, and a test
+// compares the two.
 //
-//   byte  0  0x9b           array of 11 elements; never zero, so a zero byte means "nothing written here"
-//         1  0xce crc32c    u32, masked; over every byte from kBatchChecksummedStart to the end of the batch
+//   byte  0  0x9b           array of 11 elements; never zero: a zero byte means "nothing here"
+//         1  0xce crc32c    u32, masked; over bytes kBatchChecksummedStart to the end
 //         6  0xcf shard     u64  unique in the data directory, never reused
 //        15  0xcf sequence  u64  first sequence number; the records take consecutive numbers
 //        24  0xce count     u32  records; 0 = a marker batch
@@ -39,7 +40,8 @@ inline constexpr size_t kBatchFlagsAt = 67;
 inline constexpr size_t kBatchRecordsLengthAt = 72;
 inline constexpr size_t kBatchHeaderBytes = 76;
 
-// The type byte of each field, and where it stands. A header in which one of them differs is not a batch header.
+// The type byte of each field, and where it stands. A header in which one of them differs is not a
+// batch header.
 struct BatchTypeByte {
   uint8_t at;
   uint8_t value;
@@ -50,8 +52,8 @@ inline constexpr BatchTypeByte kBatchTypeBytes[] = {
     {38, kUint32},     {43, kUint64}, {52, kUint32}, {57, kUint64}, {66, kUint32}, {71, kBin32},
 };
 
-// The bytes of one batch, header included. A request holds at most 10 MiB of keys and data; the rest is room for the
-// MessagePack headers of its records and for the batch header.
+// The bytes of one batch, header included. A request holds at most 10 MiB of keys and data; the
+// rest is room for the MessagePack headers of its records and for the batch header.
 inline constexpr uint32_t kBatchBytesMax = 11u * 1024 * 1024;
 inline constexpr uint32_t kBatchRecordsBytesMax = kBatchBytesMax - kBatchHeaderBytes;
 inline constexpr uint32_t kBatchRecordCountMax = 1u << 20;
@@ -60,11 +62,13 @@ inline constexpr uint32_t kBatchRecordCountMax = 1u << 20;
 inline constexpr uint32_t kCodecNone = 0;
 inline constexpr uint32_t kCodecMask = 0xff;
 
-// The checksum is stored masked, as bytes that contain a batch would otherwise fool a CRC over them (a CRC over data
-// followed by its own CRC is a constant).
+// The checksum is stored masked, as bytes that contain a batch would otherwise fool a CRC over them
+// (a CRC over data followed by its own CRC is a constant).
 inline constexpr uint32_t kCrcMaskDelta = 0x6d696c6c;
 
-constexpr uint32_t MaskCrc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta; }
+constexpr uint32_t MaskCrc(uint32_t crc) {
+  return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta;
+}
 
 constexpr uint32_t UnmaskCrc(uint32_t masked) {
   const uint32_t rotated = masked - kCrcMaskDelta;

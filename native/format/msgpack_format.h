@@ -1,4 +1,5 @@
-// The MessagePack type bytes that Millrace's own formats use. The names follow the MessagePack specification.
+// The MessagePack type bytes that Millrace's own formats use. The names follow the MessagePack
+// specification.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,14 @@
-// The segment file: a fixed number of bytes, fully allocated, that holds a run of batches of one shard.
-// FORMAT.md is the specification; these constants are its only home.
+// The segment file: a fixed number of bytes, fully allocated, that holds a run of batches of one
+// shard. FORMAT.md is the specification; these constants are its only home.
 //
 //   [0, 4096)              header block: the segment header at 0, the rest zero
-//   [4096, size - 4096)    batches, back to back, then zeros or the bytes of an earlier life of the file
-//   [size - 4096, size)    trailer block: a copy of the header at 0, the seal at 512, each in a sector of its own
+//   [4096, size - 4096)    batches, back to back, then zeros or bytes of an earlier life
+//   [size - 4096, size)    trailer block: a copy of the header at 0, the seal at 512
 //
-// A position is a byte place in a shard's log, across its segments: the batch at file offset o of a segment has the
-// position base_position + (o - 4096). The next segment of the shard begins where the last batch of this one ends.
-// Integers are little-endian: only Millrace reads these blocks. Each structure ends with the masked CRC32C of what
-// stands before it.
+// A position is a byte place in a shard's log, across its segments: the batch at file offset o of a
+// segment has the position base_position + (o - 4096). The next segment of the shard begins where
+// the last batch of this one ends. Integers are little-endian: only Millrace reads these blocks.
+// Each structure ends with the masked CRC32C of what stands before it.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +50,9 @@ struct SegmentHeader {
 static_assert(sizeof(SegmentHeader) == 80);
 static_assert(offsetof(SegmentHeader, crc32c) == 76);
 
-// Written when the segment is full and all of its batches are durable; so its presence proves that every batch up to
-// end_position was on disk, and damage before it is corruption, never a torn tail.
+// Written when the segment is full and all of its batches are durable; so its presence proves that
+// every batch up to end_position was on disk, and damage before it is corruption, never a torn
+// tail.
 struct SegmentSeal {
   uint64_t magic;
   uint64_t shard;
@@ -69,8 +70,9 @@ struct SegmentSeal {
   uint32_t crc32c;
 };
 
-// A segment is sealed once the next one exists, so a last segment with a seal tells that its successor is lost. This
-// flag says that there may be none: the shard was sealed, or recovery ended the segment.
+// A segment is sealed once the next one exists, so a last segment with a seal tells that its
+// successor is lost. This flag says that there may be none: the shard was sealed, or recovery ended
+// the segment.
 inline constexpr uint32_t kSealEndsLog = 1;
 
 static_assert(sizeof(SegmentSeal) == 96);

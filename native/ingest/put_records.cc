@@ -106,15 +106,16 @@ void PutRecords::AppendRun(log::Core* core, const ShardRun& run, uint32_t slot,
   append.count = run.count;
   append.producer_id = request_->producer_id();
   append.producer_sequence = request_->producer_sequence();
-  append.producer_gaps_allowed = true;  // the numbers are those of requests, and not each reaches every shard
+  append.producer_gaps_allowed =
+      true;  // the numbers are those of requests, and not each reaches every shard
   append.epoch = options.epoch;
   append.durability = options.durability;
   log::AppendResult result{};
   const Status status = core->Append(slot, append, &result);
-  *shard = {run.shard,        slot,
-            run.count,        result.first_sequence,
+  *shard = {run.shard,           slot,
+            run.count,           result.first_sequence,
             result.end_position, result.committed,
-            result.duplicate, result.durability,
+            result.duplicate,    result.durability,
             status.code()};
 }
 

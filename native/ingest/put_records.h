@@ -1,4 +1,5 @@
-// A PutRecords request in one call: scan, route, one batch per shard, append, and the compact answer.
+// A PutRecords request in one call: scan, route, one batch per shard, append, and the compact
+// answer.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +28,8 @@ struct PutRecordsShard {
   base::Code refused;  // kOk when appended; else none of its records were
 };
 
-// Serves one request at a time and is meant to be used again: nothing is allocated unless a request or a shard
-// refuses. Not thread-safe; one per thread.
+// Serves one request at a time and is meant to be used again: nothing is allocated unless a request
+// or a shard refuses. Not thread-safe; one per thread.
 class PutRecords {
  public:
   struct Options {
@@ -44,10 +45,10 @@ class PutRecords {
   PutRecords& operator=(const PutRecords&) = delete;
   ~PutRecords() = default;
 
-  // `body` as request_scanner.h describes it; only read during the call. `slots` has the slot of each ordinal of
-  // `routes`. A status that is not ok means that the request is malformed or out of bounds, and nothing was written.
-  // Otherwise each shard stands for itself: one that refuses (DISK_FULL, LOG_FAILED, SHARD_CLOSED, ...) fails its
-  // records, the others have theirs.
+  // `body` as request_scanner.h describes it; only read during the call. `slots` has the slot of
+  // each ordinal of `routes`. A status that is not ok means that the request is malformed or out of
+  // bounds, and nothing was written. Otherwise each shard stands for itself: one that refuses
+  // (DISK_FULL, LOG_FAILED, SHARD_CLOSED, ...) fails its records, the others have theirs.
   base::Status Run(log::Core* core, const ShardMap& routes, const uint32_t* slots,
                    const uint8_t* body, uint32_t bytes, const Options& options);
 
@@ -57,11 +58,13 @@ class PutRecords {
   size_t shard_count() const { return shard_count_; }
 
   // The answer as MessagePack: [shards, ordinals, failed]
-  //   shards    array of [shard: uint 64, first sequence number: uint 64, count: uint 32, code: nil or str]
-  //   ordinals  bin: for each record its place in `shards`, 1 byte, or 2 big-endian bytes when those are more than 256
+  //   shards    array of [shard: uint 64, first sequence number: uint 64, count: uint 32,
+  //             code: nil or str]
+  //   ordinals  bin: for each record its place in `shards`: 1 byte, or 2 (big-endian) when there
+  //             are more than 256
   //   failed    uint 32: records that were refused
-  // A record's sequence number is the first of its shard plus the number of records before it with the same ordinal.
-  // Returns the bytes written; `capacity` is at least AnswerBytesMax().
+  // A record's sequence number is the first of its shard plus the number of records before it with
+  // the same ordinal. Returns the bytes written; `capacity` is at least AnswerBytesMax().
   size_t EncodeAnswer(uint8_t* to, size_t capacity) const;
   size_t AnswerBytesMax() const;
 

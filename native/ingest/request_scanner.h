@@ -5,7 +5,7 @@
 //   (big-endian) producer id          integer up to 2^64-1; 0 = not idempotent producer sequence
 //   integer up to 2^32-1
 //
-// src/wire/PROTOCOL.md has the envelope before it. One bad record refuses the whole request.
+// The envelope before it is the caller's. One bad record refuses the whole request.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// The positions that readers need at any moment, one cache line per shard, in memory that is shared with JavaScript:
-// stored with release by whoever moves them, read with acquire by anybody, without a lock and without a call.
+// The positions that readers need at any moment, one cache line per shard, in memory that is shared
+// with JavaScript: stored with release by whoever moves them, read with acquire by anybody, without
+// a lock and without a call.
 #pragma once
 
 #include <atomic>
@@ -43,6 +44,7 @@ class CommittedTable {
   }
 
   uint32_t chunk_count() const { return chunk_count_.load(std::memory_order_acquire); }
+
   CommittedSlot* chunk(uint32_t index) const {
     return chunks_[index].load(std::memory_order_acquire);
   }

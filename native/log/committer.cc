@@ -13,7 +13,9 @@ using base::Status;
 Committer::Committer(CoreContext* context, PersistTrims persist_trims)
     : context_(context), persist_trims_(std::move(persist_trims)) {}
 
-Committer::~Committer() { Stop(); }
+Committer::~Committer() {
+  Stop();
+}
 
 void Committer::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -131,8 +133,8 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
       }
     }
   }
-  // Nothing is acknowledged before all of them have worked: after one that failed, the success of the next may be a
-  // lie of a file system whose journal has aborted.
+  // Nothing is acknowledged before all of them have worked: after one that failed, the success of
+  // the next may be a lie of a file system whose journal has aborted.
   Status status = context_->failure();
   for (const CommitPlan& plan : plans) {
     for (const CommitPlan::Range& range : plan.ranges) {

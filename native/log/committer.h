@@ -1,11 +1,12 @@
 // Group commit: one thread that makes what was appended durable, for all shards together.
 //
-// A round starts the write-back of every dirty segment before it waits for the first, as one sync after another would
-// make an acknowledgement slower with every shard. While a round runs the next group forms; nothing is ever delayed to
-// make a group larger.
+// A round starts the write-back of every dirty segment before it waits for the first, as one sync
+// after another would make an acknowledgement slower with every shard. While a round runs the next
+// group forms; nothing is ever delayed to make a group larger.
 //
-// Threads: the requests are quick and may come under the lock of a shard. Run a round from one thread at a time: the
-// rounds' own lock sees to that. Lock order: round_mutex_, then a shard's, then mutex_.
+// Threads: the requests are quick and may come under the lock of a shard. Run a round from one
+// thread at a time: the rounds' own lock sees to that. Lock order: round_mutex_, then a shard's,
+// then mutex_.
 #pragma once
 
 #include <condition_variable>
@@ -22,7 +23,8 @@ namespace millrace::log {
 
 class Committer {
  public:
-  // `persist_trims` makes trims durable and frees what they released; called without any lock of the committer's.
+  // `persist_trims` makes trims durable and frees what they released; called without any lock of
+  // the committer's.
   using PersistTrims = std::function<void(const std::vector<ShardLog*>&)>;
 
   Committer(CoreContext* context, PersistTrims persist_trims);

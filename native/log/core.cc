@@ -24,7 +24,9 @@ namespace {
 
 using ull = unsigned long long;
 
-Status Closed() { return Status(Code::kLogClosed, "the log is closed; open it again"); }
+Status Closed() {
+  return Status(Code::kLogClosed, "the log is closed; open it again");
+}
 
 Status NoSuchSlot(uint32_t slot) {
   return Status(Code::kShardNotFound, Format("there is no shard in slot %u", slot));
@@ -38,15 +40,13 @@ Status CheckOptions(const CoreOptions& options) {
   const auto aligned = [](uint64_t bytes) { return bytes % base::kPageBytes == 0; };
   if (options.segment_bytes_min < 4 * base::kPageBytes || !aligned(options.segment_bytes_min) ||
       options.segment_bytes_max < options.segment_bytes_min ||
-      !aligned(options.segment_bytes_max) ||
-      options.segment_bytes_max > format::kSegmentBytesMax) {
-    return Status(Code::kInvalidArgument,
-                  Format("segments take %llu to %llu bytes in steps of %llu, not %llu to %llu",
-                         static_cast<ull>(4 * base::kPageBytes),
-                         static_cast<ull>(format::kSegmentBytesMax),
-                         static_cast<ull>(base::kPageBytes),
-                         static_cast<ull>(options.segment_bytes_min),
-                         static_cast<ull>(options.segment_bytes_max)));
+      !aligned(options.segment_bytes_max) || options.segment_bytes_max > format::kSegmentBytesMax) {
+    return Status(
+        Code::kInvalidArgument,
+        Format("segments take %llu to %llu bytes in steps of %llu, not %llu to %llu",
+               static_cast<ull>(4 * base::kPageBytes), static_cast<ull>(format::kSegmentBytesMax),
+               static_cast<ull>(base::kPageBytes), static_cast<ull>(options.segment_bytes_min),
+               static_cast<ull>(options.segment_bytes_max)));
   }
   if (options.idle_marker_millis == 0 || options.producers_max == 0) {
     return Status(Code::kInvalidArgument, "idleMarkerMillis and producersMax are at least 1");
@@ -63,7 +63,9 @@ class CoreChores : public Chores {
       : committer_(committer), helper_(helper), shards_(shards), inline_mode_(inline_mode) {}
 
   void RequestCommit(ShardLog* shard) override { committer_->RequestCommit(shard); }
+
   void RequestIdleCheck(ShardLog* shard) override { committer_->RequestIdleCheck(shard); }
+
   void RequestTrim(ShardLog* shard) override { committer_->RequestTrim(shard); }
 
   void RequestPopulate(std::shared_ptr<SegmentWriter> writer) override {
@@ -77,12 +79,12 @@ class CoreChores : public Chores {
 
   void RequestSpare() override { helper_->RequestSpare(); }
 
-  void RequestIndexFile(std::shared_ptr<Segment> segment,
-                        std::vector<uint8_t> snapshot) override {
+  void RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot) override {
     helper_->RequestIndexFile(std::move(segment), std::move(snapshot));
   }
 
   ShardTable* shards() const { return shards_; }
+
   bool inline_mode() const { return inline_mode_; }
 
  private:
@@ -101,7 +103,7 @@ struct Core::Parts {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Helper> helper;
   std::unique_ptr<CoreChores> chores;
-  uint32_t scrub_slot = 0;       // the background scrub's place; the helper's
+  uint32_t scrub_slot = 0;  // the background scrub's place; the helper's
   uint64_t scrub_position = 0;
 };
 
@@ -120,8 +122,8 @@ Status Core::Open(const std::string& path, const CoreOptions& options,
     return status;
   }
   const auto took = std::chrono::steady_clock::now() - started;
-  opened->parts_->context.counters.open_micros = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  opened->parts_->context.counters.open_micros =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   if (!options.inline_mode) {
     opened->parts_->committer->Start();
     opened->parts_->helper->Start();
@@ -136,8 +138,7 @@ Core::Core(std::string path, const CoreOptions& options)
   CoreContext* const context = &parts_->context;
   parts_->committer = std::make_unique<Committer>(
       context, [this](const std::vector<ShardLog*>& shards) { PersistTrims(shards); });
-  parts_->helper =
-      std::make_unique<Helper>(context, [this](uint64_t bytes) { ScrubSlice(bytes); });
+  parts_->helper = std::make_unique<Helper>(context, [this](uint64_t bytes) { ScrubSlice(bytes); });
   parts_->chores = std::make_unique<CoreChores>(parts_->committer.get(), parts_->helper.get(),
                                                 &parts_->shards, options.inline_mode);
   context->chores = parts_->chores.get();
@@ -211,7 +212,9 @@ Status Core::CheckOpen() const {
   return closed_.load(std::memory_order_acquire) ? Closed() : Status();
 }
 
-const std::string& Core::path() const { return parts_->context.directory.path(); }
+const std::string& Core::path() const {
+  return parts_->context.directory.path();
+}
 
 Status Core::Close() {
   {
@@ -227,7 +230,8 @@ Status Core::Close() {
   parts_->committer->Stop();
   parts_->helper->Stop();
   Status status = FlushAll();
-  // Proves every tail: a first look makes a shard idle, a second appends its marker, the round after it syncs that.
+  // Proves every tail: a first look makes a shard idle, a second appends its marker, the round
+  // after it syncs that.
   for (int look = 0; look < 3; ++look) {
     parts_->committer->CheckIdleShards();
   }
@@ -329,8 +333,9 @@ Status Core::DeleteShard(uint64_t shard) {
   return status;
 }
 
-// First nothing more is appended and all of it is durable; then the manifest says so; then the last segment is
-// sealed, which without the manifest's word would tell recovery that a segment is missing.
+// First nothing more is appended and all of it is durable; then the manifest says so; then the last
+// segment is sealed, which without the manifest's word would tell recovery that a segment is
+// missing.
 Status Core::SealShard(uint64_t shard) {
   const std::lock_guard<std::mutex> lock(shards_mutex_);
   Status status = CheckOpen();
@@ -341,8 +346,9 @@ Status Core::SealShard(uint64_t shard) {
   if (!status.ok() || parts_->context.manifest.contents().shards.at(shard).sealed) {
     return status;
   }
-  log->RefuseAppends(Status(Code::kShardClosed, Format("shard %llu is sealed; append to its children",
-                                                       static_cast<ull>(shard))));
+  log->RefuseAppends(
+      Status(Code::kShardClosed,
+             Format("shard %llu is sealed; append to its children", static_cast<ull>(shard))));
   parts_->committer->Commit({log});
   if (log->failed()) {
     return log->state();
@@ -364,7 +370,8 @@ void Core::PersistTrims(const std::vector<ShardLog*>& shards) {
     for (ShardLog* const shard : shards) {
       trims.emplace_back(shard->shard(), shard->TrimState());
     }
-    // A manifest that fails keeps its segments: they are trimmed for readers, and freed after the next open.
+    // A manifest that fails keeps its segments: they are trimmed for readers, and freed after the
+    // next open.
     if (!parts_->context.manifest.TrimShards(trims).ok()) {
       return;
     }
@@ -390,8 +397,8 @@ Status Core::Scrub(uint64_t shard, uint64_t bytes_per_second, ScrubReport* repor
       status = status.ok() ? reader.Scrub(view, report) : status;
       status = status.ok() ? CheckOpen() : status;
       if (status.ok() && bytes_per_second != 0) {
-        status = WaitUntil(started + std::chrono::microseconds(report->bytes * 1000000 /
-                                                               bytes_per_second));
+        status = WaitUntil(started +
+                           std::chrono::microseconds(report->bytes * 1000000 / bytes_per_second));
       }
     }
   }
@@ -426,7 +433,8 @@ void Core::ScrubSlice(uint64_t bytes) {
       }
       credit -= size;
       ScrubReport report;
-      static_cast<void>(ShardReader(&parts_->context, log).Scrub(view, &report));  // damage is in the shard
+      static_cast<void>(
+          ShardReader(&parts_->context, log).Scrub(view, &report));  // damage is in the shard
       parts_->scrub_position = view.limit;
     }
     parts_->scrub_position = 0;

@@ -1,7 +1,8 @@
 // An open data directory: any number of shards, one committer thread, one helper thread.
 //
-// Threads. Every method is safe to call from any thread. None of Append, Read, Seek, SeekTime, Trim and the getters waits for a
-// disk (a Read of a cold page does); the methods under "slow" do, and belong on a thread of their own.
+// Threads. Every method is safe to call from any thread. None of Append, Read, Seek, SeekTime, Trim
+// and the getters waits for a disk (a Read of a cold page does); the methods under "slow" do, and
+// belong on a thread of their own.
 //
 // Lock order, outermost first. A thread that holds one may take only those below it.
 //   1. CoreRegistry::mutex_          which directories are open in this process
@@ -28,8 +29,9 @@ namespace millrace::log {
 class ShardLog;
 struct ShardStart;
 
-// Told when committed positions have moved, or a shard has failed. Called on the committer's or an appender's thread,
-// often; must be quick, must not call back into the core, and coalesces by itself.
+// Told when committed positions have moved, or a shard has failed. Called on the committer's or an
+// appender's thread, often; must be quick, must not call back into the core, and coalesces by
+// itself.
 class CommitListener {
  public:
   virtual ~CommitListener() = default;
@@ -38,60 +40,70 @@ class CommitListener {
 
 class Core {
  public:
-  // Opens `path`, creating the directory if it is missing or empty (its parent must exist). Recovers what an unclean stop left.
-  // LOG_LOCKED when another process or another Core has it open (the registry shares one, see core_registry.h), FORMAT_UNSUPPORTED
-  // for a newer format or a directory with foreign files, CATALOG_UNREADABLE when the manifest cannot be read,
+  // Opens `path`, creating the directory if it is missing or empty (its parent must exist).
+  // Recovers what an unclean stop left. LOG_LOCKED when another process or another Core has it open
+  // (the registry shares one, see core_registry.h), FORMAT_UNSUPPORTED for a newer format or a
+  // directory with foreign files, CATALOG_UNREADABLE when the manifest cannot be read,
   // ACCESS_DENIED, DISK_FULL, LIMIT_EXCEEDED, LOG_FAILED from the operating system.
-  static base::Status Open(const std::string& path, const CoreOptions& options, std::shared_ptr<Core>* core);
+  static base::Status Open(const std::string& path, const CoreOptions& options,
+                           std::shared_ptr<Core>* core);
 
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // Slow ------------------------------------------------------------------------------------------------------------
+  // Slow
 
-  // Commits everything, proves the tails, records the verified end, stops the threads. Later calls answer LOG_CLOSED.
-  // Called by the destructor when nobody has.
+  // Commits everything, proves the tails, records the verified end, stops the threads. Later calls
+  // answer LOG_CLOSED. Called by the destructor when nobody has.
   base::Status Close();
 
-  // Creates shards whose first records take the given sequence numbers (at least 1). Durable on return.
-  base::Status CreateShards(const std::vector<uint64_t>& first_sequences, std::vector<uint64_t>* shards);
+  // Creates shards whose first records take the given sequence numbers (at least 1). Durable on
+  // return.
+  base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
+                            std::vector<uint64_t>* shards);
 
   // Forgets a shard and frees its segments. Durable on return. Its id is never used again.
   base::Status DeleteShard(uint64_t shard);
 
-  // Closes a shard to appends for good, after all that was appended is durable. Reads go on. Durable on return.
+  // Closes a shard to appends for good, after all that was appended is durable. Reads go on.
+  // Durable on return.
   base::Status SealShard(uint64_t shard);
 
-  // Verifies every committed batch of every shard (or of one: `shard` != 0) against checksum, order and seal; damage is quarantined and
-  // reported. `bytes_per_second` 0 = as fast as possible.
+  // Verifies every committed batch of every shard (or of one: `shard` != 0) against checksum, order
+  // and seal; damage is quarantined and reported. `bytes_per_second` 0 = as fast as possible.
   base::Status Scrub(uint64_t shard, uint64_t bytes_per_second, ScrubReport* report);
 
   // Waits until everything appended so far, in either mode, is on disk.
   base::Status Flush();
 
-  // Quick -----------------------------------------------------------------------------------------------------------
+  // Quick
 
-  // The slot of a shard: a small number, stable while the core is open, by which the quick methods know it.
+  // The slot of a shard: a small number, stable while the core is open, by which the quick methods
+  // know it.
   base::Status FindShard(uint64_t shard, uint32_t* slot) const;
   std::vector<uint64_t> ListShards() const;
 
   base::Status Append(uint32_t slot, const AppendRequest& request, AppendResult* result);
 
-  // Reads whole batches from `position`, which must be the start of a batch (a position that an append, a read or a seek gave) or the
-  // committed end. SEQUENCE_NUMBER_TRIMMED below the trimmed start (range_start of the status = where reading can go on),
-  // SEQUENCE_NUMBER_IN_FUTURE beyond the committed end, LOG_CORRUPT for a damaged batch (the status carries its
-  // range; reading can go on at range_end), LOG_FAILED in the unproven tail of a failed shard.
+  // Reads whole batches from `position`, which must be the start of a batch (a position that an
+  // append, a read or a seek gave) or the committed end. SEQUENCE_NUMBER_TRIMMED below the trimmed
+  // start (range_start of the status = where reading can go on), SEQUENCE_NUMBER_IN_FUTURE beyond
+  // the committed end, LOG_CORRUPT for a damaged batch (the status carries its range; reading can
+  // go on at range_end), LOG_FAILED in the unproven tail of a failed shard.
   base::Status Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result);
 
-  // The position of the batch that holds `sequence`; the committed end for the next sequence number.
+  // The position of the batch that holds `sequence`; the committed end for the next sequence
+  // number.
   base::Status Seek(uint32_t slot, uint64_t sequence, uint64_t* position);
 
-  // The position of the first batch that arrived at `millis` or later; the committed end when there is none.
+  // The position of the first batch that arrived at `millis` or later; the committed end when there
+  // is none.
   base::Status SeekTime(uint32_t slot, uint64_t millis, uint64_t* position);
 
-  // Drops records below `sequence`: whole batches below the one that holds it are no longer read, segments that hold nothing
-  // else are freed. In effect on return, durable with the next group commit.
+  // Drops records below `sequence`: whole batches below the one that holds it are no longer read,
+  // segments that hold nothing else are freed. In effect on return, durable with the next group
+  // commit.
   base::Status Trim(uint32_t slot, uint64_t sequence);
 
   base::Status GetShardStats(uint32_t slot, ShardStats* stats) const;

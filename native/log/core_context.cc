@@ -1,8 +1,8 @@
 #include "native/log/core_context.h"
 
-#include <algorithm>
-
 #include <sys/resource.h>
+
+#include <algorithm>
 
 #include "native/log/core.h"
 
@@ -13,10 +13,11 @@ namespace {
 constexpr uint64_t kDefaultMapsMax = 65530;  // vm.max_map_count as kernels ship it
 constexpr uint32_t kMappedSegmentsMin = 16;
 
-// A quarter of the maps that the process may have: writers take as many again, and the host of an embedded log wants
-// the rest.
+// A quarter of the maps that the process may have: writers take as many again, and the host of an
+// embedded log wants the rest.
 uint32_t DefaultMappedSegments() {
   struct rlimit files {};
+
   const uint64_t files_max =
       getrlimit(RLIMIT_NOFILE, &files) == 0 ? static_cast<uint64_t>(files.rlim_cur) : 1024;
   const uint64_t quarter = std::min(files_max, kDefaultMapsMax) / 4;
@@ -26,6 +27,7 @@ uint32_t DefaultMappedSegments() {
 // Half of the descriptors; beyond that a shard lets go of its file after each commit.
 uint32_t OpenWritersMax() {
   struct rlimit files {};
+
   const uint64_t files_max =
       getrlimit(RLIMIT_NOFILE, &files) == 0 ? static_cast<uint64_t>(files.rlim_cur) : 1024;
   return static_cast<uint32_t>(std::min(files_max, kDefaultMapsMax) / 2);
@@ -48,10 +50,9 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
       open_writers_max(OpenWritersMax()) {}
 
 void CoreContext::MakeCache() {
-  cache = std::make_unique<SegmentCache>(options.mapped_segments_max != 0
-                                             ? options.mapped_segments_max
-                                             : DefaultMappedSegments(),
-                                         directory.id());
+  cache = std::make_unique<SegmentCache>(
+      options.mapped_segments_max != 0 ? options.mapped_segments_max : DefaultMappedSegments(),
+      directory.id());
 }
 
 void CoreContext::NotifyCommitted() {
@@ -110,7 +111,8 @@ base::Status CoreContext::DiskFullStatus() const {
   const uint64_t low = disk_low_water.load(std::memory_order_relaxed);
   return base::Status(
       base::Code::kDiskFull,
-      base::Format("%s: the disk is full (%llu MiB free, the low-water mark is %llu MiB, set by diskLowWaterBytes); "
+      base::Format("%s: the disk is full (%llu MiB free, the low-water mark is %llu MiB, set by "
+                   "diskLowWaterBytes); "
                    "free or trim space, appends resume by themselves",
                    directory.path().c_str(),
                    mebibytes(counters.disk_bytes_free.load(std::memory_order_relaxed)),

@@ -30,7 +30,8 @@ class Chores {
   // The shard has bytes whose acknowledgement waits for a sync.
   virtual void RequestCommit(ShardLog* shard) = 0;
 
-  // The shard has bytes that nobody waits for, or an unproven tail: to be looked at once it is idle.
+  // The shard has bytes that nobody waits for, or an unproven tail: to be looked at once it is
+  // idle.
   virtual void RequestIdleCheck(ShardLog* shard) = 0;
 
   // Records that a shard trimmed are to be made durable, and its segments freed.
@@ -72,16 +73,17 @@ class CoreContext {
   // Tells every listener that positions have moved.
   void NotifyCommitted();
 
-  // Measures free space and decides whether appends are refused: below the low-water mark they are, and again
-  // allowed only above a higher one, or the edge would flap.
+  // Measures free space and decides whether appends are refused: below the low-water mark they are,
+  // and again allowed only above a higher one, or the edge would flap.
   void MeasureSpace();
 
   // An allocation failed for want of space: refuse appends until MeasureSpace finds some.
   // Spares and retired files stop taking up space until then.
   void NoteDiskFull();
 
-  // A sync has failed. No other segment of the directory is to be trusted either: when the journal of a file system has
-  // aborted, later syncs may claim to have worked. The first failure counts, until the directory is opened again.
+  // A sync has failed. No other segment of the directory is to be trusted either: when the journal
+  // of a file system has aborted, later syncs may claim to have worked. The first failure counts,
+  // until the directory is opened again.
   void Fail(const base::Status& status);
   base::Status failure() const;
 
@@ -105,7 +107,7 @@ class CoreContext {
   std::atomic<uint64_t> disk_low_water{0};
   CoreCounters counters;
 
-  std::mutex listeners_mutex;  // a leaf
+  std::mutex listeners_mutex;              // a leaf
   std::vector<CommitListener*> listeners;  // under listeners_mutex
 
  private:

@@ -20,10 +20,9 @@ using base::Status;
 
 namespace {
 
-constexpr const char* kOwnNames[] = {"FORMAT",       "LOCK",           "manifest-a",
-                                     "manifest-b",   "verified-end",   "log",
-                                     "aside",        "manifest-a.new", "manifest-b.new",
-                                     "FORMAT.new",   "verified-end.new"};
+constexpr const char* kOwnNames[] = {
+    "FORMAT", "LOCK",           "manifest-a",     "manifest-b", "verified-end",    "log",
+    "aside",  "manifest-a.new", "manifest-b.new", "FORMAT.new", "verified-end.new"};
 
 // What a file system of its own puts into the root of a disk.
 constexpr const char* kToleratedName = "lost+found";
@@ -73,7 +72,9 @@ Status RandomId(uint64_t* id) {
 Directory::Directory(base::FileOps* file_ops, std::string path)
     : file_ops_(file_ops), path_(std::move(path)) {}
 
-Directory::~Directory() { Release(); }
+Directory::~Directory() {
+  Release();
+}
 
 void Directory::Release() {
   if (lock_fd_ >= 0) {
@@ -107,9 +108,9 @@ Status Directory::AcquireForReading() {
   bool initialized = false;
   Status status = CheckNames(&initialized);
   if (status.ok() && !initialized) {
-    return Status(Code::kFormatUnsupported,
-                  Format("%s is not a Millrace data directory: it has no FORMAT file",
-                         path_.c_str()));
+    return Status(
+        Code::kFormatUnsupported,
+        Format("%s is not a Millrace data directory: it has no FORMAT file", path_.c_str()));
   }
   if (status.ok()) {
     status = TakeLock(base::OpenMode::kRead);
@@ -194,8 +195,7 @@ Status Directory::Initialize() {
 }
 
 Status Directory::WriteFormat() {
-  const std::string text =
-      Format("millrace-log %u %016" PRIx64 "\n", format::kFormatVersion, id_);
+  const std::string text = Format("millrace-log %u %016" PRIx64 "\n", format::kFormatVersion, id_);
   Status status = ReplaceFile(file_ops_, path_, "FORMAT", text.data(), text.size());
   if (!status.ok()) {
     return status;
@@ -205,7 +205,9 @@ Status Directory::WriteFormat() {
 
 Status Directory::SyncEntries() {
   const size_t slash = path_.find_last_of('/');
-  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
+  const std::string parent = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path_.substr(0, slash);
   for (const std::string& directory : {log_path(), path_, parent}) {
     const int error = file_ops_->SyncDirectory(directory);
     if (error != 0) {
@@ -277,9 +279,9 @@ Status ReadWholeFile(base::FileOps* file_ops, const std::string& path, uint64_t 
     return OsError("read", path, static_cast<int>(-got));
   }
   if (static_cast<uint64_t>(size) > bytes_max) {
-    return Status(Code::kLogCorrupt, Format("%s has %lld bytes, more than it can have (%llu)",
-                                            path.c_str(), static_cast<long long>(size),
-                                            static_cast<unsigned long long>(bytes_max)));
+    return Status(Code::kLogCorrupt,
+                  Format("%s has %lld bytes, more than it can have (%llu)", path.c_str(),
+                         static_cast<long long>(size), static_cast<unsigned long long>(bytes_max)));
   }
   bytes->resize(static_cast<size_t>(got));
   return Status();

@@ -6,7 +6,7 @@
 //   verified-end            only after a clean close (verified_end.h)
 //   log/<id>.seg            segments and spares (format/segment_format.h)
 //   log/<id>.idx            sparse indexes of sealed segments (segment_index.h)
-//   aside/                  what recovery cut from torn tails, kept for a look, the oldest removed first
+//   aside/                  what recovery cut from torn tails, the oldest removed first
 //
 // Names are ids that Millrace generates; nothing that a user supplies becomes a path.
 #pragma once
@@ -27,8 +27,8 @@ class Directory {
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
-  // Takes the lock, creating the directory when it is missing. LOG_LOCKED; FORMAT_UNSUPPORTED when it holds files
-  // that are not Millrace's (nothing is written then), or a newer format.
+  // Takes the lock, creating the directory when it is missing. LOG_LOCKED; FORMAT_UNSUPPORTED when
+  // it holds files that are not Millrace's (nothing is written then), or a newer format.
   base::Status Acquire(bool* fresh);
 
   // The same without creating or writing anything; for `verify`.
@@ -40,19 +40,24 @@ class Directory {
   // The layout is complete: the FORMAT file, written last, says so.
   base::Status WriteFormat();
 
-  // Makes the entries durable that lead to what is in here: of the segments, of the files of the directory, and its own
-  // in its parent, without which a power cut could take all of it. An open that follows an unclean stop does this
-  // before it serves anything, as the process before it may have died between a rename and the sync that was due.
+  // Makes the entries durable that lead to what is in here: of the segments, of the files of the
+  // directory, and its own in its parent, without which a power cut could take all of it. An open
+  // that follows an unclean stop does this before it serves anything, as the process before it may
+  // have died between a rename and the sync that was due.
   base::Status SyncEntries();
 
   void Release();
 
   const std::string& path() const { return path_; }
+
   std::string log_path() const { return path_ + "/log"; }
+
   std::string aside_path() const { return path_ + "/aside"; }
+
   uint64_t id() const { return id_; }
 
-  // The ids of the segment files and of the index files, ascending. FORMAT_UNSUPPORTED for a foreign file.
+  // The ids of the segment files and of the index files, ascending. FORMAT_UNSUPPORTED for a
+  // foreign file.
   base::Status ListSegments(std::vector<uint64_t>* segments, std::vector<uint64_t>* indexes) const;
 
  private:
@@ -66,8 +71,8 @@ class Directory {
   uint64_t id_ = 0;
 };
 
-// Writes a small file so that a crash leaves the old one or the new one: under another name, synced, renamed, and the
-// directory synced.
+// Writes a small file so that a crash leaves the old one or the new one: under another name,
+// synced, renamed, and the directory synced.
 base::Status ReplaceFile(base::FileOps* file_ops, const std::string& directory,
                          const std::string& name, const void* data, size_t bytes);
 

@@ -33,8 +33,8 @@ Status ReadBlocks(base::FileOps* file_ops, const Directory& directory, uint64_t 
   if (size < 0) {
     status = OsError("stat", path, static_cast<int>(-size));
   } else {
-    status = ReadSegmentBlocks(file_ops, fd, path, static_cast<uint64_t>(size), directory.id(),
-                               blocks);
+    status =
+        ReadSegmentBlocks(file_ops, fd, path, static_cast<uint64_t>(size), directory.id(), blocks);
   }
   file_ops->Close(fd);  // opened for reading
   const bool good =
@@ -56,8 +56,7 @@ std::shared_ptr<Segment> MakeSegment(const SegmentBlocks& blocks,
   segment->created_millis = blocks.header.created_millis;
   segment->sealed = blocks.sealed;
   segment->end_position = blocks.sealed ? blocks.seal.end_position : blocks.header.base_position;
-  segment->next_sequence =
-      blocks.sealed ? blocks.seal.next_sequence : blocks.header.first_sequence;
+  segment->next_sequence = blocks.sealed ? blocks.seal.next_sequence : blocks.header.first_sequence;
   segment->last_arrival_millis = blocks.sealed ? blocks.seal.last_arrival_millis : 0;
   segment->epoch = blocks.sealed ? blocks.seal.epoch : 0;
   return segment;
@@ -78,8 +77,9 @@ Status CheckBlocks(const SegmentFile& file, const SegmentBlocks& blocks) {
   return Status();
 }
 
-// What lies before the segment that holds the trimmed start is free. Without a seal too: a file that has begun its next
-// life may still show the header of the one before, and would be taken for a tail.
+// What lies before the segment that holds the trimmed start is free. Without a seal too: a file
+// that has begun its next life may still show the header of the one before, and would be taken for
+// a tail.
 void FreeTrimmed(uint64_t trimmed_start, FoundShard* shard,
                  std::vector<std::shared_ptr<SegmentFile>>* free) {
   auto& segments = shard->segments;
@@ -126,8 +126,7 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
     }
     FoundShard& of_shard = found[blocks.header.shard];
     of_shard.shard = blocks.header.shard;
-    const bool has_successor =
-        blocks.sealed && (blocks.seal.flags & format::kSealEndsLog) == 0;
+    const bool has_successor = blocks.sealed && (blocks.seal.flags & format::kSealEndsLog) == 0;
     of_shard.segments.push_back(
         {MakeSegment(blocks, std::move(file)), blocks.sealed, shorter, has_successor});
   }

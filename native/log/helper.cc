@@ -13,14 +13,17 @@ namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(250);
 constexpr uint32_t kTicksPerSecond = 4;
-constexpr uint32_t kTicksPerSweep = 8;  // so what readers do not use for two to four seconds is let go
+constexpr uint32_t kTicksPerSweep =
+    8;  // so what readers do not use for two to four seconds is let go
 
 }  // namespace
 
 Helper::Helper(CoreContext* context, ScrubSlice scrub_slice)
     : context_(context), scrub_slice_(std::move(scrub_slice)) {}
 
-Helper::~Helper() { Stop(); }
+Helper::~Helper() {
+  Stop();
+}
 
 void Helper::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -129,8 +132,8 @@ void Helper::Do(Work work) {
   }
 }
 
-// Everything else here takes longer than a fast appender needs for the pages that are ready, so it is looked before
-// each piece of it whether somebody runs out of them.
+// Everything else here takes longer than a fast appender needs for the pages that are ready, so it
+// is looked before each piece of it whether somebody runs out of them.
 void Helper::PopulateFirst() {
   std::vector<std::shared_ptr<SegmentWriter>> writers;
   {

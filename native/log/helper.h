@@ -1,6 +1,7 @@
-// The second thread of an open log: everything that is better done ahead or later than in an append or a commit.
-// Faults pages in ahead of appenders, keeps spare segments ready, starts write-back, writes index files, measures free
-// space, lets go of what readers no longer use, scrubs at a set pace.
+// The second thread of an open log: everything that is better done ahead or later than in an append
+// or a commit. Faults pages in ahead of appenders, keeps spare segments ready, starts write-back,
+// writes index files, measures free space, lets go of what readers no longer use, scrubs at a set
+// pace.
 //
 // Threads: requests are quick and may come under the lock of a shard.
 #pragma once
@@ -35,7 +36,8 @@ class Helper {
   void RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot);
   void RequestSpare();
 
-  // Does what is queued, and the periodic work when `periodic`. For inline mode; the thread does the same.
+  // Does what is queued, and the periodic work when `periodic`. For inline mode; the thread does
+  // the same.
   void RunOnce(bool periodic);
 
  private:

@@ -32,8 +32,8 @@ constexpr uint64_t kManifestBytesMax = uint64_t{1} << 30;
 
 uint32_t ChecksumOf(const ManifestRecord& record) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&record);
-  return format::MaskCrc(base::Crc32c(0, bytes + kChecksummedStart,
-                                      sizeof record - kChecksummedStart));
+  return format::MaskCrc(
+      base::Crc32c(0, bytes + kChecksummedStart, sizeof record - kChecksummedStart));
 }
 
 ManifestRecord MakeRecord(ManifestType type, uint64_t shard, uint64_t a = 0, uint64_t b = 0,
@@ -137,11 +137,14 @@ Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
   if (!generations[0] && !generations[1]) {
     return Unreadable(0, "is damaged");
   }
-  // Copies of two generations: a rewrite was cut short between the two renames, and the later one is whole by itself.
+  // Copies of two generations: a rewrite was cut short between the two renames, and the later one
+  // is whole by itself.
   const bool both = generations[0] && generations[1] && *generations[0] == *generations[1];
-  const bool first_leads = generations[0] && (!generations[1] || *generations[0] >= *generations[1]);
-  // A copy whose first record is damaged has no generation of its own; its records are of use only where their
-  // number and checksum say so, which a stale generation could satisfy too. So it is left out.
+  const bool first_leads =
+      generations[0] && (!generations[1] || *generations[0] >= *generations[1]);
+  // A copy whose first record is damaged has no generation of its own; its records are of use only
+  // where their number and checksum say so, which a stale generation could satisfy too. So it is
+  // left out.
   const std::vector<uint8_t>& leader = first_leads ? first : second;
   const std::vector<uint8_t> empty;
   const std::vector<uint8_t>& other = both ? (first_leads ? second : first) : empty;
@@ -158,7 +161,8 @@ Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
       record = RecordAt(other, number);
     }
     if (!record && both && !HasRecordFrom(other, number)) {
-      end = number;  // the torn end of the first copy: the second is written once that one is on disk
+      end =
+          number;  // the torn end of the first copy: the second is written once that one is on disk
       break;
     }
     if (!record) {
@@ -183,7 +187,9 @@ Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
 Manifest::Manifest(base::FileOps* file_ops, std::string directory)
     : file_ops_(file_ops), directory_(std::move(directory)) {}
 
-Manifest::~Manifest() { Close(); }
+Manifest::~Manifest() {
+  Close();
+}
 
 void Manifest::Close() {
   for (int& fd : fds_) {
@@ -223,15 +229,14 @@ Status Manifest::Load() {
   return contents_.damaged || grown ? Rewrite() : OpenForAppend();
 }
 
-// Writes a new generation of both copies. Each is complete and synced before it takes the place of the old one, so
-// at any moment at least one copy is whole.
+// Writes a new generation of both copies. Each is complete and synced before it takes the place of
+// the old one, so at any moment at least one copy is whole.
 Status Manifest::Rewrite() {
   Close();
   ++contents_.generation;
   std::vector<ManifestRecord> records;
   records.push_back(MakeRecord(ManifestType::kStart, 0, contents_.directory_id,
-                               contents_.generation, contents_.next_shard,
-                               format::kFormatVersion));
+                               contents_.generation, contents_.next_shard, format::kFormatVersion));
   for (const auto& [shard, state] : contents_.shards) {
     records.push_back(MakeRecord(ManifestType::kShard, shard, state.trimmed_start,
                                  state.first_sequence, state.sealed ? 1 : 0,
@@ -278,8 +283,8 @@ Status Manifest::Append(std::vector<ManifestRecord> records) {
   }
   const size_t bytes = records.size() * sizeof(ManifestRecord);
   for (int copy = 0; copy < 2; ++copy) {
-    int error = file_ops_->PWrite(fds_[copy], records.data(), bytes,
-                                  start * sizeof(ManifestRecord));
+    int error =
+        file_ops_->PWrite(fds_[copy], records.data(), bytes, start * sizeof(ManifestRecord));
     error = error == 0 ? file_ops_->SyncData(fds_[copy]) : error;
     if (error != 0) {
       // Whether the records are on disk is now unknown, and a second sync would not tell.

@@ -31,9 +31,10 @@ struct ManifestContents {
   std::map<uint64_t, ManifestShard> shards;
 };
 
-// Merges the two copies record by record. CATALOG_UNREADABLE when a record is damaged in both and an intact one
-// follows it, when neither has a beginning, or when a record makes no sense; FORMAT_UNSUPPORTED for a newer version.
-// An unreadable record at the very end is a torn write that nobody was promised.
+// Merges the two copies record by record. CATALOG_UNREADABLE when a record is damaged in both and
+// an intact one follows it, when neither has a beginning, or when a record makes no sense;
+// FORMAT_UNSUPPORTED for a newer version. An unreadable record at the very end is a torn write that
+// nobody was promised.
 base::Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second,
                            ManifestContents* contents);
 
@@ -56,7 +57,8 @@ class Manifest {
 
   const ManifestContents& contents() const { return contents_; }
 
-  // Each is durable on return. After a failure the manifest refuses everything until it is loaded again.
+  // Each is durable on return. After a failure the manifest refuses everything until it is loaded
+  // again.
   base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
                             std::vector<uint64_t>* shards);
   base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);

@@ -24,9 +24,9 @@ constexpr uint64_t kVerifiedEndBytesMax = uint64_t{1} << 30;
 // The verified end, when it is there and belongs to this very state of the manifest.
 bool ReadVerifiedEnd(CoreContext* context, VerifiedEnd* end, bool* exists) {
   std::vector<uint8_t> bytes;
-  const Status status = ReadWholeFile(context->file_ops,
-                                      context->directory.path() + "/" + kVerifiedEndName,
-                                      kVerifiedEndBytesMax, exists, &bytes);
+  const Status status =
+      ReadWholeFile(context->file_ops, context->directory.path() + "/" + kVerifiedEndName,
+                    kVerifiedEndBytesMax, exists, &bytes);
   const ManifestContents& manifest = context->manifest.contents();
   return status.ok() && *exists && DecodeVerifiedEnd(bytes.data(), bytes.size(), end) &&
          end->directory_id == manifest.directory_id &&
@@ -35,7 +35,8 @@ bool ReadVerifiedEnd(CoreContext* context, VerifiedEnd* end, bool* exists) {
          end->shards.size() == manifest.shards.size();
 }
 
-// A file that has lost its end gets it back as zeros; that these were not written shows when they are read.
+// A file that has lost its end gets it back as zeros; that these were not written shows when they
+// are read.
 bool RestoreIfShort(CoreContext* context, const SegmentFile& file) {
   const int fd = context->file_ops->Open(file.path(), base::OpenMode::kRead);
   if (fd < 0) {
@@ -43,8 +44,8 @@ bool RestoreIfShort(CoreContext* context, const SegmentFile& file) {
   }
   const int64_t size = context->file_ops->Size(fd);
   context->file_ops->Close(fd);  // opened for reading
-  return size >= 0 && (static_cast<uint64_t>(size) >= file.bytes() ||
-                       RestoreLength(context, file).ok());
+  return size >= 0 &&
+         (static_cast<uint64_t>(size) >= file.bytes() || RestoreLength(context, file).ok());
 }
 
 bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
@@ -71,8 +72,8 @@ bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
       continue;
     }
     auto segment = std::make_shared<Segment>();
-    segment->file = std::make_shared<SegmentFile>(
-        context->file_ops, context->directory.log_path(), one.file_id, one.file_bytes);
+    segment->file = std::make_shared<SegmentFile>(context->file_ops, context->directory.log_path(),
+                                                  one.file_id, one.file_bytes);
     segment->shard = verified.shard;
     segment->ordinal = one.ordinal;
     segment->base_position = one.base_position;
@@ -136,8 +137,7 @@ Status Recover(CoreContext* context, std::vector<ShardStart>* shards) {
   std::vector<FoundShard> found;
   std::vector<std::shared_ptr<SegmentFile>> free;
   const ManifestContents& manifest = context->manifest.contents();
-  Status status =
-      FindSegments(context->file_ops, context->directory, manifest, &found, &free);
+  Status status = FindSegments(context->file_ops, context->directory, manifest, &found, &free);
   status = status.ok() ? context->directory.SyncEntries() : status;
   std::map<uint64_t, FoundShard> by_shard;
   for (FoundShard& one : found) {

@@ -1,4 +1,5 @@
-// What the owner of a log decides when it is opened, and the requests and answers of its operations.
+// What the owner of a log decides when it is opened, and the requests and answers of its
+// operations.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,8 @@
 
 namespace millrace::log {
 
-// What "acknowledged" means for an append: on disk (fdatasync semantics), or in the page cache of the operating
-// system, where it survives the process but not a power cut.
+// What "acknowledged" means for an append: on disk (fdatasync semantics), or in the page cache of
+// the operating system, where it survives the process but not a power cut.
 enum class Durability : uint8_t { kDisk = 0, kOs = 1 };
 
 struct CoreOptions {
@@ -26,11 +27,12 @@ struct CoreOptions {
   // Prepared segments that are kept ready, of the largest size in use.
   uint32_t spare_segments = 2;
 
-  // Appends are refused with DISK_FULL while the file system has less free space than this. 0 = the larger of 5 % of
-  // the file system and two segments of segment_bytes_max.
+  // Appends are refused with DISK_FULL while the file system has less free space than this. 0 = the
+  // larger of 5 % of the file system and two segments of segment_bytes_max.
   uint64_t disk_low_water_bytes = 0;
 
-  // A shard that has not been appended to for this long is synced, and its tail is proven by a marker batch.
+  // A shard that has not been appended to for this long is synced, and its tail is proven by a
+  // marker batch.
   uint32_t idle_marker_millis = 100;
 
   // Producers remembered per shard for answering repeats.
@@ -42,12 +44,12 @@ struct CoreOptions {
   // Pace of the background scrub of sealed segments, in bytes per second; 0 = none.
   uint64_t scrub_bytes_per_second = 16 * 1024 * 1024;
 
-  // Fill each group commit to a page with a marker batch, so that a page with acknowledged bytes is never written
-  // again. For disks that may tear a sector which is being rewritten.
+  // Fill each group commit to a page with a marker batch, so that a page with acknowledged bytes is
+  // never written again. For disks that may tear a sector which is being rewritten.
   bool align_commits = false;
 
-  // No threads: an append with Durability::kDisk syncs before it returns, chores run in Core::RunChores. For tests
-  // that must see one deterministic order of system calls.
+  // No threads: an append with Durability::kDisk syncs before it returns, chores run in
+  // Core::RunChores. For tests that must see one deterministic order of system calls.
   bool inline_mode = false;
 
   // Borrowed; must outlive the core. Null = the operating system's.
@@ -62,8 +64,9 @@ struct Piece {
 };
 
 struct AppendRequest {
-  // The records, verbatim, in `piece_count` pieces that add up to `records_bytes`. The caller has checked that they
-  // are `count` well-formed records (ingest/record_scanner.h); the log never looks inside.
+  // The records, verbatim, in `piece_count` pieces that add up to `records_bytes`. The caller has
+  // checked that they are `count` well-formed records (ingest/record_scanner.h); the log never
+  // looks inside.
   const Piece* pieces = nullptr;
   size_t piece_count = 0;
   uint32_t records_bytes = 0;
@@ -72,10 +75,12 @@ struct AppendRequest {
 
   uint64_t producer_id = 0;  // 0 = not idempotent
   uint32_t producer_sequence = 0;
-  bool producer_gaps_allowed = false;  // a producer whose numbers are shared by several shards skips some here
+  bool producer_gaps_allowed =
+      false;  // a producer whose numbers are shared by several shards skips some here
 
-  uint32_t epoch = 0;              // 0 = the shard's own; below the shard's: WRITER_FENCED; above: raises it
-  uint64_t expected_sequence = 0;  // 0 = any; else the first sequence number must be this: WRITER_FENCED if not
+  uint32_t epoch = 0;  // 0 = the shard's own; below the shard's: WRITER_FENCED; above: raises it
+  uint64_t expected_sequence =
+      0;  // 0 = any; else the first sequence number must be this: WRITER_FENCED if not
 
   Durability durability = Durability::kDisk;
 };
@@ -85,11 +90,14 @@ struct AppendResult {
   uint32_t count;
   uint64_t end_position;  // acknowledged once the shard's committed end has reached this
   bool duplicate;         // a repeat: the numbers are those of the first time
-  bool committed;         // acknowledged already (Durability::kOs with nothing unsynced before it, or inline mode)
-  Durability durability;  // that of the acknowledgement: kDisk too where a kOs append waits for a sync before it
+  bool committed;  // acknowledged already (Durability::kOs with nothing unsynced before it, or
+                   // inline mode)
+  Durability durability;  // that of the acknowledgement: kDisk too where a kOs append waits for a
+                          // sync before it
 };
 
-// Part of a file in memory, read-only. Keeps the bytes valid while it lives, also after trim and close.
+// Part of a file in memory, read-only. Keeps the bytes valid while it lives, also after trim and
+// close.
 class Mapping;
 
 // A run of whole, verified batches: bytes_max at most, unless the first batch alone is larger.
@@ -108,7 +116,7 @@ struct ReadResult {
 struct ShardStats {
   uint64_t shard;
   uint32_t slot;
-  uint64_t trimmed_start;   // positions
+  uint64_t trimmed_start;  // positions
   uint64_t committed_end;
   uint64_t appended_end;
   uint64_t synced_end;
@@ -130,8 +138,8 @@ struct CoreStats {
   uint64_t shard_count;
   uint64_t append_count;
   uint64_t append_bytes;
-  uint64_t sync_count;         // of segments
-  uint64_t sync_group_count;   // rounds of the committer
+  uint64_t sync_count;        // of segments
+  uint64_t sync_group_count;  // rounds of the committer
   uint64_t sync_micros_total;
   uint64_t disk_bytes_free;
   uint64_t disk_low_water_bytes;
@@ -143,9 +151,9 @@ struct CoreStats {
   uint64_t damaged_range_count;
   bool opened_clean;
   uint64_t open_micros;
-  uint64_t recovered_torn_shards;   // tails cut at this open
+  uint64_t recovered_torn_shards;  // tails cut at this open
   uint64_t recovered_torn_bytes;
-  uint64_t proven_bytes;            // tail bytes rewritten and synced at this open
+  uint64_t proven_bytes;  // tail bytes rewritten and synced at this open
 };
 
 struct DamageReport {
@@ -159,8 +167,8 @@ struct ScrubReport {
   uint64_t batch_count = 0;
   uint64_t record_count = 0;
   uint64_t bytes = 0;
-  uint64_t torn_shards = 0;     // verify alone: tails that an open will cut
-  uint64_t free_segments = 0;   // verify alone: files that belong to no shard
+  uint64_t torn_shards = 0;    // verify alone: tails that an open will cut
+  uint64_t free_segments = 0;  // verify alone: files that belong to no shard
   std::vector<DamageReport> damaged;
 };
 

@@ -57,8 +57,8 @@ struct ScanInput {
   const uint64_t* vouched = nullptr;
   size_t vouched_count = 0;
 
-  // The first sequence numbers of those batches, or null where they are not known. A batch with another number has
-  // strayed there from its own place.
+  // The first sequence numbers of those batches, or null where they are not known. A batch with
+  // another number has strayed there from its own place.
   const uint64_t* vouched_sequences = nullptr;
 };
 

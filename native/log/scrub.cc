@@ -12,8 +12,8 @@ base::Status ShardReader::Scrub(const SegmentView& view, ScrubReport* report) {
     vouched = VouchedStarts(index);
   }
   std::vector<DamagedRange> damaged;
-  base::Status status = CheckSegment(*view.segment, view.limit, view.limit_sequence, vouched,
-                                     report, &damaged);
+  base::Status status =
+      CheckSegment(*view.segment, view.limit, view.limit_sequence, vouched, report, &damaged);
   for (const DamagedRange& range : damaged) {
     shard_->AddDamage(range);
   }

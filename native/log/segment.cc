@@ -20,7 +20,8 @@ Status SegmentCache::Map(Segment* segment, std::shared_ptr<const Mapping>* mappi
       return Status();
     }
   }
-  // Outside of the lock: opening waits for the file system. Two readers may both do it; one map is kept.
+  // Outside of the lock: opening waits for the file system. Two readers may both do it; one map is
+  // kept.
   std::shared_ptr<const Mapping> opened;
   Status status = Mapping::Open(segment->file, &opened);
   if (status.ok()) {
@@ -63,12 +64,12 @@ Status SegmentCache::CheckIdentity(const Segment& segment, const Mapping& mappin
   if (BeginsWith(mapping.data() + format::kSegmentHeaderBlockBytes, wanted)) {
     return Status();
   }
-  return Status(Code::kLogCorrupt,
-                Format("%s is not segment %llu of shard %llu: its headers and its first batch are damaged "
-                       "or those of another segment",
-                       segment.file->path().c_str(),
-                       static_cast<unsigned long long>(segment.ordinal),
-                       static_cast<unsigned long long>(segment.shard)));
+  return Status(
+      Code::kLogCorrupt,
+      Format("%s is not segment %llu of shard %llu: its headers and its first batch are damaged "
+             "or those of another segment",
+             segment.file->path().c_str(), static_cast<unsigned long long>(segment.ordinal),
+             static_cast<unsigned long long>(segment.shard)));
 }
 
 std::shared_ptr<const SegmentIndex> SegmentCache::FindIndex(Segment* segment) {

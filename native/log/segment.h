@@ -45,8 +45,8 @@ struct Segment {
   bool cached_ = false;
 };
 
-// The maps and indexes of the segments that were read last. Bounded: what has not been used longest goes first, and
-// what nobody has used for a while goes too, so that an idle shard holds no memory.
+// The maps and indexes of the segments that were read last. Bounded: what has not been used longest
+// goes first, and what nobody has used for a while goes too, so that an idle shard holds no memory.
 //
 // Safe to call from any thread. A segment must be dropped before it dies.
 class SegmentCache {
@@ -54,8 +54,8 @@ class SegmentCache {
   explicit SegmentCache(uint32_t segments_max, uint64_t directory_id)
       : segments_max_(segments_max), directory_id_(directory_id) {}
 
-  // The map of a segment, opened when it is not there. LOG_CORRUPT with the segment's range when the file is missing, has another size
-  // or belongs to another segment.
+  // The map of a segment, opened when it is not there. LOG_CORRUPT with the segment's range when
+  // the file is missing, has another size or belongs to another segment.
   base::Status Map(Segment* segment, std::shared_ptr<const Mapping>* mapping);
 
   // The index of a full segment, or null when it has to be loaded first.

@@ -32,8 +32,7 @@ void FinishSegmentSeal(SegmentSeal* seal) {
   seal->crc32c = ChecksumOf(seal, offsetof(SegmentSeal, crc32c));
 }
 
-HeaderCheck CheckSegmentHeader(const uint8_t* bytes, uint64_t directory_id,
-                               SegmentHeader* header) {
+HeaderCheck CheckSegmentHeader(const uint8_t* bytes, uint64_t directory_id, SegmentHeader* header) {
   std::memcpy(header, bytes, sizeof *header);
   const bool good = header->magic == format::kSegmentMagic &&
                     header->crc32c == ChecksumOf(header, offsetof(SegmentHeader, crc32c));
@@ -73,8 +72,8 @@ Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& pat
   }
   SegmentHeader first{};
   const HeaderCheck first_check = CheckSegmentHeader(head, directory_id, &first);
-  // The trailer is at the end of the file, unless the file has lost its end or got bytes that are not its own: then the
-  // header knows how long it should be.
+  // The trailer is at the end of the file, unless the file has lost its end or got bytes that are
+  // not its own: then the header knows how long it should be.
   uint8_t trailer[format::kSegmentSealAt + sizeof(SegmentSeal)] = {};
   SegmentHeader copy{};
   HeaderCheck copy_check = HeaderCheck::kAbsent;
@@ -88,9 +87,10 @@ Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& pat
       return OsError("read", path, static_cast<int>(-got));
     }
   }
-  // Two good headers that differ: the file changed hands and a power cut kept one of the two, or a write went astray.
-  // The batches behind the header tell whose file it is. Where they do not, it is the front, which is synced after the
-  // copy and before anything in the segment is acknowledged.
+  // Two good headers that differ: the file changed hands and a power cut kept one of the two, or a
+  // write went astray. The batches behind the header tell whose file it is. Where they do not, it
+  // is the front, which is synced after the copy and before anything in the segment is
+  // acknowledged.
   bool use_copy = first_check == HeaderCheck::kAbsent;
   if (first_check == HeaderCheck::kGood && copy_check == HeaderCheck::kGood &&
       std::memcmp(&first, &copy, sizeof first) != 0) {
@@ -104,8 +104,9 @@ Status ReadSegmentBlocks(base::FileOps* file_ops, int fd, const std::string& pat
   blocks->header_check = use_copy ? copy_check : first_check;
   blocks->header = use_copy ? copy : first;
   blocks->file_bytes = file_bytes;
-  blocks->sealed = blocks->header_check == HeaderCheck::kGood &&
-                   CheckSegmentSeal(trailer + format::kSegmentSealAt, blocks->header, &blocks->seal);
+  blocks->sealed =
+      blocks->header_check == HeaderCheck::kGood &&
+      CheckSegmentSeal(trailer + format::kSegmentSealAt, blocks->header, &blocks->seal);
   return Status();
 }
 

@@ -1,4 +1,5 @@
-// The header and the seal of a segment file: checksums, checks, and finding the right one of two copies.
+// The header and the seal of a segment file: checksums, checks, and finding the right one of two
+// copies.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ HeaderCheck CheckSegmentHeader(const uint8_t* bytes, uint64_t directory_id,
 bool CheckSegmentSeal(const uint8_t* bytes, const format::SegmentHeader& header,
                       format::SegmentSeal* seal);
 
-// Whether the bytes of a batch header, the first of a segment, are of the segment that `header` describes.
+// Whether the bytes of a batch header, the first of a segment, are of the segment that `header`
+// describes.
 bool BeginsWith(const uint8_t* batch, const format::SegmentHeader& header);
 
 // What the blocks of a file say.

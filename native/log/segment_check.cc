@@ -30,8 +30,8 @@ class Counter : public BatchVisitor {
   uint64_t chain_hash = 0;
 };
 
-// A seal names the content of its segment. Without a good one (not sealed yet, or the seal itself is damaged, which
-// loses nothing) there is nothing to compare.
+// A seal names the content of its segment. Without a good one (not sealed yet, or the seal itself
+// is damaged, which loses nothing) there is nothing to compare.
 bool MatchesSeal(const Segment& segment, const Mapping& mapping, uint64_t limit,
                  uint64_t chain_hash) {
   const uint8_t* const trailer =
@@ -46,7 +46,8 @@ bool MatchesSeal(const Segment& segment, const Mapping& mapping, uint64_t limit,
          seal.end_position != limit || seal.chain_hash == chain_hash;
 }
 
-// A map of its own, so that a pass over everything does not drive what readers need out of the cache.
+// A map of its own, so that a pass over everything does not drive what readers need out of the
+// cache.
 Status MapWhole(const Segment& segment, std::shared_ptr<const Mapping>* mapping) {
   Status status = Mapping::Open(segment.file, mapping);
   return status.ok() ? (*mapping)->Touch(0, (*mapping)->bytes()) : status;

@@ -36,8 +36,8 @@ SegmentFile::~SegmentFile() {
   }
   const std::shared_ptr<SegmentPool> pool = pool_.lock();
   if (pool == nullptr || !pool->Recycle(id_, bytes_)) {
-    // A file that stays behind is harmless: its header says positions that the shard has trimmed, and the next open
-    // takes it as a spare.
+    // A file that stays behind is harmless: its header says positions that the shard has trimmed,
+    // and the next open takes it as a spare.
     static_cast<void>(file_ops_->Unlink(path_));
   }
 }
@@ -72,10 +72,9 @@ Status Mapping::Open(const std::shared_ptr<SegmentFile>& file,
     return OsError("stat", file->path(), static_cast<int>(-size));
   }
   if (static_cast<uint64_t>(size) < file->bytes()) {
-    return Status(Code::kLogCorrupt,
-                  Format("%s has %lld bytes instead of %llu", file->path().c_str(),
-                         static_cast<long long>(size),
-                         static_cast<unsigned long long>(file->bytes())));
+    return Status(Code::kLogCorrupt, Format("%s has %lld bytes instead of %llu",
+                                            file->path().c_str(), static_cast<long long>(size),
+                                            static_cast<unsigned long long>(file->bytes())));
   }
   if (error != 0) {
     return OsError("mmap", file->path(), -error);
@@ -99,6 +98,8 @@ Status Mapping::Touch(uint64_t offset, uint64_t bytes) const {
   return error == 0 ? Status() : OsError("read", file_->path(), -error);
 }
 
-int64_t Mapping::live_count() { return live_mappings.load(std::memory_order_relaxed); }
+int64_t Mapping::live_count() {
+  return live_mappings.load(std::memory_order_relaxed);
+}
 
 }  // namespace millrace::log

@@ -13,9 +13,9 @@ namespace millrace::log {
 
 class SegmentPool;
 
-// One file of the data directory. Shared by everything that uses the file: the shard that owns its bytes, its writer,
-// every map over it. A file is only ever recycled or unlinked by the last of them, so no map can see its bytes change
-// hands.
+// One file of the data directory. Shared by everything that uses the file: the shard that owns its
+// bytes, its writer, every map over it. A file is only ever recycled or unlinked by the last of
+// them, so no map can see its bytes change hands.
 class SegmentFile {
  public:
   SegmentFile(base::FileOps* file_ops, std::string directory, uint64_t id, uint64_t bytes);
@@ -26,13 +26,17 @@ class SegmentFile {
   static std::string NameOf(uint64_t id);
 
   uint64_t id() const { return id_; }
+
   uint64_t bytes() const { return bytes_; }
+
   const std::string& path() const { return path_; }
+
   const std::string& directory() const { return directory_; }
+
   base::FileOps* file_ops() const { return file_ops_; }
 
-  // The shard no longer needs the file, and that is durable: its last user gives it back to the pool, or unlinks it
-  // when the pool is gone or full.
+  // The shard no longer needs the file, and that is durable: its last user gives it back to the
+  // pool, or unlinks it when the pool is gone or full.
   void Retire(std::weak_ptr<SegmentPool> pool);
 
  private:
@@ -48,11 +52,12 @@ class SegmentFile {
 // The path of the index file of a sealed segment (segment_index.h).
 std::string IndexPathOf(const SegmentFile& file);
 
-// A read-only map over a whole segment file. The bytes stay valid while the Mapping lives, whatever happens to the
-// shard, the file or the core.
+// A read-only map over a whole segment file. The bytes stay valid while the Mapping lives, whatever
+// happens to the shard, the file or the core.
 class Mapping {
  public:
-  // Maps the file. LIMIT_EXCEEDED, LOG_FAILED or LOG_CORRUPT (the file is missing or has another size).
+  // Maps the file. LIMIT_EXCEEDED, LOG_FAILED or LOG_CORRUPT (the file is missing or has another
+  // size).
   static base::Status Open(const std::shared_ptr<SegmentFile>& file,
                            std::shared_ptr<const Mapping>* mapping);
 
@@ -61,6 +66,7 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
 
   const uint8_t* data() const { return data_; }
+
   uint64_t bytes() const { return file_->bytes(); }
 
   // Faults [offset, offset + bytes) in, so that a failing disk is an error and not a signal.

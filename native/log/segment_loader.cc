@@ -10,7 +10,8 @@ using base::Status;
 
 namespace {
 
-// An index point per 16 KiB of the largest segment, 16 bytes each, and a duplicate table of five batches per producer.
+// An index point per 16 KiB of the largest segment, 16 bytes each, and a duplicate table of five
+// batches per producer.
 constexpr uint64_t kIndexBytesMax = 64 * 1024 * 1024;
 
 IndexIdentity IdentityOf(const CoreContext& context, const Segment& segment) {
@@ -57,8 +58,8 @@ bool ReadIndexFile(CoreContext* context, const Segment& segment, SegmentIndex* i
                    std::vector<uint8_t>* snapshot) {
   bool exists = false;
   std::vector<uint8_t> bytes;
-  const Status read = ReadWholeFile(context->file_ops, IndexPathOf(*segment.file), kIndexBytesMax,
-                                    &exists, &bytes);
+  const Status read =
+      ReadWholeFile(context->file_ops, IndexPathOf(*segment.file), kIndexBytesMax, &exists, &bytes);
   DuplicateSnapshotView view;
   if (!read.ok() || !exists ||
       !DecodeIndex(bytes.data(), bytes.size(), IdentityOf(*context, segment), index, &view)) {
@@ -70,8 +71,7 @@ bool ReadIndexFile(CoreContext* context, const Segment& segment, SegmentIndex* i
   return true;
 }
 
-Status LoadIndex(CoreContext* context, Segment* segment,
-                 std::shared_ptr<const SegmentIndex>* index,
+Status LoadIndex(CoreContext* context, Segment* segment, std::shared_ptr<const SegmentIndex>* index,
                  std::vector<DamagedRange>* damaged) {
   *index = context->cache->FindIndex(segment);
   if (*index != nullptr) {
@@ -90,9 +90,8 @@ Status LoadIndex(CoreContext* context, Segment* segment,
     }
     *loaded = SegmentIndex(segment->base_position, segment->first_sequence);
     IndexBuilder builder(loaded.get());
-    const ScanResult result =
-        ScanSegment(ScanInputOf(*segment, *mapping, segment->end_position, segment->next_sequence),
-                    &builder);
+    const ScanResult result = ScanSegment(
+        ScanInputOf(*segment, *mapping, segment->end_position, segment->next_sequence), &builder);
     damaged->insert(damaged->end(), result.damaged.begin(), result.damaged.end());
   }
   *index = std::move(loaded);
@@ -105,8 +104,8 @@ void SaveIndex(CoreContext* context, Segment* segment, const std::vector<uint8_t
   if (index == nullptr) {
     return;
   }
-  const std::vector<uint8_t> bytes = EncodeIndex(*index, IdentityOf(*context, *segment),
-                                                 {snapshot.data(), snapshot.size()});
+  const std::vector<uint8_t> bytes =
+      EncodeIndex(*index, IdentityOf(*context, *segment), {snapshot.data(), snapshot.size()});
   const std::string path = IndexPathOf(*segment->file);
   static_cast<void>(context->file_ops->Unlink(path));  // of an earlier life of the segment's file
   const int fd = context->file_ops->Open(path, base::OpenMode::kCreateNew);

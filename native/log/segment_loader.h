@@ -1,4 +1,5 @@
-// The sparse index of a full segment, when it is not in memory: from its file, or from the segment itself.
+// The sparse index of a full segment, when it is not in memory: from its file, or from the segment
+// itself.
 #pragma once
 
 #include <memory>
@@ -15,6 +16,7 @@ namespace millrace::log {
 class VouchedStarts {
  public:
   VouchedStarts() = default;
+
   explicit VouchedStarts(const SegmentIndex& index)
       : positions_(index.VouchedPositions()), sequences_(index.VouchedSequences()) {}
 
@@ -26,13 +28,14 @@ class VouchedStarts {
   std::vector<uint64_t> sequences_;
 };
 
-// Reads the index file of a full segment, whose end_position must be set. False when it is missing or damaged.
-// `snapshot`, the bytes of the duplicate table at its end, may be null.
+// Reads the index file of a full segment, whose end_position must be set. False when it is missing
+// or damaged. `snapshot`, the bytes of the duplicate table at its end, may be null.
 bool ReadIndexFile(CoreContext* context, const Segment& segment, SegmentIndex* index,
                    std::vector<uint8_t>* snapshot);
 
-// Loads the index of a full segment into the cache. A missing or damaged index file is no error: the index is built
-// again by scanning the segment, and damage that the scan meets is added to `damaged`.
+// Loads the index of a full segment into the cache. A missing or damaged index file is no error:
+// the index is built again by scanning the segment, and damage that the scan meets is added to
+// `damaged`.
 base::Status LoadIndex(CoreContext* context, Segment* segment,
                        std::shared_ptr<const SegmentIndex>* index,
                        std::vector<DamagedRange>* damaged);

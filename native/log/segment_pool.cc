@@ -37,7 +37,9 @@ uint64_t NextSegmentBytes(uint64_t previous_bytes, uint64_t fill_millis, uint64_
 SegmentPool::SegmentPool(base::FileOps* file_ops, std::string directory, uint32_t spare_count)
     : file_ops_(file_ops), directory_(std::move(directory)), spares_wanted_(spare_count) {}
 
-SegmentPool::~SegmentPool() { Close(); }
+SegmentPool::~SegmentPool() {
+  Close();
+}
 
 void SegmentPool::ReserveIds(uint64_t id_max) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -96,7 +98,8 @@ bool SegmentPool::Refill(Status* status) {
   if (!status->ok()) {
     return false;
   }
-  // The size may be out of fashion by now; a spare of another size is kept all the same, as files are dear.
+  // The size may be out of fashion by now; a spare of another size is kept all the same, as files
+  // are dear.
   const uint64_t ahead = std::min(kPopulateAheadBytes, spare.file->bytes());
   const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
   const int sync_error = spare.entry_synced ? 0 : file_ops_->SyncDirectory(directory_);
@@ -130,8 +133,7 @@ Status SegmentPool::MakeFile(uint64_t bytes, SpareSegment* spare) {
   }
   *spare = SpareSegment{std::move(file), fd, nullptr, 0, false};
   const int error = file_ops_->Allocate(fd, bytes);
-  Status status =
-      error == 0 ? MapFile(spare) : OsError("allocation", spare->file->path(), -error);
+  Status status = error == 0 ? MapFile(spare) : OsError("allocation", spare->file->path(), -error);
   if (!status.ok()) {
     const std::string path = spare->file->path();
     Discard(spare);
@@ -155,8 +157,7 @@ Status SegmentPool::ReopenFile(const FreeFile& free, SpareSegment* spare) {
 }
 
 Status SegmentPool::MapFile(SpareSegment* spare) {
-  const int error =
-      file_ops_->Map(spare->fd, spare->file->bytes(), /*writable=*/true, &spare->map);
+  const int error = file_ops_->Map(spare->fd, spare->file->bytes(), /*writable=*/true, &spare->map);
   return error == 0 ? Status() : OsError("mmap", spare->file->path(), -error);
 }
 
@@ -186,7 +187,8 @@ void SegmentPool::ReleaseSpace() {
   for (SpareSegment& spare : spares) {
     const std::string path = spare.file->path();
     Discard(&spare);
-    static_cast<void>(file_ops_->Unlink(path));  // a file that stays is taken as a spare by the next open
+    static_cast<void>(
+        file_ops_->Unlink(path));  // a file that stays is taken as a spare by the next open
   }
   for (const FreeFile& file : free_files) {
     static_cast<void>(file_ops_->Unlink(directory_ + "/" + SegmentFile::NameOf(file.id)));

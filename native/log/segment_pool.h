@@ -1,8 +1,9 @@
-// Files for new segments: fully allocated, mapped and partly faulted in ahead of their use, so that an append that
-// changes segments touches no directory and waits for no disk.
+// Files for new segments: fully allocated, mapped and partly faulted in ahead of their use, so that
+// an append that changes segments touches no directory and waits for no disk.
 //
-// A spare file lies in the log directory under its final name; what makes it a segment of a shard is the header that
-// the shard writes into it. So no rename and no directory sync stands between a full segment and the next append.
+// A spare file lies in the log directory under its final name; what makes it a segment of a shard
+// is the header that the shard writes into it. So no rename and no directory sync stands between a
+// full segment and the next append.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,10 @@
 
 namespace millrace::log {
 
-// The sizes of segments: segment_bytes_min times powers of kSegmentGrowthFactor. The size of a shard's next segment
-// follows how fast the last one filled: four times as large when it took under a minute, a quarter when it took over
-// an hour, and always room for the batch at hand. `previous_bytes` 0 = the shard's first.
+// The sizes of segments: segment_bytes_min times powers of kSegmentGrowthFactor. The size of a
+// shard's next segment follows how fast the last one filled: four times as large when it took under
+// a minute, a quarter when it took over an hour, and always room for the batch at hand.
+// `previous_bytes` 0 = the shard's first.
 uint64_t NextSegmentBytes(uint64_t previous_bytes, uint64_t fill_millis, uint64_t batch_bytes,
                           uint64_t bytes_min, uint64_t bytes_max);
 
@@ -41,15 +43,16 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // The ids of files that exist, before the first Take. New files get higher ones.
   void ReserveIds(uint64_t id_max);
 
-  // Takes a spare of exactly `bytes`, or makes a file at once when none is ready. DISK_FULL, LIMIT_EXCEEDED,
-  // LOG_FAILED; nothing is left behind then. `*prepared` says whether it was ready.
+  // Takes a spare of exactly `bytes`, or makes a file at once when none is ready. DISK_FULL,
+  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `*prepared` says whether it was ready.
   base::Status Take(uint64_t bytes, SpareSegment* spare, bool* prepared);
 
-  // A retired file whose last user is gone. False when the pool does not want it: the caller unlinks it.
+  // A retired file whose last user is gone. False when the pool does not want it: the caller
+  // unlinks it.
   bool Recycle(uint64_t id, uint64_t bytes);
 
-  // Makes spares of the size that was asked for last, up to the wanted count, one call of the helper's. True when it
-  // did something and should be called again.
+  // Makes spares of the size that was asked for last, up to the wanted count, one call of the
+  // helper's. True when it did something and should be called again.
   bool Refill(base::Status* status);
 
   // Whether retired files are kept for new segments. They are not while the disk is full.
@@ -81,12 +84,12 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   const uint32_t spares_wanted_;
 
   mutable std::mutex mutex_;
-  uint64_t next_id_ = 1;             // under mutex_
-  uint64_t wanted_bytes_ = 0;        // under mutex_; the size asked for last, 0 = none yet
-  bool closed_ = false;              // under mutex_
-  bool recycles_ = true;             // under mutex_
-  std::vector<SpareSegment> spares_; // under mutex_
-  std::vector<FreeFile> free_files_; // under mutex_
+  uint64_t next_id_ = 1;              // under mutex_
+  uint64_t wanted_bytes_ = 0;         // under mutex_; the size asked for last, 0 = none yet
+  bool closed_ = false;               // under mutex_
+  bool recycles_ = true;              // under mutex_
+  std::vector<SpareSegment> spares_;  // under mutex_
+  std::vector<FreeFile> free_files_;  // under mutex_
 };
 
 // Bytes that are faulted in ahead of an appender.

@@ -1,5 +1,5 @@
-// Walking over the batches of one segment: fast, by the lengths in their headers, and thorough, by a scan that knows
-// damage from data.
+// Walking over the batches of one segment: fast, by the lengths in their headers, and thorough, by
+// a scan that knows damage from data.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,23 @@
 
 namespace millrace::log {
 
-// A place in a segment that moves from batch to batch. It trusts headers that nobody has checksummed, which is fine
-// for finding a place; whoever uses what stands there verifies it.
+// A place in a segment that moves from batch to batch. It trusts headers that nobody has
+// checksummed, which is fine for finding a place; whoever uses what stands there verifies it.
 class SegmentWalk {
  public:
   // Begins at an index point of the view's segment.
   base::Status Open(CoreContext* context, const SegmentView& view, const IndexPoint& start);
 
   bool at_end() const { return position_ >= limit_; }
+
   uint64_t position() const { return position_; }
+
   uint64_t sequence() const { return sequence_; }  // expected at `position`
+
   const uint8_t* data() const { return base_ + (position_ - base_position_); }
 
-  // The header here. False when no batch of this shard with the expected sequence number begins here; a failing disk
-  // is a status.
+  // The header here. False when no batch of this shard with the expected sequence number begins
+  // here; a failing disk is a status.
   base::Status Peek(BatchHeader* header, bool* good);
 
   // The same, checksum included.
@@ -62,7 +65,9 @@ class BatchFinder : public BatchVisitor {
   void OnBatch(uint64_t position, const BatchHeader& header, const uint8_t* batch) final;
 
   bool found() const { return found_; }
+
   uint64_t position() const { return position_; }
+
   uint64_t first_sequence() const { return first_sequence_; }
 
  protected:

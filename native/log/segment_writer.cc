@@ -17,8 +17,9 @@ using base::Status;
 
 namespace {
 
-// Faulted in at once when the appender meets a page that nobody prepared: little in a small segment, as an idle shard
-// should cost little memory, and more in a large one, as a call costs more than a page.
+// Faulted in at once when the appender meets a page that nobody prepared: little in a small
+// segment, as an idle shard should cost little memory, and more in a large one, as a call costs
+// more than a page.
 constexpr uint64_t kPopulateInlineMin = 16 * 1024;
 constexpr uint64_t kPopulateInlineMax = 1024 * 1024;
 
@@ -87,10 +88,10 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   }
   if (static_cast<uint64_t>(size) < file->bytes()) {
     file_ops->Close(fd);  // nothing was written through it
-    return Status(base::Code::kLogCorrupt,
-                  base::Format("%s has %lld bytes instead of %llu", file->path().c_str(),
-                               static_cast<long long>(size),
-                               static_cast<unsigned long long>(file->bytes())));
+    return Status(
+        base::Code::kLogCorrupt,
+        base::Format("%s has %lld bytes instead of %llu", file->path().c_str(),
+                     static_cast<long long>(size), static_cast<unsigned long long>(file->bytes())));
   }
   const int error = file_ops->Map(fd, file->bytes(), /*writable=*/true, &spare.map);
   if (error != 0) {
@@ -114,7 +115,8 @@ SegmentWriter::~SegmentWriter() {
     open_writers_->fetch_sub(1, std::memory_order_relaxed);
   }
   file_->file_ops()->Unmap(map_, file_->bytes());
-  // Whatever was promised has been synced through this descriptor, so its close has nothing to report.
+  // Whatever was promised has been synced through this descriptor, so its close has nothing to
+  // report.
   file_->file_ops()->Close(fd_);
 }
 
@@ -126,8 +128,7 @@ Status SegmentWriter::Prepare(uint64_t bytes, bool* wants_populate) {
   if (end <= populated) {
     return Status();
   }
-  const uint64_t chunk =
-      std::clamp(file_->bytes() / 64, kPopulateInlineMin, kPopulateInlineMax);
+  const uint64_t chunk = std::clamp(file_->bytes() / 64, kPopulateInlineMin, kPopulateInlineMax);
   const uint64_t to = std::min(RoundUpToPage(end) + chunk, file_->bytes());
   const int error =
       file_->file_ops()->Populate(map_ + populated, to - populated, /*for_writing=*/true);
@@ -135,8 +136,7 @@ Status SegmentWriter::Prepare(uint64_t bytes, bool* wants_populate) {
     return OsError("prefault", file_->path(), -error);
   }
   uint64_t seen = populated;
-  while (seen < to &&
-         !populated_.compare_exchange_weak(seen, to, std::memory_order_release)) {
+  while (seen < to && !populated_.compare_exchange_weak(seen, to, std::memory_order_release)) {
   }
   return Status();
 }
@@ -179,7 +179,8 @@ void SegmentWriter::PopulateAhead() {
 
 Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
   base::FileOps* const file_ops = file_->file_ops();
-  // The trailer first: without the copy a header that rots could not be told, and the acknowledgement waits for both.
+  // The trailer first: without the copy a header that rots could not be told, and the
+  // acknowledgement waits for both.
   if (!header_synced_) {
     const int error = file_ops->SyncRange(fd_, map_, data_end(), format::kSegmentTrailerBlockBytes);
     if (error != 0) {

@@ -1,7 +1,8 @@
-// The one writer of an active segment: stores batches through a writable map, and syncs what it stored.
+// The one writer of an active segment: stores batches through a writable map, and syncs what it
+// stored.
 //
-// Threads: the appending side is called under the lock of the shard. Sync and SyncTrailer are the committer's, one call at a time,
-// while appends go on behind the range that is being synced.
+// Threads: the appending side is called under the lock of the shard. Sync and SyncTrailer are the
+// committer's, one call at a time, while appends go on behind the range that is being synced.
 #pragma once
 
 #include <atomic>
@@ -18,8 +19,8 @@ namespace millrace::log {
 
 class SegmentWriter {
  public:
-  // Takes the spare and writes `header` into it (magic, version, file_bytes and checksum are filled in). The spare is
-  // consumed in either case.
+  // Takes the spare and writes `header` into it (magic, version, file_bytes and checksum are filled
+  // in). The spare is consumed in either case.
   static base::Status Begin(SpareSegment spare, format::SegmentHeader header,
                             std::shared_ptr<SegmentWriter>* writer);
 
@@ -36,16 +37,20 @@ class SegmentWriter {
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
   const std::shared_ptr<SegmentFile>& file() const { return file_; }
+
   uint64_t base_position() const { return base_position_; }
+
   uint64_t end_position() const { return base_position_ + (offset_ - data_start()); }
+
   uint64_t room() const { return data_end() - offset_; }
 
-  // Makes the next `bytes` bytes safe to store to: faulted in, so that a full or failing disk is an error here
-  // instead of a signal in Store. `*wants_populate` is set when the helper should fault more in ahead.
+  // Makes the next `bytes` bytes safe to store to: faulted in, so that a full or failing disk is an
+  // error here instead of a signal in Store. `*wants_populate` is set when the helper should fault
+  // more in ahead.
   base::Status Prepare(uint64_t bytes, bool* wants_populate);
 
-  // Copies one batch behind the last one and checksums it; `header.records_bytes` must be the sum of the pieces, and
-  // Prepare must have been called for its bytes. Returns the checksum.
+  // Copies one batch behind the last one and checksums it; `header.records_bytes` must be the sum
+  // of the pieces, and Prepare must have been called for its bytes. Returns the checksum.
   uint32_t Store(BatchHeader header, const Piece* pieces, size_t piece_count);
 
   // The helper's: faults in the pages ahead of the tail.
@@ -64,8 +69,11 @@ class SegmentWriter {
   base::Status PopulateTrailer();
 
   uint64_t data_start() const { return format::kSegmentHeaderBlockBytes; }
+
   uint64_t data_end() const { return file_->bytes() - format::kSegmentTrailerBlockBytes; }
+
   uint64_t OffsetOf(uint64_t position) const { return data_start() + (position - base_position_); }
+
   uint8_t* trailer() const { return map_ + data_end(); }
 
   const std::shared_ptr<SegmentFile> file_;
@@ -73,11 +81,11 @@ class SegmentWriter {
   uint8_t* const map_;
   const uint64_t base_position_;
 
-  uint64_t offset_;                         // of the tail in the file
-  std::atomic<uint64_t> populated_;         // file offset up to which pages have been faulted in
-  std::atomic<uint64_t> tail_{0};           // offset_, for the helper
-  bool header_synced_;                      // the committer's
-  bool entry_synced_;                       // the committer's
+  uint64_t offset_;                  // of the tail in the file
+  std::atomic<uint64_t> populated_;  // file offset up to which pages have been faulted in
+  std::atomic<uint64_t> tail_{0};    // offset_, for the helper
+  bool header_synced_;               // the committer's
+  bool entry_synced_;                // the committer's
   std::atomic<uint32_t>* open_writers_ = nullptr;
 };
 

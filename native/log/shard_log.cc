@@ -1,4 +1,5 @@
-// Appends and commits. Positions for readers, trims and the end of a shard's life are in shard_views.cc.
+// Appends and commits. Positions for readers, trims and the end of a shard's life are in
+// shard_views.cc.
 #include "native/log/shard_log.h"
 
 #include <algorithm>
@@ -17,7 +18,8 @@ namespace {
 
 using ull = unsigned long long;
 
-// Bytes of the page cache that appends with Durability::kOs may run ahead of the disk before write-back is started.
+// Bytes of the page cache that appends with Durability::kOs may run ahead of the disk before
+// write-back is started.
 constexpr uint64_t kWriteBehindBytes = 4 * 1024 * 1024;
 
 // An ordinary batch leaves room for one marker, so that a full segment's tail can be proven too.
@@ -48,9 +50,8 @@ ShardLog::ShardLog(CoreContext* context, uint32_t slot, ShardStart start)
       duplicates_(std::move(start.duplicates)),
       damaged_(std::move(start.damaged)) {
   if (sealed_) {
-    refusal_ = Status(Code::kShardClosed,
-                      Format("shard %llu is sealed; append to its children",
-                             static_cast<ull>(shard_)));
+    refusal_ = Status(Code::kShardClosed, Format("shard %llu is sealed; append to its children",
+                                                 static_cast<ull>(shard_)));
   }
   line_->shard.store(shard_, std::memory_order_relaxed);
   PublishLocked();
@@ -86,7 +87,8 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
   const PriorBatch prior{request.producer_sequence, request.count, next_sequence_,
                          appended_end_ + batch_bytes};
   if (request.producer_id != 0 && !duplicates_.Record(request.producer_id, prior)) {
-    return Status(Code::kLimitExceeded, "out of memory for the duplicate table; nothing was appended");
+    return Status(Code::kLimitExceeded,
+                  "out of memory for the duplicate table; nothing was appended");
   }
   result->first_sequence = next_sequence_;
   result->count = request.count;
@@ -111,13 +113,15 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
                          format::kBatchRecordsBytesMax, request.records_bytes));
   }
   if ((request.flags & ~format::kCodecMask) != 0) {
-    return Status(Code::kInvalidArgument,
-                  Format("batch flags 0x%x: only the codec in the low byte is defined", request.flags));
+    return Status(
+        Code::kInvalidArgument,
+        Format("batch flags 0x%x: only the codec in the low byte is defined", request.flags));
   }
   if (request.epoch != 0 && request.epoch < epoch_) {
-    return Status(Code::kWriterFenced,
-                  Format("shard %llu has writer epoch %u, this append has %u: another writer took over",
-                         static_cast<ull>(shard_), epoch_, request.epoch));
+    return Status(
+        Code::kWriterFenced,
+        Format("shard %llu has writer epoch %u, this append has %u: another writer took over",
+               static_cast<ull>(shard_), epoch_, request.epoch));
   }
   if (request.expected_sequence != 0 && request.expected_sequence != next_sequence_) {
     return Status(Code::kWriterFenced,
@@ -133,8 +137,8 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
   return Status();
 }
 
-// Whether anything new may be appended. A repeat is answered before: the first time it went well, and an idempotent
-// producer that lost the answer must not write it again elsewhere.
+// Whether anything new may be appended. A repeat is answered before: the first time it went well,
+// and an idempotent producer that lost the answer must not write it again elsewhere.
 Status ShardLog::CheckOpenLocked() const {
   if (!refusal_.ok()) {
     return refusal_;
@@ -203,7 +207,8 @@ Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
   return status;
 }
 
-// Opens the file of the last segment again, when it may take batches and an idle shard has let go of it.
+// Opens the file of the last segment again, when it may take batches and an idle shard has let go
+// of it.
 Status ShardLog::ResumeWriterLocked() {
   if (writer_ != nullptr || segments_.empty() || segments_.back()->active_index == nullptr) {
     return Status();
@@ -221,9 +226,9 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
   const uint64_t now = context_->clock->WallMillis();
   const uint64_t fill_millis =
       last == nullptr || now < last->created_millis ? 0 : now - last->created_millis;
-  const uint64_t bytes = NextSegmentBytes(last == nullptr ? 0 : last->file->bytes(), fill_millis,
-                                          batch_bytes, context_->options.segment_bytes_min,
-                                          context_->options.segment_bytes_max);
+  const uint64_t bytes =
+      NextSegmentBytes(last == nullptr ? 0 : last->file->bytes(), fill_millis, batch_bytes,
+                       context_->options.segment_bytes_min, context_->options.segment_bytes_max);
   SpareSegment spare;
   bool prepared = false;
   Status status = context_->pool->Take(bytes, &spare, &prepared);
@@ -289,8 +294,8 @@ void ShardLog::RetireWriterLocked() {
   full.seal.flags = sealed_ ? format::kSealEndsLog : 0;
   FinishSegmentSeal(&full.seal);
   full.duplicates = duplicates_.Encode();
-  context_->cache->StoreIndex(segment.get(), std::shared_ptr<const SegmentIndex>(
-                                                 std::move(segment->active_index)));
+  context_->cache->StoreIndex(
+      segment.get(), std::shared_ptr<const SegmentIndex>(std::move(segment->active_index)));
   full_.push_back(std::move(full));
   // Nobody may be waiting for these bytes, but an unsealed segment holds a map and a descriptor.
   if (!commit_requested_.exchange(true)) {
@@ -332,8 +337,8 @@ void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis
   }
 }
 
-// A marker batch takes no sequence number. Its `synced upto` proves all that was synced before it; padding makes it
-// end at a page.
+// A marker batch takes no sequence number. Its `synced upto` proves all that was synced before it;
+// padding makes it end at a page.
 void ShardLog::AppendMarkerLocked(uint32_t padding) {
   const Piece zeros{kZeros, padding};
   AppendRequest marker;
@@ -344,8 +349,8 @@ void ShardLog::AppendMarkerLocked(uint32_t padding) {
   marker_end_ = appended_end_;
 }
 
-// Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before it still waits for
-// the disk, as what is visible must be a prefix of the log.
+// Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before
+// it still waits for the disk, as what is visible must be a prefix of the log.
 void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result) {
   touched_ = true;
   result->committed = request.durability == Durability::kOs && disk_end_ <= committed_end_;
@@ -406,16 +411,16 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     }
   }
   if (writer_ == nullptr && plan->full.empty()) {
-    // The proven but unsynced tail of an idle shard: its file is opened again to be synced. Where that fails nothing
-    // is lost, and the next look at idle shards tries again.
+    // The proven but unsynced tail of an idle shard: its file is opened again to be synced. Where
+    // that fails nothing is lost, and the next look at idle shards tries again.
     if (!ResumeWriterLocked().ok()) {
       return false;
     }
   }
   if (writer_ != nullptr) {
     const uint64_t from = std::max(synced_end_, writer_->base_position());
-    // A full segment may only be sealed once the header of the next is durable, even if that is still empty: a seal
-    // without a successor tells recovery that a segment was lost.
+    // A full segment may only be sealed once the header of the next is durable, even if that is
+    // still empty: a seal without a successor tells recovery that a segment was lost.
     if (from < appended_end_ || !plan->full.empty()) {
       plan->ranges.push_back({writer_, from, appended_end_});
     }
@@ -423,7 +428,8 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
   return true;
 }
 
-// Pads the group to the end of a page, so that no page which holds acknowledged bytes is ever written again.
+// Pads the group to the end of a page, so that no page which holds acknowledged bytes is ever
+// written again.
 void ShardLog::AlignLocked() {
   if (writer_ == nullptr || synced_end_ == appended_end_) {
     return;
@@ -443,7 +449,8 @@ void ShardLog::AlignLocked() {
   }
   const bool proven = tail_proven_;
   AppendMarkerLocked(static_cast<uint32_t>(padding - kMarkerBytes));
-  tail_proven_ = proven;  // padding is nothing that needs a proof, or an idle shard would never come to rest
+  tail_proven_ =
+      proven;  // padding is nothing that needs a proof, or an idle shard would never come to rest
 }
 
 void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
@@ -454,7 +461,8 @@ void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
   }
   synced_end_ = plan.end;
   writeback_upto_ = std::max(writeback_upto_, synced_end_);
-  // Behind the synced end only appends that need no sync may be visible, and only while none that does stands between.
+  // Behind the synced end only appends that need no sync may be visible, and only while none that
+  // does stands between.
   if (std::max(disk_end_, marker_end_) <= plan.end) {
     committed_end_ = appended_end_;
     committed_next_sequence_ = next_sequence_;
@@ -464,18 +472,19 @@ void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
   }
   PublishLocked();
   // Too many files are open: this one is opened again by the next append.
-  if (synced_end_ == appended_end_ && context_->open_writers.load(std::memory_order_relaxed) >
-                                          context_->open_writers_max) {
+  if (synced_end_ == appended_end_ &&
+      context_->open_writers.load(std::memory_order_relaxed) > context_->open_writers_max) {
     writer_.reset();
   }
 }
 
-// After a failed sync the kernel may have dropped the dirty pages and will call the next sync a success. So what was
-// being synced is in doubt for as long as this log is open, and nothing of it is acknowledged or served.
+// After a failed sync the kernel may have dropped the dirty pages and will call the next sync a
+// success. So what was being synced is in doubt for as long as this log is open, and nothing of it
+// is acknowledged or served.
 void ShardLog::PoisonLocked(const Status& status) {
-  context_->Fail(Status(Code::kLogFailed,
-                        Format("%s; the log takes no more appends until it is opened again",
-                               status.message().c_str())));
+  context_->Fail(
+      Status(Code::kLogFailed, Format("%s; the log takes no more appends until it is opened again",
+                                      status.message().c_str())));
   failed_ = true;
   refusal_ = context_->failure();
   PublishLocked();
@@ -496,8 +505,8 @@ void ShardLog::SealSegments(CommitPlan* plan) {
   }
 }
 
-// Appends a marker behind what is synced. False when there is no place for one: a segment that is full is proven by
-// its seal, and without a file to write to the tail stays as it is.
+// Appends a marker behind what is synced. False when there is no place for one: a segment that is
+// full is proven by its seal, and without a file to write to the tail stays as it is.
 bool ShardLog::ProveTailLocked() {
   if (!ResumeWriterLocked().ok() || writer_ == nullptr) {
     return false;

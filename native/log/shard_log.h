@@ -1,11 +1,12 @@
-// One shard: its positions, its segments, the batch that is appended next. Reading is in shard_reader.h.
+// One shard: its positions, its segments, the batch that is appended next. Reading is in
+// shard_reader.h.
 //
-// Three positions, one invariant: appended_end >= committed_end >= trimmed_start. Readers see nothing past the
-// committed end. The synced end is what is known to be on disk; with Durability::kOs the committed end runs ahead of
-// it.
+// Three positions, one invariant: appended_end >= committed_end >= trimmed_start. Readers see
+// nothing past the committed end. The synced end is what is known to be on disk; with
+// Durability::kOs the committed end runs ahead of it.
 //
-// Threads: everything is safe to call from any thread, except for the three commit calls, which only the one running a commit round
-// may make (Committer).
+// Threads: everything is safe to call from any thread, except for the three commit calls, which
+// only the one running a commit round may make (Committer).
 #pragma once
 
 #include <atomic>
@@ -36,8 +37,8 @@ struct ShardStart {
   uint64_t last_arrival_millis = 0;
   uint32_t epoch = 1;
   bool sealed = false;
-  bool tail_proven = true;       // nothing after the last marker batch
-  uint64_t synced_end = 0;       // end_position, unless only the synced part of the tail could be proven
+  bool tail_proven = true;  // nothing after the last marker batch
+  uint64_t synced_end = 0;  // end_position, unless only the synced part of the tail could be proven
   std::deque<std::shared_ptr<Segment>> segments;
   DuplicateTable duplicates;
   std::vector<DamagedRange> damaged;
@@ -54,18 +55,21 @@ struct FullSegment {
 // One shard's part of a commit round.
 struct CommitPlan {
   ShardLog* shard = nullptr;
+
   struct Range {
     std::shared_ptr<SegmentWriter> writer;
     uint64_t from;
     uint64_t to;
   };
+
   std::vector<Range> ranges;  // in order
   std::vector<FullSegment> full;
   uint64_t end = 0;            // position that will be durable
   uint64_t next_sequence = 0;  // at `end`
 };
 
-// A consistent look at the segment that holds a position, for a reader that then works without the lock.
+// A consistent look at the segment that holds a position, for a reader that then works without the
+// lock.
 struct SegmentView {
   std::shared_ptr<Segment> segment;
   uint64_t limit = 0;           // readable up to this position
@@ -84,17 +88,19 @@ class ShardLog {
   ShardLog& operator=(const ShardLog&) = delete;
 
   uint64_t shard() const { return shard_; }
+
   uint32_t slot() const { return slot_; }
 
   base::Status Append(const AppendRequest& request, AppendResult* result);
 
-  // Positions for readers -------------------------------------------------------------------------------------------
+  // Positions for readers
 
   // Where a wanted place lies. The status is that of Core::Read for a position out of range.
   base::Status ViewOfPosition(uint64_t position, SegmentView* view) const;
   base::Status ViewOfSequence(uint64_t sequence, SegmentView* view) const;
 
-  // The first segment that ends behind `from` with a batch that arrived at `millis` or later; null when there is none.
+  // The first segment that ends behind `from` with a batch that arrived at `millis` or later; null
+  // when there is none.
   void ViewOfTime(uint64_t millis, uint64_t from, SegmentView* view) const;
 
   uint64_t committed_end() const;
@@ -102,7 +108,8 @@ class ShardLog {
   bool FindDamage(uint64_t position, DamagedRange* range) const;
   bool FindDamagedSequence(uint64_t sequence, DamagedRange* range) const;
 
-  // Moves the trimmed start to `position`, the start of the batch that holds `first_sequence`; never back.
+  // Moves the trimmed start to `position`, the start of the batch that holds `first_sequence`;
+  // never back.
   void SetTrimmed(uint64_t position, uint64_t first_sequence);
 
   // What the index of the active segment vouches for; false for any other segment.
@@ -111,31 +118,33 @@ class ShardLog {
   // For scrub: the committed segments as they are now.
   std::vector<SegmentView> Views() const;
 
-  // Commit rounds (one at a time per core) --------------------------------------------------------------------------
+  // Commit rounds (one at a time per core)
 
   // False when there is nothing to sync.
   bool BeginCommit(CommitPlan* plan);
 
-  // Takes the outcome of the sync of the plan's ranges in. After a failure the shard is poisoned for good.
+  // Takes the outcome of the sync of the plan's ranges in. After a failure the shard is poisoned
+  // for good.
   void FinishCommit(const CommitPlan& plan, const base::Status& status);
 
   // Seals the plan's full segments on disk.
   void SealSegments(CommitPlan* plan);
 
-  // Idle shards: sync what nobody waits for, prove the tail with a marker batch, let go of the writer.
+  // Idle shards: sync what nobody waits for, prove the tail with a marker batch, let go of the
+  // writer.
   IdleVerdict CheckIdle();
 
   // Recovery left a tail to prove or to sync: looked at like that of a shard that has gone idle.
   void AskForIdleCheck();
 
-  // Trims --------------------------------------------------------------------------------------------------------
+  // Trims
 
   ManifestShard TrimState() const;
 
   // The trim up to `trimmed_start` is durable: frees the segments below it.
   void ReleaseTrimmed(uint64_t trimmed_start);
 
-  // End of life -----------------------------------------------------------------------------------------------------
+  // End of life
 
   // Refuses appends from now on with `status`. A shard that has failed keeps its own.
   void RefuseAppends(base::Status status);
@@ -152,8 +161,11 @@ class ShardLog {
   base::Status state() const;
   bool failed() const;
   void GetStats(ShardStats* stats) const;
+
   uint64_t append_count() const { return append_count_.load(std::memory_order_relaxed); }
+
   uint64_t append_bytes() const { return append_bytes_.load(std::memory_order_relaxed); }
+
   size_t damage_count() const;
 
  private:
@@ -189,17 +201,18 @@ class ShardLog {
   uint64_t committed_next_sequence_;
   uint64_t trimmed_start_;
   uint64_t first_sequence_;
-  uint64_t disk_end_ = 0;    // end of the last batch whose acknowledgement needs a sync
-  uint64_t marker_end_ = 0;  // end of the last marker: nobody waits for it, and it is not shown before it is synced
+  uint64_t disk_end_ = 0;  // end of the last batch whose acknowledgement needs a sync
+  uint64_t marker_end_ =
+      0;  // end of the last marker: nobody waits for it, and it is not shown before it is synced
   uint64_t last_arrival_millis_;
   uint64_t writeback_upto_;
   uint32_t epoch_;
   bool sealed_;
   bool failed_ = false;
   bool tail_proven_;
-  bool touched_ = false;      // since the last idle check
-  bool idle_check_ = false;   // one is asked for
-  base::Status refusal_;      // why appends are refused
+  bool touched_ = false;                           // since the last idle check
+  bool idle_check_ = false;                        // one is asked for
+  base::Status refusal_;                           // why appends are refused
   std::deque<std::shared_ptr<Segment>> segments_;  // by position; the last may be active
   std::shared_ptr<SegmentWriter> writer_;          // of the last segment; null when idle or full
   std::vector<FullSegment> full_;                  // not yet synced

@@ -21,9 +21,7 @@ class PositionFinder : public BatchFinder {
   explicit PositionFinder(uint64_t wanted) : wanted_(wanted) {}
 
  private:
-  bool Matches(uint64_t position, const BatchHeader&) const override {
-    return position == wanted_;
-  }
+  bool Matches(uint64_t position, const BatchHeader&) const override { return position == wanted_; }
 
   const uint64_t wanted_;
 };
@@ -56,14 +54,14 @@ class TimeFinder : public BatchFinder {
 }  // namespace
 
 Status ShardReader::Damaged(const DamagedRange& range) const {
-  return Status(Code::kLogCorrupt,
-                Format("%s: positions %llu to %llu of shard %llu are damaged (sequence numbers "
-                       "from %llu up to, not including, %llu); everything else can be read",
-                       context_->directory.path().c_str(), static_cast<ull>(range.start),
-                       static_cast<ull>(range.end), static_cast<ull>(shard_->shard()),
-                       static_cast<ull>(range.expected_sequence),
-                       static_cast<ull>(range.next_sequence)),
-                range.start, range.end);
+  return Status(
+      Code::kLogCorrupt,
+      Format("%s: positions %llu to %llu of shard %llu are damaged (sequence numbers "
+             "from %llu up to, not including, %llu); everything else can be read",
+             context_->directory.path().c_str(), static_cast<ull>(range.start),
+             static_cast<ull>(range.end), static_cast<ull>(shard_->shard()),
+             static_cast<ull>(range.expected_sequence), static_cast<ull>(range.next_sequence)),
+      range.start, range.end);
 }
 
 Status ShardReader::StartPoint(const SegmentView& view,
@@ -85,9 +83,9 @@ Status ShardReader::StartPoint(const SegmentView& view,
   return status;
 }
 
-// Opens a walk at a position that a caller gives. It must be the start of a batch: a record may hold the copy of one,
-// so what stands there proves nothing. The walk that checks it starts at an index point; where that meets anything
-// odd, a scan of the segment decides.
+// Opens a walk at a position that a caller gives. It must be the start of a batch: a record may
+// hold the copy of one, so what stands there proves nothing. The walk that checks it starts at an
+// index point; where that meets anything odd, a scan of the segment decides.
 Status ShardReader::OpenAt(const SegmentView& view, uint64_t position, SegmentWalk* walk) {
   IndexPoint start;
   Status status = StartPoint(view, &SegmentIndex::FindPosition, position, &start);
@@ -150,7 +148,8 @@ Status ShardReader::Read(uint64_t position, uint32_t bytes_max, ReadResult* resu
   }
   result->first_sequence = walk.sequence();
   result->data = walk.data();
-  // The first batch has been verified; a batch behind it that is damaged ends the read, and the next one names it.
+  // The first batch has been verified; a batch behind it that is damaged ends the read, and the
+  // next one names it.
   BatchHeader header;
   bool good = false;
   status = walk.Peek(&header, &good);
@@ -174,7 +173,8 @@ Status ShardReader::Read(uint64_t position, uint32_t bytes_max, ReadResult* resu
   return Status();
 }
 
-// Moves the walk to the batch that holds `sequence`. `found` stays false when it is behind the last batch.
+// Moves the walk to the batch that holds `sequence`. `found` stays false when it is behind the last
+// batch.
 Status ShardReader::WalkToSequence(const SegmentView& view, uint64_t sequence, SegmentWalk* walk,
                                    bool* found) {
   IndexPoint start;
@@ -205,7 +205,8 @@ Status ShardReader::WalkToSequence(const SegmentView& view, uint64_t sequence, S
   return status;
 }
 
-// The batch that holds `sequence`: its position and its first sequence number. The committed end for the next number.
+// The batch that holds `sequence`: its position and its first sequence number. The committed end
+// for the next number.
 Status ShardReader::FindBatch(uint64_t sequence, uint64_t* position, uint64_t* first_sequence) {
   SegmentView view;
   Status status = shard_->ViewOfSequence(sequence, &view);

@@ -1,4 +1,5 @@
-// Reading and searching one shard: every batch is verified before it is handed out, and damage is named with its range.
+// Reading and searching one shard: every batch is verified before it is handed out, and damage is
+// named with its range.
 //
 // Stateless apart from its shard, and safe to call from any thread.
 #pragma once
@@ -22,13 +23,13 @@ class ShardReader {
   base::Status SeekTime(uint64_t millis, uint64_t* position);
   base::Status Trim(uint64_t sequence);
 
-  // Verifies the whole of a view against checksums, order and seal. Damage goes to the shard and to the report.
+  // Verifies the whole of a view against checksums, order and seal. Damage goes to the shard and to
+  // the report.
   base::Status Scrub(const SegmentView& view, ScrubReport* report);
 
  private:
-  base::Status StartPoint(const SegmentView& view,
-                          IndexPoint (SegmentIndex::*find)(uint64_t) const, uint64_t wanted,
-                          IndexPoint* point);
+  base::Status StartPoint(const SegmentView& view, IndexPoint (SegmentIndex::*find)(uint64_t) const,
+                          uint64_t wanted, IndexPoint* point);
   base::Status OpenAt(const SegmentView& view, uint64_t position, SegmentWalk* walk);
   base::Status OpenThoroughly(const SegmentView& view, uint64_t position, SegmentWalk* walk);
   base::Status FindBatch(uint64_t sequence, uint64_t* position, uint64_t* first_sequence);

@@ -14,8 +14,9 @@ using base::Status;
 
 namespace {
 
-// A last segment that is sealed has lost the one after it, for a segment is only sealed once the next has begun. How
-// far the log went is unknown then; it goes on far beyond, so that no number is given twice.
+// A last segment that is sealed has lost the one after it, for a segment is only sealed once the
+// next has begun. How far the log went is unknown then; it goes on far beyond, so that no number is
+// given twice.
 constexpr uint64_t kLostSegmentPositions = uint64_t{1} << 36;
 constexpr uint64_t kLostSegmentSequences = uint64_t{1} << 32;
 
@@ -33,13 +34,14 @@ class TailVisitor : public BatchVisitor {
       records_end_ = position + header.bytes();
     }
     if (header.producer_id != 0 && duplicates_ != nullptr) {
-      complete_ &= duplicates_->Record(header.producer_id,
-                                       {header.producer_sequence, header.count,
-                                        header.first_sequence, position + header.bytes()});
+      complete_ &= duplicates_->Record(
+          header.producer_id, {header.producer_sequence, header.count, header.first_sequence,
+                               position + header.bytes()});
     }
   }
 
   uint64_t records_end() const { return records_end_; }
+
   bool complete() const { return complete_; }
 
  private:
@@ -70,7 +72,10 @@ Status PeekSynced(const Segment& segment, uint64_t* synced_upto) {
 class Planner {
  public:
   Planner(CoreContext* context, uint64_t shard, const ManifestShard& manifest, RecoveryPlan* plan)
-      : context_(context), manifest_(manifest), plan_(plan), duplicates_({context->options.producers_max}) {
+      : context_(context),
+        manifest_(manifest),
+        plan_(plan),
+        duplicates_({context->options.producers_max}) {
     ShardStart& start = plan->start;
     start.shard = shard;
     start.trimmed_start = manifest.trimmed_start;
@@ -118,7 +123,8 @@ void Planner::Take(const std::shared_ptr<Segment>& segment) {
   start.segments.push_back(segment);
 }
 
-// The duplicate table at the end of the sealed segments: from the last index file, else from all their batches.
+// The duplicate table at the end of the sealed segments: from the last index file, else from all
+// their batches.
 Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
   size_t sealed = 0;
   while (sealed < segments.size() && segments[sealed].sealed) {
@@ -202,8 +208,9 @@ Status Planner::ScanTail(const FoundSegment& found, bool last, bool durable_end,
   return Status();
 }
 
-// Whether what lies before segment number `at` may be called lost. Not when the log begins with a gap of which nothing
-// says that it had been on disk: then the header behind it was written back early, and is cut as any torn tail.
+// Whether what lies before segment number `at` may be called lost. Not when the log begins with a
+// gap of which nothing says that it had been on disk: then the header behind it was written back
+// early, and is cut as any torn tail.
 Status Planner::FindLoss(const std::vector<FoundSegment>& segments, size_t at, bool* lost) {
   const uint64_t end = plan_->start.end_position;
   *lost = true;
@@ -288,12 +295,12 @@ void Planner::Finish() {
     plan_->tails.clear();
     start.end_position = start.trimmed_start;
     start.next_sequence = std::max(start.next_sequence, start.first_sequence);
-    // Which batches its producers sent after those that are left is unknown, so each may go on at any number.
+    // Which batches its producers sent after those that are left is unknown, so each may go on at
+    // any number.
     duplicates_.Clear();
   }
-  std::erase_if(start.damaged, [&start](const DamagedRange& range) {
-    return range.end <= start.trimmed_start;
-  });
+  std::erase_if(start.damaged,
+                [&start](const DamagedRange& range) { return range.end <= start.trimmed_start; });
   start.duplicates = std::move(duplicates_);
   plan_->marker_only = records_end_ <= plan_->proven;
   start.tail_proven = plan_->marker_only;
@@ -323,8 +330,9 @@ namespace {
 // The seal of a segment that filled up before the stop, or the index of the one that goes on.
 Status FinishTail(CoreContext* context, RecoveryPlan::Tail* tail, bool sealed_shard) {
   Segment& segment = *tail->segment;
-  // A damaged segment takes no more batches: what proves its damage may lie in bytes that were cut or are refused, and
-  // the next scan must neither cut nor number anything else. Its seal records the end once and for all.
+  // A damaged segment takes no more batches: what proves its damage may lie in bytes that were cut
+  // or are refused, and the next scan must neither cut nor number anything else. Its seal records
+  // the end once and for all.
   const bool go_on = tail->last && !sealed_shard && tail->scan.damaged.empty();
   if (go_on) {
     segment.active_index = std::move(tail->index);
@@ -345,8 +353,7 @@ Status FinishTail(CoreContext* context, RecoveryPlan::Tail* tail, bool sealed_sh
   FinishSegmentSeal(&seal);
   Status status = WriteSeal(context, segment, seal);
   segment.sealed = status.ok();
-  context->cache->StoreIndex(&segment,
-                             std::shared_ptr<const SegmentIndex>(std::move(tail->index)));
+  context->cache->StoreIndex(&segment, std::shared_ptr<const SegmentIndex>(std::move(tail->index)));
   return status;
 }
 
@@ -362,8 +369,9 @@ Status RepairTail(CoreContext* context, RecoveryPlan* plan, RecoveryPlan::Tail* 
     ++context->counters.torn_shards;
   }
   const uint64_t from = std::max(segment.base_position, plan->proven);
-  // The first sync of a segment covers its header, so a batch that says its own segment was synced vouches for it. An
-  // empty segment is proven as well: the seal of the one before says that it exists.
+  // The first sync of a segment covers its header, so a batch that says its own segment was synced
+  // vouches for it. An empty segment is proven as well: the seal of the one before says that it
+  // exists.
   const bool with_header = plan->proven <= segment.base_position;
   if (!status.ok() || (from >= segment.end_position && !with_header)) {
     return status;
@@ -380,8 +388,9 @@ Status RepairTail(CoreContext* context, RecoveryPlan* plan, RecoveryPlan::Tail* 
 
 Status CarryOut(CoreContext* context, RecoveryPlan* plan) {
   Status status;
-  // In the order of the log, so that a cut during recovery never leaves a later byte vouched for by an earlier gap;
-  // the segments that are cut go first, as they must not seem to continue a tail that has been repaired.
+  // In the order of the log, so that a cut during recovery never leaves a later byte vouched for by
+  // an earlier gap; the segments that are cut go first, as they must not seem to continue a tail
+  // that has been repaired.
   for (const auto& segment : plan->disowned) {
     status = status.ok() ? DisownSegment(context, *segment) : status;
     context->cache->Drop(segment.get());
@@ -389,12 +398,14 @@ Status CarryOut(CoreContext* context, RecoveryPlan* plan) {
   for (RecoveryPlan::Tail& tail : plan->tails) {
     status = status.ok() ? RepairTail(context, plan, &tail) : status;
   }
-  // A seal says that the next segment exists, so it comes after the headers of all have been proven.
+  // A seal says that the next segment exists, so it comes after the headers of all have been
+  // proven.
   for (RecoveryPlan::Tail& tail : plan->tails) {
     status = status.ok() ? FinishTail(context, &tail, plan->start.sealed) : status;
   }
   if (status.ok() && plan->start.sealed) {
-    plan->start.synced_end = plan->start.end_position;  // each of its files has been synced with its seal
+    plan->start.synced_end =
+        plan->start.end_position;  // each of its files has been synced with its seal
   }
   return status;
 }

@@ -1,4 +1,5 @@
-// Recovery of one shard after an unclean stop: which of its bytes are the log, and making sure that they are on disk.
+// Recovery of one shard after an unclean stop: which of its bytes are the log, and making sure that
+// they are on disk.
 #pragma once
 
 #include "native/base/status.h"
@@ -18,10 +19,11 @@ struct RecoveryPlan {
   };
 
   ShardStart start;
-  std::vector<Tail> tails;                          // unsealed segments, in order
-  std::vector<std::shared_ptr<Segment>> disowned;   // never acknowledged: cut with the torn tail before them
-  uint64_t proven = 0;                              // position up to which the log was synced
-  bool marker_only = false;                         // nothing but marker batches beyond `proven`
+  std::vector<Tail> tails;  // unsealed segments, in order
+  std::vector<std::shared_ptr<Segment>>
+      disowned;              // never acknowledged: cut with the torn tail before them
+  uint64_t proven = 0;       // position up to which the log was synced
+  bool marker_only = false;  // nothing but marker batches beyond `proven`
 };
 
 // What segments say of the log before them.

@@ -12,8 +12,8 @@
 
 namespace millrace::log {
 
-// Shards are added under the lock of the core and never removed while it lives: one that is deleted stays, refusing
-// everything, so that a slot never comes to mean another shard.
+// Shards are added under the lock of the core and never removed while it lives: one that is deleted
+// stays, refusing everything, so that a slot never comes to mean another shard.
 class ShardTable {
  public:
   ShardTable() = default;
@@ -22,9 +22,11 @@ class ShardTable {
 
   // Null when there is no such slot. Any thread.
   ShardLog* At(uint32_t slot) const {
-    return slot < count_.load(std::memory_order_acquire)
-               ? chunks_[slot / kPerChunk].load(std::memory_order_relaxed)->shards[slot % kPerChunk].get()
-               : nullptr;
+    return slot < count_.load(std::memory_order_acquire) ? chunks_[slot / kPerChunk]
+                                                               .load(std::memory_order_relaxed)
+                                                               ->shards[slot % kPerChunk]
+                                                               .get()
+                                                         : nullptr;
   }
 
   uint32_t count() const { return count_.load(std::memory_order_acquire); }

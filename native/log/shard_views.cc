@@ -1,4 +1,5 @@
-// What readers, trims and the end of a shard's life need of it. Appends and commits are in shard_log.cc.
+// What readers, trims and the end of a shard's life need of it. Appends and commits are in
+// shard_log.cc.
 #include <algorithm>
 #include <utility>
 
@@ -158,14 +159,15 @@ uint64_t ShardLog::committed_end() const {
 void ShardLog::AddDamage(const DamagedRange& range) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (std::find(damaged_.begin(), damaged_.end(), range) == damaged_.end()) {
-    damaged_.insert(std::upper_bound(damaged_.begin(), damaged_.end(), range,
-                                     [](const auto& a, const auto& b) { return a.start < b.start; }),
-                    range);
+    damaged_.insert(
+        std::upper_bound(damaged_.begin(), damaged_.end(), range,
+                         [](const auto& a, const auto& b) { return a.start < b.start; }),
+        range);
   }
 }
 
-// Two scans may name the same damage differently, as one of them had more to vouch for what follows: the narrowest
-// range counts.
+// Two scans may name the same damage differently, as one of them had more to vouch for what
+// follows: the narrowest range counts.
 bool ShardLog::FindDamage(uint64_t position, DamagedRange* range) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   bool found = false;
@@ -215,15 +217,16 @@ void ShardLog::ReleaseTrimmed(uint64_t trimmed_start) {
   std::vector<std::shared_ptr<Segment>> released;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // The last segment stays while it may take batches, and one that is not sealed yet is still in a commit round.
+    // The last segment stays while it may take batches, and one that is not sealed yet is still in
+    // a commit round.
     while (!segments_.empty() && segments_.front()->end_position <= trimmed_start &&
            segments_.front()->sealed) {
       released.push_back(std::move(segments_.front()));
       segments_.pop_front();
     }
-    const auto gone = std::remove_if(
-        damaged_.begin(), damaged_.end(),
-        [trimmed_start](const auto& range) { return range.end <= trimmed_start; });
+    const auto gone =
+        std::remove_if(damaged_.begin(), damaged_.end(),
+                       [trimmed_start](const auto& range) { return range.end <= trimmed_start; });
     damaged_.erase(gone, damaged_.end());
   }
   for (const auto& segment : released) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "native/format/segment_format.h"
+#include "native/log/segment_blocks.h"
 
 namespace millrace::log {
 
@@ -80,6 +81,26 @@ class OpenFile {
   const int fd_;
 };
 
+// Both blocks, with this segment's header in each: one of the two may still show the header of the file's earlier life,
+// or none, and a segment whose last batches have been cut has nothing else to tell whose it is.
+Status RewriteHeaders(CoreContext* context, const Segment& segment, OpenFile* file) {
+  format::SegmentHeader header{};
+  header.directory_id = context->directory.id();
+  header.shard = segment.shard;
+  header.ordinal = segment.ordinal;
+  header.base_position = segment.base_position;
+  header.first_sequence = segment.first_sequence;
+  header.file_bytes = segment.file->bytes();
+  header.created_millis = segment.created_millis;
+  FinishSegmentHeader(&header);
+  Status status;
+  for (const uint64_t offset : {TrailerOf(*segment.file), uint64_t{0}}) {
+    status = status.ok() ? file->Rewrite(offset, format::kSegmentHeaderBlockBytes) : status;
+    status = status.ok() ? file->Write(&header, sizeof header, offset) : status;
+  }
+  return status;
+}
+
 // The oldest copies go: names begin with the segment's id, which grows.
 void PruneAside(CoreContext* context) {
   std::vector<std::string> names;
@@ -88,8 +109,7 @@ void PruneAside(CoreContext* context) {
   }
   std::sort(names.begin(), names.end());
   for (size_t at = 0; at + kAsideFilesMax < names.size(); ++at) {
-    static_cast<void>(
-        context->file_ops->Unlink(context->directory.aside_path() + "/" + names[at]));
+    static_cast<void>(context->file_ops->Unlink(context->directory.aside_path() + "/" + names[at]));
   }
 }
 
@@ -109,9 +129,9 @@ Status CopyAside(CoreContext* context, const Segment& segment, uint64_t from, ui
     return OsError("read", segment.file->path(), static_cast<int>(-got));
   }
   const std::string path =
-      context->directory.aside_path() +
-      Format("/%016llx-%016llx.torn", static_cast<unsigned long long>(segment.file->id()),
-             static_cast<unsigned long long>(from));
+      context->directory.aside_path() + Format("/%016llx-%016llx.torn",
+                                               static_cast<unsigned long long>(segment.file->id()),
+                                               static_cast<unsigned long long>(from));
   static_cast<void>(file_ops->Unlink(path));  // of a recovery that was itself interrupted
   const int fd = file_ops->Open(path, base::OpenMode::kCreateNew);
   if (fd < 0) {
@@ -146,9 +166,7 @@ Status ProveTail(CoreContext* context, const Segment& segment, uint64_t from, ui
   OpenFile file(context->file_ops, segment.file->path());
   Status status = file.status();
   if (status.ok() && with_header) {
-    status = file.Rewrite(0, format::kSegmentHeaderBlockBytes);
-    status = status.ok() ? file.Rewrite(TrailerOf(*segment.file), format::kSegmentTrailerBlockBytes)
-                         : status;
+    status = RewriteHeaders(context, segment, &file);
   }
   status = status.ok() ? file.Rewrite(OffsetOf(segment, from), to - from) : status;
   return status.ok() && sync ? file.Sync() : status;

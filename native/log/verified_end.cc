@@ -19,6 +19,7 @@ static_assert(sizeof(VerifiedSegment) == kSegmentFields * sizeof(uint64_t));
 class Writer {
  public:
   void Put32(uint32_t value) { PutBytes(&value, sizeof value); }
+
   void Put64(uint64_t value) { PutBytes(&value, sizeof value); }
 
   void PutBytes(const void* data, size_t bytes) {
@@ -76,7 +77,8 @@ class Reader {
     return block;
   }
 
-  // A count of things that take at least `bytes_each` each; 0 and no longer good when they cannot fit.
+  // A count of things that take at least `bytes_each` each; 0 and no longer good when they cannot
+  // fit.
   uint32_t GetCount(size_t bytes_each) {
     const uint32_t count = Get32();
     if (count > left_ / bytes_each) {
@@ -87,6 +89,7 @@ class Reader {
   }
 
   bool good() const { return good_; }
+
   size_t left() const { return left_; }
 
  private:

@@ -1,11 +1,12 @@
-// The verified end: what a clean close leaves so that the next open scans nothing. It is written after the last sync
-// has succeeded and removed, durably, before the directory is opened for appending again; so when it is there,
-// everything it says is on disk.
+// The verified end: what a clean close leaves so that the next open scans nothing. It is written
+// after the last sync has succeeded and removed, durably, before the directory is opened for
+// appending again; so when it is there, everything it says is on disk.
 //
-// The file `verified-end`, little-endian: u64 magic "MLRVEND1", u32 version, u32 shard count, u64 directory id,
-// u64 manifest generation, u64 manifest record count; per shard its fields and segments in the order of the structs below, then the
-// index of its last segment and its duplicate table as lengths (u32) and bytes; last, u32 masked CRC32C over all before it. Any
-// doubt counts as "missing": the open then scans.
+// The file `verified-end`, little-endian: u64 magic "MLRVEND1", u32 version, u32 shard count, u64
+// directory id, u64 manifest generation, u64 manifest record count; per shard its fields and
+// segments in the order of the structs below, then the index of its last segment and its duplicate
+// table as lengths (u32) and bytes; last, u32 masked CRC32C over all before it. Any doubt counts as
+// "missing": the open then scans.
 #pragma once
 
 #include <cstddef>

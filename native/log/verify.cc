@@ -1,4 +1,5 @@
-// Verifying a directory that nobody has open: what an open would find, and every sealed byte besides. Changes nothing.
+// Verifying a directory that nobody has open: what an open would find, and every sealed byte
+// besides. Changes nothing.
 
 #include "native/log/core.h"
 #include "native/log/directory.h"
@@ -17,9 +18,9 @@ namespace {
 void NoteGap(uint64_t shard, uint64_t end, uint64_t next_sequence, const Segment& next,
              ScrubReport* report) {
   if (next.base_position > end) {
-    report->damaged.push_back(
-        {shard, {end, next.base_position, next_sequence, next.first_sequence},
-         "a segment is missing"});
+    report->damaged.push_back({shard,
+                               {end, next.base_position, next_sequence, next.first_sequence},
+                               "a segment is missing"});
   }
 }
 
@@ -57,17 +58,17 @@ Status VerifyShard(const FoundShard& shard, const ManifestShard& manifest, Scrub
       status = CheckOpenSegment(segment, report, &end, &next_sequence);
     }
     if (status.code() == Code::kLogCorrupt) {
-      report->damaged.push_back(
-          {shard.shard, {segment.base_position, segment.base_position, segment.first_sequence,
-                         segment.first_sequence},
-           status.message()});
+      report->damaged.push_back({shard.shard,
+                                 {segment.base_position, segment.base_position,
+                                  segment.first_sequence, segment.first_sequence},
+                                 status.message()});
     } else if (!status.ok()) {
       return status;
     }
   }
   if (!shard.segments.empty() && shard.segments.back().lacks_successor && !manifest.sealed) {
-    report->damaged.push_back({shard.shard, {end, end, next_sequence, next_sequence},
-                               "the last segment is missing"});
+    report->damaged.push_back(
+        {shard.shard, {end, end, next_sequence, next_sequence}, "the last segment is missing"});
   }
   return Status();
 }
@@ -88,8 +89,8 @@ Status VerifyDirectory(const std::string& path, base::FileOps* file_ops, ScrubRe
     status = status.ok() ? VerifyShard(shard, manifest.shards.at(shard.shard), report) : status;
   }
   if (status.ok() && manifest.damaged) {
-    report->damaged.push_back({0, {0, 0, 0, 0},
-                               "manifest-a and manifest-b differ; the next open repairs that"});
+    report->damaged.push_back(
+        {0, {0, 0, 0, 0}, "manifest-a and manifest-b differ; the next open repairs that"});
   }
   return status;
 }

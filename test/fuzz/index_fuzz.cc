@@ -14,6 +14,7 @@
 #include "native/format/batch_format.h"
 #include "native/log/duplicate_table.h"
 #include "native/log/segment_index.h"
+#include "test/fuzz/time_limit.h"
 
 namespace {
 
@@ -72,6 +73,7 @@ void CheckIndex(const uint8_t* data, size_t size) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const millrace::fuzz::TimeLimit limit;
   if (size == 0) {
     return 0;
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "native/log/recovery.h"
+#include "test/fuzz/time_limit.h"
 #include "test/support/scan_judge.h"
 #include "test/support/segment_builder.h"
 
@@ -117,6 +118,7 @@ Bytes MakeImage(Program* program, std::vector<uint64_t>* starts, uint64_t* seque
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const millrace::fuzz::TimeLimit limit;
   Program program(data, size);
   const uint8_t told = program.Byte();
   const uint32_t end = program.Short();

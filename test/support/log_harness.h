@@ -1,13 +1,13 @@
 // An open log in a temporary directory, with the few verbs that tests of the core repeat.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "native/log/core.h"
 #include "test/support/temp_directory.h"
@@ -17,6 +17,7 @@ namespace millrace::support {
 class ManualClock : public base::Clock {
  public:
   uint64_t WallMillis() override { return wall_millis; }
+
   uint64_t SteadyMillis() override { return steady_millis; }
 
   uint64_t wall_millis = 1700000000000;
@@ -116,7 +117,8 @@ class LogHarness {
     return stats;
   }
 
-  // What is on disk now, opened as after a crash of the process: a copy, as the original is still in use.
+  // What is on disk now, opened as after a crash of the process: a copy, as the original is still
+  // in use.
   std::string CopyAsAfterCrash() {
     const std::string copy = directory.File("copy" + std::to_string(++copies_));
     std::filesystem::copy(path, copy, std::filesystem::copy_options::recursive);

@@ -53,15 +53,15 @@ void SyncOrderChecker::Add(const SimCall& call) {
   }
 }
 
-// A failed write has stored a part: the range is not durable either way. A store makes its whole pages dirty, so the
-// next sync writes again what a failed one may have dropped from them; the trace does not show bytes that were stored
-// with the value they had.
+// A failed write has stored a part: the range is not durable either way. A store makes its whole
+// pages dirty, so the next sync writes again what a failed one may have dropped from them; the
+// trace does not show bytes that were stored with the value they had.
 void SyncOrderChecker::OnStore(const SimCall& call) {
   FileState& file = files_[call.file];
   file.unsynced.Add(call.offset, call.offset + call.bytes);
   const uint64_t start = call.offset / base::kPageBytes * base::kPageBytes;
-  const uint64_t end = (call.offset + call.bytes + base::kPageBytes - 1) / base::kPageBytes *
-                       base::kPageBytes;
+  const uint64_t end =
+      (call.offset + call.bytes + base::kPageBytes - 1) / base::kPageBytes * base::kPageBytes;
   ByteRanges* const unsynced = &file.unsynced;
   file.failed.ForEachIn(start, end,
                         [unsynced](uint64_t from, uint64_t to) { unsynced->Add(from, to); });

@@ -1,12 +1,13 @@
 // A directory on the real file system that goes away, with all in it, at the end of a test.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <string>
 #include <system_error>
+
+#include <gtest/gtest.h>
 
 namespace millrace::support {
 

@@ -1,10 +1,10 @@
 // Loads and stores at unaligned places, in both byte orders.
 #include "native/base/bytes.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cstdint>
+
+#include <gtest/gtest.h>
 
 namespace millrace::base {
 namespace {

@@ -1,12 +1,12 @@
 // Status, codes and messages.
 #include "native/base/status.h"
 
-#include <gtest/gtest.h>
-
 #include <cerrno>
 #include <set>
 #include <string>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 namespace millrace::base {
 namespace {

@@ -1,11 +1,11 @@
-// The log as its owner sees it: append, read, seek, trim, seal, delete, close, reopen. Faults are in core_faults_test.cc,
-// damage in damage_test.cc.
+// The log as its owner sees it: append, read, seek, trim, seal, delete, close, reopen. Faults, power
+// cuts and damage are tried by the programs in test/torture/native.
 #include "native/log/core.h"
-
-#include <gtest/gtest.h>
 
 #include <fstream>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "test/support/log_harness.h"
 
@@ -46,8 +46,8 @@ TEST_F(CoreTest, NumbersRecordsConsecutivelyAndReadsThemBack) {
 }
 
 TEST_F(CoreTest, StartsAShardAtTheSequenceNumberItWasCreatedWith) {
-  for (const uint64_t first : {uint64_t{1} << 31, (uint64_t{1} << 32) - 2,
-                               (uint64_t{1} << 53) - 1, (uint64_t{1} << 63) - 1}) {
+  for (const uint64_t first : {uint64_t{1} << 31, (uint64_t{1} << 32) - 2, (uint64_t{1} << 53) - 1,
+                               (uint64_t{1} << 63) - 1}) {
     const uint32_t slot = log_.Create(first);
     EXPECT_EQ(log_.Append(slot, "ab", 2).first_sequence, first);
     EXPECT_EQ(log_.Append(slot, "c").first_sequence, first + 2);
@@ -89,8 +89,7 @@ TEST_F(CoreTest, RefusesPositionsThatAreNotTheStartOfABatch) {
   ReadResult result;
   EXPECT_EQ(log_.core->Read(slot, 1, 100, &result).code(), Code::kInvalidArgument);
   EXPECT_EQ(log_.core->Read(slot, 577, 100, &result).code(), Code::kInvalidArgument);
-  EXPECT_EQ(log_.core->Read(slot, second + 1, 100, &result).code(),
-            Code::kSequenceNumberInFuture);
+  EXPECT_EQ(log_.core->Read(slot, second + 1, 100, &result).code(), Code::kSequenceNumberInFuture);
 }
 
 TEST_F(CoreTest, NeverServesTheCopyOfABatchInsideARecord) {
@@ -422,6 +421,7 @@ TEST_F(CoreTest, RefusesOptionsThatMakeNoSense) {
 class WakeCounter : public log::CommitListener {
  public:
   void OnCommitted() override { ++wakes; }
+
   std::atomic<int> wakes{0};
 };
 

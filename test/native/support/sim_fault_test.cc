@@ -1,6 +1,4 @@
 // Failing calls, lost pages after failed syncs, and death of the process.
-#include <gtest/gtest.h>
-
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -8,6 +6,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "test/support/seeded_random.h"
 #include "test/support/sim_file_ops.h"

@@ -1,13 +1,13 @@
 // The simulated seam as a process sees it: files, maps, names, limits, misuse.
 #include "test/support/sim_file_ops.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace millrace::support {
 namespace {

@@ -1,11 +1,11 @@
 // What a simulated power cut may take, and what it may not.
-#include <gtest/gtest.h>
-
 #include <chrono>
 #include <cstring>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "test/support/seeded_random.h"
 #include "test/support/sim_file_ops.h"

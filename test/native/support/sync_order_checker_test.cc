@@ -1,11 +1,11 @@
 // The checker of "no acknowledgement before the matching sync".
 #include "test/support/sync_order_checker.h"
 
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "test/support/byte_ranges.h"
 #include "test/support/seeded_random.h"

@@ -21,6 +21,7 @@ const ORDER = [
   'T-E1',
   'T-E2',
   'T-E3',
+  'T-E3s',
   'T-E4',
   'T-E5',
   'T-B1',

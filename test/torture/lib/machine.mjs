@@ -43,7 +43,10 @@ export function needFuzzer() {
   if (compiler === undefined) return `clang++ is not installed; ${INSTALL}`
   const source = 'extern "C" int LLVMFuzzerTestOneInput(const char*, long) { return 0; }'
   const args = ['-fsanitize=fuzzer,address', '-x', 'c++', '-', '-o', '/dev/null']
-  const { status } = spawnSync(compiler, args, { input: source, stdio: ['pipe', 'ignore', 'ignore'] })
+  const { status } = spawnSync(compiler, args, {
+    input: source,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
   return status === 0 ? null : `${compiler} links no fuzz target (libclang-rt-14-dev); ${INSTALL}`
 }
 

@@ -123,14 +123,13 @@ test('a skip is no pass, before and while running, and when a program is missing
 test('a command gets seed, count and folder, and its result is read', async () => {
   const script = `
     console.log('progress 1')
-    const { MILLRACE_TORTURE_SEED: seed } = process.env
-    console.log('result ' + JSON.stringify({ trials: 5, seed, args: process.argv.slice(1) }))
+    console.log('result ' + JSON.stringify({ trials: 5, args: process.argv.slice(1) }))
   `
   const command = [process.execPath, '-e', script, '{seed}', '{count}', 'as is: {}']
   const [result] = await runTests([{ ...commandTest({ ...make(null), command }) }])
   assert.equal(result.outcome, 'PASS')
   assert.equal(result.trials, 5)
-  assert.deepEqual(result.details, { seed: '7', args: ['7', '3', 'as is: {}'] })
+  assert.deepEqual(result.details, { args: ['7', '3', 'as is: {}'] })
 })
 
 test('a command that fails, or dies, fails its test; one that cannot run skips it', async () => {
@@ -146,6 +145,14 @@ test('a command that fails, or dies, fails its test; one that cannot run skips i
   assert.equal(skipped.outcome, 'SKIPPED')
   assert.equal(skipped.reason, 'no huge pages here')
   assert.equal(silent.trials, 3)
+})
+
+test('a command that says its count in words is read by an expression', async () => {
+  const command = (script) =>
+    commandTest({ ...make(null), command: ['sh', '-c', script], trialsIn: /^done: (\d+)$/m })
+  const [passed, silent] = await runTests([command('echo done: 12'), command('true')])
+  assert.equal(passed.trials, 12)
+  assert.equal(silent.outcome, 'FAIL')
 })
 
 test('placeholders are replaced, unknown ones left alone', () => {

@@ -17,17 +17,19 @@ using support::SimFileOps;
 
 namespace {
 
-constexpr const char* kDirectory = "/disk/log";
 constexpr uint64_t kSectorBytes = 512;
 constexpr uint64_t kLargestBatch = 64 * 1024;
 
 using ull = unsigned long long;
 
-bool IsSegment(const std::string& path) { return path.ends_with(".seg"); }
+bool IsSegment(const std::string& path) {
+  return path.ends_with(".seg");
+}
 
 class FixedClock : public base::Clock {
  public:
   uint64_t WallMillis() override { return 1700000000000; }
+
   uint64_t SteadyMillis() override { return 1; }
 };
 
@@ -138,7 +140,7 @@ Specimen MakeSpecimen(uint64_t seed, bool clean) {
   options.file_ops = disk.get();
   std::shared_ptr<log::Core> core;
   std::vector<uint64_t> shards;
-  if (!log::Core::Open(kDirectory, options, &core).ok() ||
+  if (!log::Core::Open(kSpecimenDirectory, options, &core).ok() ||
       !core->CreateShards({1, 1000}, &shards).ok()) {
     std::abort();
   }
@@ -172,7 +174,8 @@ class Inflictor {
     for (const std::string& path : specimen.disk->FilePaths()) {
       (IsSegment(path) ? segments_ : others_).push_back(path);
     }
-    // LOCK is empty and FORMAT is a line that a person can write again; losing that is refused, not lost.
+    // LOCK is empty and FORMAT is a line that a person can write again; losing that is refused, not
+    // lost.
     std::erase_if(others_, [](const std::string& path) {
       return path.ends_with("/LOCK") || path.ends_with("/FORMAT");
     });
@@ -246,11 +249,11 @@ class Inflictor {
     damage_.exact = count == 1;
     damage_.scattered = count > 2 && !burst;
     const uint64_t start = random_->Below(content_.size() * 8);
-    Say(Format("%llu flipped bits from bit %llu", static_cast<ull>(count), static_cast<ull>(start)));
+    Say(Format("%llu flipped bits from bit %llu", static_cast<ull>(count),
+               static_cast<ull>(start)));
     for (uint64_t flip = 0; flip < count; ++flip) {
-      const uint64_t bit =
-          burst ? std::min<uint64_t>(start + flip % 32, content_.size() * 8 - 1)
-                : (flip == 0 ? start : random_->Below(content_.size() * 8));
+      const uint64_t bit = burst ? std::min<uint64_t>(start + flip % 32, content_.size() * 8 - 1)
+                                 : (flip == 0 ? start : random_->Below(content_.size() * 8));
       content_[bit / 8] = static_cast<uint8_t>(content_[bit / 8] ^ (1u << (bit % 8)));
       Write(bit / 8, {content_[bit / 8]});
     }
@@ -270,8 +273,8 @@ class Inflictor {
     const uint64_t bytes = random_->OneIn(2) ? base::kPageBytes : kSectorBytes;
     const uint64_t start = random_->Below(content_.size() / bytes) * bytes;
     const uint64_t other = random_->Below(source.size() / bytes) * bytes;
-    Say(Format("%s at %llu from %llu of %s", what, static_cast<ull>(start),
-               static_cast<ull>(other), from.c_str()));
+    Say(Format("%s at %llu from %llu of %s", what, static_cast<ull>(start), static_cast<ull>(other),
+               from.c_str()));
     const auto begin = source.begin() + static_cast<ptrdiff_t>(other);
     Write(start, std::vector<uint8_t>(begin, begin + static_cast<ptrdiff_t>(bytes)));
   }
@@ -280,7 +283,8 @@ class Inflictor {
     const uint64_t pages = content_.size() / base::kPageBytes;
     const uint64_t first = random_->Below(pages) * base::kPageBytes;
     const uint64_t second = random_->Below(pages) * base::kPageBytes;
-    Say(Format("swapped pages at %llu and %llu", static_cast<ull>(first), static_cast<ull>(second)));
+    Say(Format("swapped pages at %llu and %llu", static_cast<ull>(first),
+               static_cast<ull>(second)));
     const auto page = [this](uint64_t at) {
       const auto begin = content_.begin() + static_cast<ptrdiff_t>(at);
       return std::vector<uint8_t>(begin, begin + static_cast<ptrdiff_t>(base::kPageBytes));
@@ -351,15 +355,17 @@ class Inflictor {
 
 class Judgement {
  public:
-  Judgement(const Specimen& specimen, const Damage& damage) : specimen_(specimen), damage_(damage) {}
+  Judgement(const Specimen& specimen, const Damage& damage)
+      : specimen_(specimen), damage_(damage) {}
 
   std::string Run(SimFileOps* disk) {
     log::CoreOptions options = specimen_.options;
     options.file_ops = disk;
     std::shared_ptr<log::Core> core;
-    const Status status = log::Core::Open(kDirectory, options, &core);
+    const Status status = log::Core::Open(kSpecimenDirectory, options, &core);
     if (!status.ok()) {
-      return Format("does not open: %s %s", base::CodeName(status.code()), status.message().c_str());
+      return Format("does not open: %s %s", base::CodeName(status.code()),
+                    status.message().c_str());
     }
     for (const auto& [shard, batches] : specimen_.shards) {
       std::string wrong = JudgeShard(core.get(), shard, batches);
@@ -378,8 +384,8 @@ class Judgement {
     });
   }
 
-  // After an unclean stop the last bytes of a shard are known by nothing but themselves: a damage that takes the
-  // marker along with what it proves looks like a tail that was never written.
+  // After an unclean stop the last bytes of a shard are known by nothing but themselves: a damage
+  // that takes the marker along with what it proves looks like a tail that was never written.
   bool MayVanish(const std::map<uint64_t, KnownBatch>& batches, uint64_t position) const {
     if (specimen_.clean) {
       return false;
@@ -396,10 +402,11 @@ class Judgement {
     return true;
   }
 
-  // Refused is what the damage touched, and no more than that when it left the length of the first batch or its
-  // records to tell where the next one begins. Where it did not, what follows up to the next index point is refused
-  // too, as nothing tells it from a planted copy; and in a segment that was open when the process was killed, of
-  // which no index exists, everything up to its end may be.
+  // Refused is what the damage touched, and no more than that when it left the length of the first
+  // batch or its records to tell where the next one begins. Where it did not, what follows up to
+  // the next index point is refused too, as nothing tells it from a planted copy; and in a segment
+  // that was open when the process was killed, of which no index exists, everything up to its end
+  // may be.
   std::string JudgeRefusal(uint64_t start, uint64_t end,
                            const std::map<uint64_t, KnownBatch>& batches,
                            std::map<uint64_t, KnownBatch>::const_iterator* known) const {

@@ -13,13 +13,16 @@
 
 namespace millrace::torture {
 
+// Where the data directory of a specimen is on its disk.
+inline constexpr const char* kSpecimenDirectory = "/disk/log";
+
 // One committed batch of the undamaged directory.
 struct KnownBatch {
-  uint64_t end;        // position
-  std::string bytes;   // header included
+  uint64_t end;       // position
+  std::string bytes;  // header included
   bool marker;
-  std::string path;    // of the segment file
-  uint64_t offset;     // in the file
+  std::string path;  // of the segment file
+  uint64_t offset;   // in the file
 };
 
 // The undamaged directory. `clean` says how its last owner ended: by a close, or killed while idle.
@@ -49,8 +52,9 @@ struct Damage {
 // Applies one random damage to `disk`, a copy of the specimen's.
 Damage Inflict(const Specimen& specimen, support::SimFileOps* disk, Random* random);
 
-// Opens the damaged directory and reads everything. Empty, or what is wrong: a byte served that is not what was
-// written, a batch that is missing without being named, or more refused than the damage touched.
+// Opens the damaged directory and reads everything. Empty, or what is wrong: a byte served that is
+// not what was written, a batch that is missing without being named, or more refused than the
+// damage touched.
 std::string Judge(const Specimen& specimen, const Damage& damage, support::SimFileOps* disk);
 
 }  // namespace millrace::torture

@@ -1,4 +1,5 @@
-// T-B1: damages a data directory in every way a disk has been seen to, one damage at a time, and reads everything.
+// T-B1: damages a data directory in every way a disk has been seen to, one damage at a time, and
+// reads everything.
 //   --count N   damages
 //   --seed N    with the same seed, damage number K is the same; --first K begins there
 #include <cinttypes>

@@ -1,9 +1,11 @@
-// T-R1: everything at once on one open log, for a thread sanitizer to watch: writers in both durabilities, readers that
-// follow the tail, seeks, trims, seals, deletions, creations, scrubs, flushes and statistics.
+// T-R1: everything at once on one open log, for a thread sanitizer to watch: writers in both
+// durabilities, readers that follow the tail, seeks, trims, seals, deletions, creations, scrubs,
+// flushes and statistics.
 //   --dir D      an empty directory
 //   --seconds N  how long
 //   --seed N
-// Without a sanitizer it still checks what it reads: every batch once, in order, up to the trimmed start.
+// Without a sanitizer it still checks what it reads: every batch once, in order, up to the trimmed
+// start.
 #include <atomic>
 #include <chrono>
 #include <cinttypes>
@@ -59,6 +61,7 @@ class Race {
   }
 
   uint64_t batches_read() const { return batches_read_.load(); }
+
   uint64_t appends() const { return appends_.load(); }
 
  private:

@@ -1,8 +1,10 @@
-// T-B2: damages sealed segments of an open log while it serves, and scrubs once: every damaged batch must be named.
+// T-B2: damages sealed segments of an open log while it serves, and scrubs once: every damaged
+// batch must be named.
 //   --count N   damages
 //   --seed N    with the same seed, damage number K is the same; --first K begins there
-// With --dir D it then appends and reads on real files, without and with a scrub running beside it, in turns, and tells
-// both p99s. They are reported and not judged, as they say as much about the machine as about the log.
+// With --dir D it then appends and reads on real files, without and with a scrub running beside it,
+// in turns, and tells both p99s. They are reported and not judged, as they say as much about the
+// machine as about the log.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -34,8 +36,8 @@ bool IsSealed(const Specimen& specimen, const std::string& path) {
 const torture::KnownBatch& PickSealed(const Specimen& specimen, Random* random, uint64_t* shard,
                                       uint64_t* position) {
   for (;;) {
-    const auto& [id, batches] = *std::next(specimen.shards.begin(),
-                                           static_cast<ptrdiff_t>(random->Below(specimen.shards.size())));
+    const auto& [id, batches] = *std::next(
+        specimen.shards.begin(), static_cast<ptrdiff_t>(random->Below(specimen.shards.size())));
     const auto batch =
         std::next(batches.begin(), static_cast<ptrdiff_t>(random->Below(batches.size())));
     if (IsSealed(specimen, batch->second.path)) {
@@ -56,10 +58,12 @@ std::string Trial(const Specimen& specimen, Random* random) {
   if (!log::Core::Open("/disk/log", options, &core).ok()) {
     return "the undamaged directory does not open";
   }
+
   struct Place {
     uint64_t shard;
     uint64_t position;
   };
+
   std::vector<Place> places;
   for (uint64_t damage = random->Between(1, 5); damage > 0; --damage) {
     Place place{};
@@ -128,8 +132,8 @@ std::string CompareForeground(const std::string& directory) {
   std::shared_ptr<log::Core> core;
   std::vector<uint64_t> shards;
   uint32_t slot = 0;
-  if (!log::Core::Open(directory, options, &core).ok() ||
-      !core->CreateShards({1}, &shards).ok() || !core->FindShard(shards[0], &slot).ok()) {
+  if (!log::Core::Open(directory, options, &core).ok() || !core->CreateShards({1}, &shards).ok() ||
+      !core->FindShard(shards[0], &slot).ok()) {
     return "";
   }
   std::vector<double> alone;
@@ -165,7 +169,8 @@ int main(int argc, char** argv) {
     Random random(Random(seed).Next() ^ (trial * 0x9e3779b97f4a7c15));
     const std::string wrong = Trial(specimen, &random);
     if (!wrong.empty()) {
-      std::fprintf(stderr, "%s\nreplay: scrub_main --seed %" PRIu64 " --first %" PRIu64 " --count 1\n",
+      std::fprintf(stderr,
+                   "%s\nreplay: scrub_main --seed %" PRIu64 " --first %" PRIu64 " --count 1\n",
                    wrong.c_str(), seed, trial);
       return 1;
     }

@@ -57,14 +57,14 @@ const TABLE = [
     title: 'power cut, simulated disk',
     unit: 'states',
     counts: { ci: 10_000, full: 1_000_000 },
-    ...program('power_cut'),
+    ...simulated('power_cut'),
   },
   {
     id: 'T-P3',
     title: 'power cut during recovery, three deep',
     unit: 'cuts',
     counts: { ci: 1000, full: 100_000 },
-    ...program('recovery_cut'),
+    ...simulated('recovery_cut'),
   },
   {
     id: 'T-E2',
@@ -77,8 +77,8 @@ const TABLE = [
     id: 'T-E5',
     title: 'every allocation fails',
     unit: 'faults',
-    counts: { ci: 10_000, full: 1_000_000 },
-    ...program('allocation_fault'),
+    counts: { ci: 2000, full: 50_000 },
+    ...simulated('allocation_fault'),
   },
   {
     id: 'T-B1',

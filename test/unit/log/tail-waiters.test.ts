@@ -13,7 +13,7 @@ function makeWaiter(position: bigint, told: unknown[]) {
   }
 }
 
-it('waiters are told when there is more than they know, when nothing will follow, or why not', () => {
+it('waiters are told of more than they know, of an end, or why not', () => {
   const waiters = new TailWaiters()
   const told: unknown[] = []
   waiters.add(1, makeWaiter(10n, told))
