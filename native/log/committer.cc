@@ -126,9 +126,12 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
   if (plans.empty()) {
     return;
   }
-  if (range_count > 1) {
-    for (const CommitPlan& plan : plans) {
-      for (const CommitPlan::Range& range : plan.ranges) {
+  for (const CommitPlan& plan : plans) {
+    for (const CommitPlan::Range& range : plan.ranges) {
+      if (range.whole) {
+        range.writer->Finish();
+      }
+      if (range_count > 1) {
         range.writer->StartWriteback(range.from, range.to);
       }
     }
@@ -138,7 +141,9 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
   Status status = context_->failure();
   for (const CommitPlan& plan : plans) {
     for (const CommitPlan::Range& range : plan.ranges) {
-      status = status.ok() ? range.writer->Sync(range.from, range.to) : status;
+      if (status.ok()) {
+        status = range.whole ? range.writer->SyncWhole() : range.writer->Sync(range.from, range.to);
+      }
     }
   }
   for (const CommitPlan& plan : plans) {

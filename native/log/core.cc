@@ -72,11 +72,6 @@ class CoreChores : public Chores {
     helper_->RequestPopulate(std::move(writer));
   }
 
-  void RequestWriteback(std::shared_ptr<SegmentWriter> writer, uint64_t from_position,
-                        uint64_t to_position) override {
-    helper_->RequestWriteback(std::move(writer), from_position, to_position);
-  }
-
   void RequestSpare() override { helper_->RequestSpare(); }
 
   void RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot) override {

@@ -38,8 +38,6 @@ class Chores {
   virtual void RequestTrim(ShardLog* shard) = 0;
 
   virtual void RequestPopulate(std::shared_ptr<SegmentWriter> writer) = 0;
-  virtual void RequestWriteback(std::shared_ptr<SegmentWriter> writer, uint64_t from_position,
-                                uint64_t to_position) = 0;
   virtual void RequestSpare() = 0;
 
   // A sealed segment wants its index file; `snapshot` is the duplicate table at its end.

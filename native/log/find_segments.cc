@@ -77,6 +77,53 @@ Status CheckBlocks(const SegmentFile& file, const SegmentBlocks& blocks) {
   return Status();
 }
 
+// Whether the file begins with the first batch of the segment that its header names.
+Status HoldsFirstBatch(base::FileOps* file_ops, const Segment& segment, bool* holds) {
+  const std::string& path = segment.file->path();
+  const int fd = file_ops->Open(path, base::OpenMode::kRead);
+  if (fd < 0) {
+    return OsError("open", path, -fd);
+  }
+  uint8_t batch[format::kBatchHeaderBytes] = {};
+  const int64_t got = file_ops->PRead(fd, batch, sizeof batch, format::kSegmentHeaderBlockBytes);
+  file_ops->Close(fd);  // opened for reading
+  format::SegmentHeader header{};
+  header.shard = segment.shard;
+  header.first_sequence = segment.first_sequence;
+  *holds = got == sizeof batch && BeginsWith(batch, header);
+  return got < 0 ? OsError("read", path, static_cast<int>(-got)) : Status();
+}
+
+// Two files that name the same segment: a header block was written to a wrong place. The segment is
+// the one that begins with its batches; the other is free, if it does not.
+Status FreeImpostors(base::FileOps* file_ops, FoundShard* shard,
+                     std::vector<std::shared_ptr<SegmentFile>>* free) {
+  auto& segments = shard->segments;
+  for (size_t at = 0; at + 1 < segments.size();) {
+    const Segment& one = *segments[at].segment;
+    const Segment& other = *segments[at + 1].segment;
+    if (one.base_position != other.base_position || one.ordinal != other.ordinal) {
+      ++at;
+      continue;
+    }
+    bool is_one = false;
+    bool is_other = false;
+    Status status = HoldsFirstBatch(file_ops, one, &is_one);
+    status = status.ok() ? HoldsFirstBatch(file_ops, other, &is_other) : status;
+    if (!status.ok()) {
+      return status;
+    }
+    if (is_one == is_other) {
+      ++at;
+      continue;
+    }
+    const auto impostor = segments.begin() + static_cast<ptrdiff_t>(is_one ? at + 1 : at);
+    free->push_back(impostor->segment->file);
+    segments.erase(impostor);
+  }
+  return Status();
+}
+
 // What lies before the segment that holds the trimmed start is free. Without a seal too: a file
 // that has begun its next life may still show the header of the one before, and would be taken for
 // a tail.
@@ -137,6 +184,10 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
                            ? a.segment->base_position < b.segment->base_position
                            : a.segment->ordinal < b.segment->ordinal;
               });
+    status = FreeImpostors(file_ops, &of_shard, free);
+    if (!status.ok()) {
+      return status;
+    }
     for (size_t at = 0; at + 1 < of_shard.segments.size(); ++at) {
       of_shard.segments[at].lacks_successor = false;
     }

@@ -52,14 +52,6 @@ void Helper::RequestPopulate(std::shared_ptr<SegmentWriter> writer) {
   wanted_.notify_one();
 }
 
-void Helper::RequestWriteback(std::shared_ptr<SegmentWriter> writer, uint64_t from, uint64_t to) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    work_.writebacks.push_back({std::move(writer), from, to});
-  }
-  wanted_.notify_one();
-}
-
 void Helper::RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -111,10 +103,6 @@ void Helper::Do(Work work) {
   // First what an appender may be about to wait for.
   for (const auto& writer : work.populates) {
     writer->PopulateAhead();
-  }
-  for (const Writeback& range : work.writebacks) {
-    PopulateFirst();
-    range.writer->StartWriteback(range.from, range.to);
   }
   for (const IndexFile& file : work.index_files) {
     PopulateFirst();

@@ -1,5 +1,5 @@
 // The second thread of an open log: everything that is better done ahead or later than in an append
-// or a commit. Faults pages in ahead of appenders, keeps spare segments ready, starts write-back,
+// or a commit. Faults pages in ahead of appenders, keeps spare segments ready,
 // writes index files, measures free space, lets go of what readers no longer use, scrubs at a set
 // pace.
 //
@@ -32,7 +32,6 @@ class Helper {
   void Stop();
 
   void RequestPopulate(std::shared_ptr<SegmentWriter> writer);
-  void RequestWriteback(std::shared_ptr<SegmentWriter> writer, uint64_t from, uint64_t to);
   void RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot);
   void RequestSpare();
 
@@ -41,12 +40,6 @@ class Helper {
   void RunOnce(bool periodic);
 
  private:
-  struct Writeback {
-    std::shared_ptr<SegmentWriter> writer;
-    uint64_t from;
-    uint64_t to;
-  };
-
   struct IndexFile {
     std::shared_ptr<Segment> segment;
     std::vector<uint8_t> snapshot;
@@ -54,13 +47,10 @@ class Helper {
 
   struct Work {
     std::vector<std::shared_ptr<SegmentWriter>> populates;
-    std::vector<Writeback> writebacks;
     std::vector<IndexFile> index_files;
     bool spare = false;
 
-    bool empty() const {
-      return populates.empty() && writebacks.empty() && index_files.empty() && !spare;
-    }
+    bool empty() const { return populates.empty() && index_files.empty() && !spare; }
   };
 
   void Run();

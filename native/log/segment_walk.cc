@@ -9,14 +9,9 @@ namespace millrace::log {
 
 using base::Status;
 
-namespace {
-
-// Touched ahead in one call, so that a walk over headers does not make a system call for each page.
-constexpr uint64_t kTouchBytes = 256 * 1024;
-
-}  // namespace
-
-Status SegmentWalk::Open(CoreContext* context, const SegmentView& view, const IndexPoint& start) {
+Status SegmentWalk::Open(CoreContext* context, const SegmentView& view, const IndexPoint& start,
+                         uint64_t ahead_bytes) {
+  ahead_bytes_ = std::min(ahead_bytes, kWalkAheadBytes);
   Status status = context->cache->Map(view.segment.get(), &mapping_);
   if (!status.ok()) {
     return status;
@@ -38,7 +33,7 @@ Status SegmentWalk::Touch(uint64_t bytes) {
   }
   const uint64_t from =
       position_ >= touched_from_ && position_ < touched_upto_ ? touched_upto_ : position_;
-  const uint64_t to = std::min(limit_, std::max(end, from + kTouchBytes));
+  const uint64_t to = std::min(limit_, std::max(end, from + ahead_bytes_));
   if (from == position_) {
     touched_from_ = position_;
   }

@@ -11,12 +11,18 @@
 
 namespace millrace::log {
 
+// Faulted in ahead in one call, so that a walk over headers does not make a system call for each
+// page.
+inline constexpr uint64_t kWalkAheadBytes = 256 * 1024;
+
 // A place in a segment that moves from batch to batch. It trusts headers that nobody has
 // checksummed, which is fine for finding a place; whoever uses what stands there verifies it.
 class SegmentWalk {
  public:
-  // Begins at an index point of the view's segment.
-  base::Status Open(CoreContext* context, const SegmentView& view, const IndexPoint& start);
+  // Begins at an index point of the view's segment. `ahead_bytes` is how much it is about to walk
+  // over, as far as the caller knows.
+  base::Status Open(CoreContext* context, const SegmentView& view, const IndexPoint& start,
+                    uint64_t ahead_bytes = kWalkAheadBytes);
 
   bool at_end() const { return position_ >= limit_; }
 
@@ -55,6 +61,7 @@ class SegmentWalk {
   uint64_t position_ = 0;
   uint64_t sequence_ = 0;
   uint64_t limit_ = 0;
+  uint64_t ahead_bytes_ = 0;
   uint64_t touched_from_ = 0;  // positions
   uint64_t touched_upto_ = 0;
 };

@@ -114,7 +114,7 @@ SegmentWriter::~SegmentWriter() {
   if (open_writers_ != nullptr) {
     open_writers_->fetch_sub(1, std::memory_order_relaxed);
   }
-  file_->file_ops()->Unmap(map_, file_->bytes());
+  Finish();
   // Whatever was promised has been synced through this descriptor, so its close has nothing to
   // report.
   file_->file_ops()->Close(fd_);
@@ -166,7 +166,11 @@ void SegmentWriter::PopulateAhead() {
   // In steps, so that the appender profits from the first while the next is under way.
   constexpr uint64_t kStep = 512 * 1024;
   for (uint64_t at = start; at < to; at += kStep) {
+    const std::lock_guard<std::mutex> lock(map_mutex_);
     const uint64_t bytes = std::min(kStep, to - at);
+    if (map_ == nullptr) {
+      return;
+    }
     if (file_->file_ops()->Populate(map_ + at, bytes, /*for_writing=*/true) != 0) {
       return;  // the appender meets the same error in Prepare, and reports it
     }
@@ -175,6 +179,32 @@ void SegmentWriter::PopulateAhead() {
            !populated_.compare_exchange_weak(populated, at + bytes, std::memory_order_release)) {
     }
   }
+}
+
+void SegmentWriter::Finish() {
+  const std::lock_guard<std::mutex> lock(map_mutex_);
+  if (map_ != nullptr) {
+    file_->file_ops()->Unmap(map_, file_->bytes());
+    map_ = nullptr;
+  }
+}
+
+Status SegmentWriter::SyncWhole() {
+  const int error = file_->file_ops()->SyncData(fd_);
+  if (error != 0) {
+    return OsError("sync", file_->path(), -error);
+  }
+  header_synced_ = true;
+  return SyncEntry();
+}
+
+Status SegmentWriter::SyncEntry() {
+  const int error = entry_synced_ ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
+  if (error != 0) {
+    return OsError("sync", file_->directory(), -error);
+  }
+  entry_synced_ = true;
+  return Status();
 }
 
 Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
@@ -193,15 +223,8 @@ Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
   if (error != 0) {
     return OsError("sync", file_->path(), -error);
   }
-  if (!entry_synced_) {
-    const int entry_error = file_ops->SyncDirectory(file_->directory());
-    if (entry_error != 0) {
-      return OsError("sync", file_->directory(), -entry_error);
-    }
-    entry_synced_ = true;
-  }
   header_synced_ = true;
-  return Status();
+  return SyncEntry();
 }
 
 void SegmentWriter::StartWriteback(uint64_t from_position, uint64_t to_position) {
@@ -210,13 +233,9 @@ void SegmentWriter::StartWriteback(uint64_t from_position, uint64_t to_position)
 }
 
 Status SegmentWriter::SyncSeal(const format::SegmentSeal& seal) {
-  Status status = PopulateTrailer();
-  if (!status.ok()) {
-    return status;
-  }
-  std::memcpy(trailer() + format::kSegmentSealAt, &seal, sizeof seal);
-  const int error =
-      file_->file_ops()->SyncRange(fd_, map_, data_end(), format::kSegmentTrailerBlockBytes);
+  base::FileOps* const file_ops = file_->file_ops();
+  int error = file_ops->PWrite(fd_, &seal, sizeof seal, data_end() + format::kSegmentSealAt);
+  error = error == 0 ? file_ops->SyncData(fd_) : error;
   return error == 0 ? Status() : OsError("sync", file_->path(), -error);
 }
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "native/base/status.h"
 #include "native/format/segment_format.h"
@@ -56,17 +57,26 @@ class SegmentWriter {
   // The helper's: faults in the pages ahead of the tail.
   void PopulateAhead();
 
+  // No batch will follow: unmaps the file. Write-back takes the right to write away from every page
+  // of a writable map, which interrupts all other threads of the process, the appender too; pages
+  // that nobody maps are written back for nothing. Only SyncWhole and SyncSeal may follow.
+  void Finish();
+
+  // After Finish: makes all of the file durable, and its directory entry.
+  base::Status SyncWhole();
+
   // Makes [from, to) durable, and with the first call the header, its copy and the directory entry.
   base::Status Sync(uint64_t from_position, uint64_t to_position);
   void StartWriteback(uint64_t from_position, uint64_t to_position);
 
-  // Writes the seal into the trailer and makes it durable.
+  // After SyncWhole: writes the seal into the trailer and makes it durable.
   base::Status SyncSeal(const format::SegmentSeal& seal);
 
  private:
   SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_t offset, bool fresh);
 
   base::Status PopulateTrailer();
+  base::Status SyncEntry();
 
   uint64_t data_start() const { return format::kSegmentHeaderBlockBytes; }
 
@@ -78,7 +88,8 @@ class SegmentWriter {
 
   const std::shared_ptr<SegmentFile> file_;
   const int fd_;
-  uint8_t* const map_;
+  std::mutex map_mutex_;  // between Finish and the helper
+  uint8_t* map_;          // null after Finish; the appender and the committer know when that is
   const uint64_t base_position_;
 
   uint64_t offset_;                  // of the tail in the file

@@ -18,10 +18,6 @@ namespace {
 
 using ull = unsigned long long;
 
-// Bytes of the page cache that appends with Durability::kOs may run ahead of the disk before
-// write-back is started.
-constexpr uint64_t kWriteBehindBytes = 4 * 1024 * 1024;
-
 // An ordinary batch leaves room for one marker, so that a full segment's tail can be proven too.
 constexpr uint64_t kMarkerBytes = format::kBatchHeaderBytes;
 
@@ -42,7 +38,6 @@ ShardLog::ShardLog(CoreContext* context, uint32_t slot, ShardStart start)
       trimmed_start_(start.trimmed_start),
       first_sequence_(start.first_sequence),
       last_arrival_millis_(start.last_arrival_millis),
-      writeback_upto_(start.end_position),
       epoch_(start.epoch),
       sealed_(start.sealed),
       tail_proven_(start.tail_proven),
@@ -358,11 +353,6 @@ void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result
   if (result->committed) {
     committed_end_ = appended_end_;
     committed_next_sequence_ = next_sequence_;
-    if (appended_end_ - std::max(writeback_upto_, writer_->base_position()) >= kWriteBehindBytes) {
-      const uint64_t from = std::max(writeback_upto_, writer_->base_position());
-      writeback_upto_ = appended_end_;
-      context_->chores->RequestWriteback(writer_, from, appended_end_);
-    }
   } else {
     disk_end_ = appended_end_;
     if (!commit_requested_.exchange(true)) {
@@ -407,7 +397,7 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
   for (const FullSegment& full : plan->full) {
     const uint64_t from = std::max(synced_end_, full.segment->base_position);
     if (from < full.segment->end_position) {
-      plan->ranges.push_back({full.writer, from, full.segment->end_position});
+      plan->ranges.push_back({full.writer, from, full.segment->end_position, /*whole=*/true});
     }
   }
   if (writer_ == nullptr && plan->full.empty()) {
@@ -422,7 +412,7 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     // A full segment may only be sealed once the header of the next is durable, even if that is
     // still empty: a seal without a successor tells recovery that a segment was lost.
     if (from < appended_end_ || !plan->full.empty()) {
-      plan->ranges.push_back({writer_, from, appended_end_});
+      plan->ranges.push_back({writer_, from, appended_end_, /*whole=*/false});
     }
   }
   return true;
@@ -460,7 +450,6 @@ void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
     return;
   }
   synced_end_ = plan.end;
-  writeback_upto_ = std::max(writeback_upto_, synced_end_);
   // Behind the synced end only appends that need no sync may be visible, and only while none that
   // does stands between.
   if (std::max(disk_end_, marker_end_) <= plan.end) {

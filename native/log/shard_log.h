@@ -60,6 +60,7 @@ struct CommitPlan {
     std::shared_ptr<SegmentWriter> writer;
     uint64_t from;
     uint64_t to;
+    bool whole;  // of a segment that takes no more batches
   };
 
   std::vector<Range> ranges;  // in order
@@ -205,7 +206,6 @@ class ShardLog {
   uint64_t marker_end_ =
       0;  // end of the last marker: nobody waits for it, and it is not shown before it is synced
   uint64_t last_arrival_millis_;
-  uint64_t writeback_upto_;
   uint32_t epoch_;
   bool sealed_;
   bool failed_ = false;

@@ -86,10 +86,11 @@ Status ShardReader::StartPoint(const SegmentView& view,
 // Opens a walk at a position that a caller gives. It must be the start of a batch: a record may
 // hold the copy of one, so what stands there proves nothing. The walk that checks it starts at an
 // index point; where that meets anything odd, a scan of the segment decides.
-Status ShardReader::OpenAt(const SegmentView& view, uint64_t position, SegmentWalk* walk) {
+Status ShardReader::OpenAt(const SegmentView& view, uint64_t position, uint64_t ahead_bytes,
+                           SegmentWalk* walk) {
   IndexPoint start;
   Status status = StartPoint(view, &SegmentIndex::FindPosition, position, &start);
-  status = status.ok() ? walk->Open(context_, view, start) : status;
+  status = status.ok() ? walk->Open(context_, view, start, ahead_bytes) : status;
   bool good = true;
   BatchHeader header;
   while (status.ok() && good && walk->position() < position) {
@@ -142,7 +143,7 @@ Status ShardReader::Read(uint64_t position, uint32_t bytes_max, ReadResult* resu
                                                                          : Status();
   }
   SegmentWalk walk;
-  status = OpenAt(view, position, &walk);
+  status = OpenAt(view, position, kIndexIntervalBytes + bytes_max, &walk);
   if (!status.ok()) {
     return status;
   }

@@ -30,7 +30,8 @@ class ShardReader {
  private:
   base::Status StartPoint(const SegmentView& view, IndexPoint (SegmentIndex::*find)(uint64_t) const,
                           uint64_t wanted, IndexPoint* point);
-  base::Status OpenAt(const SegmentView& view, uint64_t position, SegmentWalk* walk);
+  base::Status OpenAt(const SegmentView& view, uint64_t position, uint64_t ahead_bytes,
+                      SegmentWalk* walk);
   base::Status OpenThoroughly(const SegmentView& view, uint64_t position, SegmentWalk* walk);
   base::Status FindBatch(uint64_t sequence, uint64_t* position, uint64_t* first_sequence);
   base::Status WalkToSequence(const SegmentView& view, uint64_t sequence, SegmentWalk* walk,

@@ -81,8 +81,9 @@ class OpenFile {
   const int fd_;
 };
 
-// Both blocks, with this segment's header in each: one of the two may still show the header of the file's earlier life,
-// or none, and a segment whose last batches have been cut has nothing else to tell whose it is.
+// Both blocks, with this segment's header in each: one of the two may still show the header of the
+// file's earlier life, or none, and a segment whose last batches have been cut has nothing else to
+// tell whose it is.
 Status RewriteHeaders(CoreContext* context, const Segment& segment, OpenFile* file) {
   format::SegmentHeader header{};
   header.directory_id = context->directory.id();

@@ -86,7 +86,13 @@ Status VerifyDirectory(const std::string& path, base::FileOps* file_ops, ScrubRe
   status = status.ok() ? FindSegments(file_ops, directory, manifest, &shards, &free) : status;
   report->free_segments = free.size();
   for (const FoundShard& shard : shards) {
-    status = status.ok() ? VerifyShard(shard, manifest.shards.at(shard.shard), report) : status;
+    const ManifestShard& state = manifest.shards.at(shard.shard);
+    status = status.ok() ? VerifyShard(shard, state, report) : status;
+    // What has been trimmed may be half overwritten by the next life of its file.
+    std::erase_if(report->damaged, [&shard, &state](const DamageReport& damage) {
+      return damage.shard == shard.shard && damage.range.start < damage.range.end &&
+             damage.range.end <= state.trimmed_start;
+    });
   }
   if (status.ok() && manifest.damaged) {
     report->damaged.push_back(

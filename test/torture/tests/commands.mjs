@@ -18,6 +18,15 @@ function program(name, { preset = null, wrap = [], more = [] } = {}) {
   }
 }
 
+// A program on the simulated disk: it needs no folder.
+function simulated(name) {
+  const target = `${name}_main`
+  return {
+    programs: [target],
+    command: [`{program:${target}}`, '--count', '{count}', '--seed', '{seed}'],
+  }
+}
+
 // The thread sanitizer of gcc 12 does not survive much address randomization.
 function withoutRandomization() {
   const { status } = spawnSync('setarch', ['-R', 'true'], { stdio: 'ignore' })
@@ -70,8 +79,15 @@ const TABLE = [
     id: 'T-E2',
     title: 'every I/O call fails, once and for ever',
     unit: 'faults',
-    counts: { ci: 20_000, full: 1_000_000 },
-    ...program('call_fault'),
+    counts: { ci: 20_000, full: 200_000 },
+    ...simulated('call_fault'),
+  },
+  {
+    id: 'T-E3s',
+    title: 'disk full, simulated disk',
+    unit: 'rounds',
+    counts: { ci: 500, full: 10_000 },
+    ...simulated('disk_full'),
   },
   {
     id: 'T-E5',

@@ -1,0 +1,53 @@
+// The deliberate bugs. `number` is that of RELIABILITY.md 5.5, and from 23 on the table's own; the
+// bugs of the broker (11 to 13, 17 to 20, 22) come with it. `command` must pass on the code as it
+// is, and on the mutant end with an error and say something that matches `says`: a mutant that dies
+// of something else has not been caught by the test that is there for it.
+
+// The commands. The first word is a target of CMakeLists.txt, or `node`.
+const powerCut = ['power_cut_main', '--count', '4000', '--seed', '1']
+const callFault = ['call_fault_main', '--count', '3000', '--seed', '1']
+const bitRot = ['bit_rot_main', '--count', '6000', '--seed', '1']
+const crashWriter = ['crash_writer_main', '--count', '40', '--seed', '1', '--dir', '{dir}/log']
+const heldView = ['node', '--expose-gc', 'test/seam/children/held-view.mjs', '{dir}/log']
+
+function gtest(filter) {
+  return ['millrace_tests', '--gtest_brief=1', `--gtest_filter=${filter}`]
+}
+
+const lost = /LOST|PHANTOM|called damaged/
+
+function mutant(patch, command, says) {
+  const target = command[0] === 'node' ? 'millrace' : command[0]
+  return { number: Number.parseInt(patch, 10), patch, target, command, says }
+}
+
+export const mutants = [
+  mutant('01-ack-before-sync.patch', powerCut, lost),
+  mutant('02-no-directory-sync.patch', powerCut, lost),
+  mutant('03-retry-failed-sync.patch', callFault, lost),
+  mutant('04-unproven-tail.patch', powerCut, lost),
+  mutant('05-crc-without-header.patch', bitRot, /replay: bit_rot_main/),
+  mutant('06-cut-corruption.patch', bitRot, /replay: bit_rot_main/),
+  mutant('07-all-zero-header.patch', gtest('*Recovery*'), /FAILED/),
+  mutant('08-reused-number.patch', crashWriter, /violation:/),
+  mutant('09-visible-before-durable.patch', powerCut, lost),
+  mutant('10-forgotten-producers.patch', powerCut, /repeat/),
+  mutant('14-truncate-mapped-file.patch', gtest('MappedFiles*'), /was cut/),
+  mutant('15-unmap-without-detach.patch', heldView, /killed by SIG(?:SEGV|BUS)/),
+  mutant('16-no-lock-file.patch', gtest('CoreTest.OneOwner*'), /kLogLocked/),
+  mutant('21-position-of-32-bits.patch', gtest('Bounds/LargePositions*'), /FAILED/),
+  mutant('23-seal-before-sync.patch', powerCut, lost),
+  mutant('24-header-copy-unsynced.patch', powerCut, lost),
+  mutant('25-marker-proves-nothing.patch', bitRot, /replay: bit_rot_main/),
+  mutant('26-read-without-checksum.patch', bitRot, /replay: bit_rot_main/),
+  mutant('27-free-before-manifest.patch', powerCut, lost),
+  mutant('28-manifest-unsynced.patch', powerCut, lost),
+  mutant('29-stale-verified-end.patch', powerCut, lost),
+  mutant('30-recycle-while-mapped.patch', gtest('MappedFiles*'), /changed under its reader/),
+  mutant('31-acks-after-failed-sync.patch', callFault, lost),
+  mutant(
+    '32-synced-upto-of-32-bits.patch',
+    gtest('Bounds/LargePositions*'),
+    /does not become less/,
+  ),
+]

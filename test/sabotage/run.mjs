@@ -1,0 +1,165 @@
+#!/usr/bin/env node
+// Sabotage: the tests must fail when the code is wrong. Applies each patch of this folder to a copy
+// of the checkout, builds it, and demands that the test which is there for that bug fails, and says
+// why.
+//
+//   node test/sabotage/run.mjs                   all mutants
+//   node test/sabotage/run.mjs --only 1,9        these
+//   node test/sabotage/run.mjs --count 8 --seed 3   eight, another eight for another seed
+//   node test/sabotage/run.mjs --list
+//
+// Its last line is "N passed, M failed": passed = the mutant was killed.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { describeEnd, killChildren, run } from '../torture/lib/processes.mjs'
+import { mutants } from './mutants.mjs'
+import { Scratch } from './scratch.mjs'
+
+const HERE = fileURLToPath(new URL('./', import.meta.url))
+const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
+const TEST_SECONDS_MAX = 300
+const EXIT_INTERRUPTED = 130
+
+function say(line) {
+  process.stdout.write(`${line}\n`)
+}
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      list: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      count: { type: 'string' },
+      seed: { type: 'string', default: '0' },
+      scratch: { type: 'string', default: join(CHECKOUT, 'build-sabotage') },
+    },
+  })
+  return values
+}
+
+function headerOf(mutant) {
+  const text = readFileSync(join(HERE, mutant.patch), 'utf8')
+  return /^# Breaks: (.*)$/m.exec(text)?.[1] ?? ''
+}
+
+// The mutants that the command line asks for.
+function select({ only, count, seed }) {
+  if (only !== undefined) {
+    const numbers = new Set(only.split(',').map(Number))
+    const chosen = mutants.filter((mutant) => numbers.delete(mutant.number))
+    if (numbers.size > 0) throw new Error(`there is no mutant ${[...numbers].join(', ')}`)
+    return chosen
+  }
+  const wanted = Math.min(Number(count ?? mutants.length), mutants.length)
+  const first = (Number(seed) * wanted) % mutants.length
+  return Array.from({ length: wanted }, (_, at) => mutants[(first + at) % mutants.length])
+}
+
+// A patch without a row, or a row without a patch, is a mutant that nobody kills.
+function checkTable() {
+  const patches = readdirSync(HERE).filter((name) => name.endsWith('.patch'))
+  const rows = new Set(mutants.map((mutant) => mutant.patch))
+  const numbers = new Set(mutants.map((mutant) => mutant.number))
+  const stray = patches.filter((name) => !rows.delete(name))
+  if (stray.length > 0 || rows.size > 0 || numbers.size < mutants.length) {
+    throw new Error(`mutants.mjs and the patches differ: ${[...stray, ...rows].join(', ')}`)
+  }
+}
+
+// Runs the command of a mutant in the copy; answers how it ended, and all that it said.
+async function runCommand(scratch, command) {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-sabotage-'))
+  const [program, ...rest] = command.map((part) => part.replace('{dir}', directory))
+  const path = program === 'node' ? process.execPath : join(scratch.build, program)
+  try {
+    const result = await run(path, rest, {
+      cwd: scratch.tree,
+      timeoutSeconds: TEST_SECONDS_MAX,
+      env: {
+        ...process.env,
+        MILLRACE_ADDON: join(scratch.build, 'millrace.node'),
+        MILLRACE_DIST: `file://${scratch.dist}/`,
+      },
+    })
+    const end = describeEnd(result)
+    return { good: result.code === 0, end, said: `${result.stdout}\n${result.stderr}\n${end}` }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+// Each command passes on the code as it is, or its failure on a mutant would prove nothing.
+async function checkUnpatched(scratch, chosen) {
+  const commands = new Map(chosen.map((mutant) => [mutant.command.join(' '), mutant.command]))
+  for (const [text, command] of commands) {
+    const { good, end } = await runCommand(scratch, command)
+    if (!good) throw new Error(`without any patch the test fails: ${text}: ${end}`)
+  }
+}
+
+// Null when the mutant is killed, else what went wrong.
+async function attempt(scratch, mutant) {
+  await scratch.patch(join(HERE, mutant.patch))
+  await scratch.compile([mutant.target])
+  const { good, end, said } = await runCommand(scratch, mutant.command)
+  if (good) return `it survives: ${mutant.command.join(' ')}`
+  return mutant.says.test(said) ? null : `it is killed, but not for ${mutant.says}: ${end}`
+}
+
+async function kill(scratch, mutant) {
+  const startedAt = performance.now()
+  let wrong
+  try {
+    wrong = await attempt(scratch, mutant)
+  } catch (error) {
+    wrong = error.message
+  } finally {
+    scratch.restore()
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  say(`${wrong === null ? 'killed  ' : 'SURVIVED'} ${mutant.patch}, ${seconds} s`)
+  if (wrong !== null) process.stderr.write(`violation: ${mutant.patch}: ${wrong}\n`)
+  return wrong === null
+}
+
+async function sabotage(chosen, home) {
+  mkdirSync(home, { recursive: true })
+  const scratch = new Scratch(CHECKOUT, home)
+  scratch.synchronize()
+  const targets = [...new Set(chosen.map((mutant) => mutant.target))]
+  const startedAt = performance.now()
+  await scratch.compile(targets)
+  if (targets.includes('millrace')) await scratch.compilePackage()
+  await checkUnpatched(scratch, chosen)
+  say(`unpatched: built and tested in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  let killed = 0
+  for (const [at, mutant] of chosen.entries()) {
+    killed += (await kill(scratch, mutant)) ? 1 : 0
+    say(`progress ${at + 1}`)
+  }
+  say(`result ${JSON.stringify({ trials: chosen.length, killed })}`)
+  say(`${killed} passed, ${chosen.length - killed} failed`)
+  return killed === chosen.length ? 0 : 1
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    killChildren()
+    process.exit(EXIT_INTERRUPTED)
+  })
+}
+
+const chosenOptions = options()
+checkTable()
+const chosen = select(chosenOptions)
+if (chosenOptions.list) {
+  for (const mutant of chosen) {
+    say(`${String(mutant.number).padStart(2)}  ${headerOf(mutant)}`)
+    say(`    ${mutant.command.join(' ')}`)
+  }
+} else {
+  process.exitCode = await sabotage(chosen, chosenOptions.scratch)
+}
