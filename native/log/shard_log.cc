@@ -437,10 +437,10 @@ void ShardLog::AlignLocked() {
       !writer_->Prepare(padding, &wants_populate).ok()) {
     return;  // the segment ends here: what follows begins in a page of another file
   }
+  // Padding is nothing that needs a proof, or an idle shard would never come to rest.
   const bool proven = tail_proven_;
   AppendMarkerLocked(static_cast<uint32_t>(padding - kMarkerBytes));
-  tail_proven_ =
-      proven;  // padding is nothing that needs a proof, or an idle shard would never come to rest
+  tail_proven_ = proven;
 }
 
 void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {

@@ -1,6 +1,7 @@
 #include "native/log/tail_repair.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -133,6 +134,10 @@ Status CopyAside(CoreContext* context, const Segment& segment, uint64_t from, ui
       context->directory.aside_path() + Format("/%016llx-%016llx.torn",
                                                static_cast<unsigned long long>(segment.file->id()),
                                                static_cast<unsigned long long>(from));
+  const int made = file_ops->MakeDirectory(context->directory.aside_path());
+  if (made != 0 && made != -EEXIST) {
+    return OsError("creation", context->directory.aside_path(), -made);
+  }
   static_cast<void>(file_ops->Unlink(path));  // of a recovery that was itself interrupted
   const int fd = file_ops->Open(path, base::OpenMode::kCreateNew);
   if (fd < 0) {

@@ -24,7 +24,7 @@ function mutant(patch, command, says) {
 export const mutants = [
   mutant('01-ack-before-sync.patch', powerCut, lost),
   mutant('02-no-directory-sync.patch', powerCut, lost),
-  mutant('03-retry-failed-sync.patch', callFault, lost),
+  mutant('03-retry-failed-sync.patch', callFault, /its sync failed|LOST/),
   mutant('04-unproven-tail.patch', powerCut, lost),
   mutant('05-crc-without-header.patch', bitRot, /replay: bit_rot_main/),
   mutant('06-cut-corruption.patch', bitRot, /replay: bit_rot_main/),
@@ -33,7 +33,11 @@ export const mutants = [
   mutant('09-visible-before-durable.patch', powerCut, lost),
   mutant('10-forgotten-producers.patch', powerCut, /repeat/),
   mutant('14-truncate-mapped-file.patch', gtest('MappedFiles*'), /was cut/),
-  mutant('15-unmap-without-detach.patch', heldView, /killed by SIG(?:SEGV|BUS)/),
+  mutant(
+    '15-unmap-without-detach.patch',
+    heldView,
+    /killed by SIG(?:SEGV|BUS)|changed under its holder/,
+  ),
   mutant('16-no-lock-file.patch', gtest('CoreTest.OneOwner*'), /kLogLocked/),
   mutant('21-position-of-32-bits.patch', gtest('Bounds/LargePositions*'), /FAILED/),
   mutant('23-seal-before-sync.patch', powerCut, lost),

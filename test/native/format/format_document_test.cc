@@ -1,0 +1,163 @@
+// FORMAT.md against the headers that hold the layout: neither may change without the other.
+#include <cstddef>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "native/base/bytes.h"
+#include "native/format/batch_format.h"
+#include "native/format/manifest_format.h"
+#include "native/format/segment_format.h"
+#include "native/log/batch_view.h"
+
+#ifndef MILLRACE_SOURCE_DIR
+#define MILLRACE_SOURCE_DIR "."
+#endif
+
+namespace millrace {
+namespace {
+
+using Rows = std::map<std::string, size_t>;  // field -> place
+
+std::vector<std::string> Lines() {
+  std::ifstream file(std::string(MILLRACE_SOURCE_DIR) + "/native/FORMAT.md");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+std::vector<std::string> Cells(const std::string& line) {
+  std::vector<std::string> cells;
+  std::stringstream stream(line);
+  for (std::string cell; std::getline(stream, cell, '|');) {
+    const size_t first = cell.find_first_not_of(' ');
+    const size_t last = cell.find_last_not_of(' ');
+    cells.push_back(first == std::string::npos ? "" : cell.substr(first, last - first + 1));
+  }
+  return cells;
+}
+
+// The table that follows the first line beginning with `heading`: the names in column
+// `name_column`, the places in the first.
+Rows TableAfter(const std::string& heading, size_t name_column) {
+  Rows rows;
+  bool seen = false;
+  for (const std::string& line : Lines()) {
+    seen = seen || line.rfind(heading, 0) == 0;
+    const std::vector<std::string> cells = Cells(line);
+    const bool is_row = cells.size() > name_column && !cells[1].empty() &&
+                        cells[1].find_first_not_of("0123456789") == std::string::npos;
+    if (seen && is_row) {
+      rows[cells[name_column]] = std::stoul(cells[1]);
+    } else if (seen && !rows.empty()) {
+      break;
+    }
+  }
+  return rows;
+}
+
+TEST(FormatDocumentTest, BatchTable) {
+  const Rows wanted = {
+      {"marker", format::kBatchMarkerAt},
+      {"crc32c", format::kBatchCrcAt},
+      {"shard", format::kBatchShardAt},
+      {"first sequence", format::kBatchFirstSequenceAt},
+      {"count", format::kBatchCountAt},
+      {"arrival", format::kBatchArrivalAt},
+      {"epoch", format::kBatchEpochAt},
+      {"producer id", format::kBatchProducerIdAt},
+      {"producer sequence", format::kBatchProducerSequenceAt},
+      {"synced upto", format::kBatchSyncedUptoAt},
+      {"flags", format::kBatchFlagsAt},
+      {"records length", format::kBatchRecordsLengthAt},
+      {"records", format::kBatchHeaderBytes},
+  };
+  EXPECT_EQ(TableAfter("## The batch", 3), wanted);
+}
+
+#define MILLRACE_FIELD(structure, field) \
+  { #field, offsetof(structure, field) }
+
+TEST(FormatDocumentTest, SegmentHeaderTable) {
+  using format::SegmentHeader;
+  const Rows wanted = {
+      MILLRACE_FIELD(SegmentHeader, magic),         MILLRACE_FIELD(SegmentHeader, version),
+      MILLRACE_FIELD(SegmentHeader, reserved),      MILLRACE_FIELD(SegmentHeader, directory_id),
+      MILLRACE_FIELD(SegmentHeader, shard),         MILLRACE_FIELD(SegmentHeader, ordinal),
+      MILLRACE_FIELD(SegmentHeader, base_position), MILLRACE_FIELD(SegmentHeader, first_sequence),
+      MILLRACE_FIELD(SegmentHeader, file_bytes),    MILLRACE_FIELD(SegmentHeader, created_millis),
+      MILLRACE_FIELD(SegmentHeader, reserved2),     MILLRACE_FIELD(SegmentHeader, crc32c),
+  };
+  EXPECT_EQ(TableAfter("**Header**, 80 bytes", 2), wanted);
+}
+
+TEST(FormatDocumentTest, SealTable) {
+  using format::SegmentSeal;
+  const Rows wanted = {
+      MILLRACE_FIELD(SegmentSeal, magic),
+      MILLRACE_FIELD(SegmentSeal, shard),
+      MILLRACE_FIELD(SegmentSeal, base_position),
+      MILLRACE_FIELD(SegmentSeal, end_position),
+      MILLRACE_FIELD(SegmentSeal, first_sequence),
+      MILLRACE_FIELD(SegmentSeal, next_sequence),
+      MILLRACE_FIELD(SegmentSeal, batch_count),
+      MILLRACE_FIELD(SegmentSeal, first_arrival_millis),
+      MILLRACE_FIELD(SegmentSeal, last_arrival_millis),
+      MILLRACE_FIELD(SegmentSeal, chain_hash),
+      MILLRACE_FIELD(SegmentSeal, epoch),
+      MILLRACE_FIELD(SegmentSeal, flags),
+      MILLRACE_FIELD(SegmentSeal, reserved),
+      MILLRACE_FIELD(SegmentSeal, crc32c),
+  };
+  EXPECT_EQ(TableAfter("**Seal**, 96 bytes", 2), wanted);
+}
+
+TEST(FormatDocumentTest, ManifestTable) {
+  using format::ManifestRecord;
+  const Rows wanted = {
+      MILLRACE_FIELD(ManifestRecord, magic),  MILLRACE_FIELD(ManifestRecord, crc32c),
+      MILLRACE_FIELD(ManifestRecord, type),   MILLRACE_FIELD(ManifestRecord, reserved),
+      MILLRACE_FIELD(ManifestRecord, number), MILLRACE_FIELD(ManifestRecord, shard),
+      MILLRACE_FIELD(ManifestRecord, a),      MILLRACE_FIELD(ManifestRecord, b),
+      MILLRACE_FIELD(ManifestRecord, c),      MILLRACE_FIELD(ManifestRecord, d),
+  };
+  EXPECT_EQ(TableAfter("## The manifest", 2), wanted);
+}
+
+TEST(FormatDocumentTest, WorkedExampleIsAWholeBatch) {
+  std::vector<uint8_t> batch;
+  bool inside = false;
+  for (const std::string& line : Lines()) {
+    if (line == "```hex") {
+      inside = true;
+    } else if (line == "```" && inside) {
+      break;
+    } else if (inside) {
+      std::stringstream stream(line);
+      for (std::string byte; stream >> byte;) {
+        batch.push_back(static_cast<uint8_t>(std::stoul(byte, nullptr, 16)));
+      }
+    }
+  }
+  log::BatchHeader header;
+  ASSERT_EQ(log::CheckBatch(batch.data(), batch.size(), &header), log::BatchCheck::kWhole);
+  EXPECT_EQ(header.bytes(), batch.size());
+  EXPECT_EQ(header.crc32c, 0x3599d6c9u);
+  EXPECT_EQ(header.shard, 7u);
+  EXPECT_EQ(header.first_sequence, 42u);
+  EXPECT_EQ(header.count, 2u);
+  EXPECT_EQ(header.arrival_millis, 1700000000000u);
+  EXPECT_EQ(header.epoch, 1u);
+  EXPECT_EQ(header.producer_id, 0u);
+  EXPECT_EQ(header.synced_upto, 4096u);
+  EXPECT_EQ(header.flags, format::kCodecNone);
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,283 @@
+// Faults that the torture programs on the simulated disk once found in the log, each reduced to the
+// few steps that show it.
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "native/log/core.h"
+#include "test/support/seeded_random.h"
+#include "test/support/sim_file_ops.h"
+
+namespace millrace {
+namespace {
+
+using base::Code;
+using log::Core;
+using log::Durability;
+using support::CutMode;
+using support::SimCall;
+using support::SimCallKind;
+using support::SimFault;
+using support::SimFileOps;
+
+constexpr const char* kPath = "/sim/data";
+constexpr uint64_t kSegmentBytes = 16 * 1024;
+constexpr int kCuts = 200;
+
+// Time stands still: segments keep their size.
+class StillClock final : public base::Clock {
+ public:
+  uint64_t WallMillis() override { return 1'700'000'000'000; }
+
+  uint64_t SteadyMillis() override { return 1; }
+};
+
+log::CoreOptions SmallOptions() {
+  log::CoreOptions options;
+  options.inline_mode = true;
+  options.segment_bytes_min = options.segment_bytes_max = kSegmentBytes;
+  options.spare_segments = 1;
+  options.disk_low_water_bytes = 1;
+  return options;
+}
+
+// A process with the log of a simulated machine open.
+class Process {
+ public:
+  explicit Process(std::unique_ptr<SimFileOps> files, log::CoreOptions options = SmallOptions())
+      : files_(std::move(files)) {
+    options.file_ops = files_.get();
+    options.clock = &clock_;
+    status_ = Core::Open(kPath, options, &core_);
+  }
+
+  ~Process() {
+    files_->SetBeforeCall(nullptr);
+    files_->Kill();
+  }
+
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  const base::Status& status() const { return status_; }
+
+  Core* core() { return core_.get(); }
+
+  SimFileOps* files() { return files_.get(); }
+
+  uint32_t Create() {
+    std::vector<uint64_t> shards;
+    EXPECT_TRUE(core_->CreateShards({1}, &shards).ok());
+    uint32_t slot = UINT32_MAX;
+    EXPECT_TRUE(core_->FindShard(shards.at(0), &slot).ok());
+    return slot;
+  }
+
+  base::Status Append(uint32_t slot, Durability durability, uint64_t producer_id = 0,
+                      uint32_t producer_sequence = 0) {
+    static const std::vector<uint8_t> records(1000, 'r');
+    const log::Piece piece{records.data(), static_cast<uint32_t>(records.size())};
+    log::AppendRequest request;
+    request.pieces = &piece;
+    request.piece_count = 1;
+    request.records_bytes = piece.bytes;
+    request.count = 1;
+    request.producer_id = producer_id;
+    request.producer_sequence = producer_sequence;
+    request.durability = durability;
+    log::AppendResult result{};
+    base::Status status = core_->Append(slot, request, &result);
+    files_->Observe();
+    return status;
+  }
+
+  log::ShardStats Stats(uint32_t slot) const {
+    log::ShardStats stats{};
+    EXPECT_TRUE(core_->GetShardStats(slot, &stats).ok());
+    return stats;
+  }
+
+  // Calls `at` before each system call that `run` makes.
+  void AtEachCall(const std::function<void(const SimCall&)>& at, const std::function<void()>& run) {
+    files_->SetBeforeCall(at);
+    run();
+    files_->SetBeforeCall(nullptr);
+  }
+
+ private:
+  StillClock clock_;
+  std::unique_ptr<SimFileOps> files_;
+  base::Status status_;
+  std::shared_ptr<Core> core_;
+};
+
+class CoreFaultsTest : public ::testing::Test {
+ protected:
+  CoreFaultsTest() : random_(seeds_.Any()) {}
+
+  static std::unique_ptr<SimFileOps> NewMachine() { return std::make_unique<SimFileOps>("/sim"); }
+
+  // Opens the machine and looks for damage where none can be.
+  static void ExpectNoDamage(std::unique_ptr<SimFileOps> files) {
+    log::ScrubReport report;
+    ASSERT_TRUE(log::VerifyDirectory(kPath, files.get(), &report).ok());
+    for (const log::DamageReport& damage : report.damaged) {
+      EXPECT_EQ(damage.shard, 0u) << damage.reason;
+    }
+    Process process(std::move(files));
+    ASSERT_TRUE(process.status().ok()) << process.status().message();
+    EXPECT_EQ(process.core()->GetStats().damaged_range_count, 0u);
+  }
+
+  support::SeededRandom seeds_;
+  support::Random random_;
+};
+
+TEST_F(CoreFaultsTest, KeepsADirectoryWhoseCreatorDiedBeforeItsEntriesWereSynced) {
+  std::vector<std::unique_ptr<SimFileOps>> images;
+  auto files = NewMachine();
+  SimFileOps* const machine = files.get();
+  machine->SetBeforeCall([&images, machine](const SimCall&) { images.push_back(machine->KillCopy()); });
+  Process creator(std::move(files));
+  machine->SetBeforeCall(nullptr);
+  ASSERT_GT(images.size(), 20u);
+  for (auto& image : images) {
+    Process heir(std::move(image));
+    ASSERT_TRUE(heir.status().ok()) << heir.status().message();
+    ASSERT_TRUE(heir.Append(heir.Create(), Durability::kDisk).ok());
+    Process after(heir.files()->CutPower(&random_, CutMode::kKeepSynced));
+    ASSERT_TRUE(after.status().ok()) << after.status().message();
+    ASSERT_EQ(after.core()->ListShards().size(), 1u);
+    EXPECT_EQ(after.Stats(0).next_sequence, 2u);
+  }
+}
+
+TEST_F(CoreFaultsTest, CutsUnsyncedSegmentsInsteadOfCallingThemLost) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  while (process.Stats(slot).segment_count < 3) {
+    ASSERT_TRUE(process.Append(slot, Durability::kOs).ok());
+  }
+  for (int cut = 0; cut < kCuts; ++cut) {
+    ExpectNoDamage(process.files()->CutPower(&random_));
+  }
+}
+
+TEST_F(CoreFaultsTest, SealsASegmentOnlyBehindTheProvenHeaderOfTheNext) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  while (process.Stats(slot).segment_count < 2) {
+    ASSERT_TRUE(process.Append(slot, Durability::kOs).ok());
+  }
+  for (int cut = 0; cut < kCuts; ++cut) {
+    Process recovered(process.files()->CutPower(&random_));
+    ASSERT_TRUE(recovered.status().ok()) << recovered.status().message();
+    ExpectNoDamage(recovered.files()->CutPower(&random_, CutMode::kKeepSynced));
+    ExpectNoDamage(recovered.files()->CutPower(&random_));
+  }
+}
+
+TEST_F(CoreFaultsTest, TellsTheTwoLivesOfARecycledFileApart) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  const uint32_t other = process.Create();
+  const auto cut = [&](const SimCall& call) {
+    if (call.kind == SimCallKind::kSyncRange) {
+      ExpectNoDamage(process.files()->CutPower(&random_));
+    }
+  };
+  for (int life = 0; life < 8; ++life) {
+    const uint32_t user = life % 2 == 0 ? slot : other;
+    process.AtEachCall(cut, [&] {
+      for (int append = 0; append < 10; ++append) {
+        ASSERT_TRUE(process.Append(user, Durability::kDisk).ok());
+      }
+    });
+    ASSERT_TRUE(process.core()->Trim(user, process.Stats(user).next_sequence).ok());
+    process.core()->RunChores();
+  }
+}
+
+TEST_F(CoreFaultsTest, LetsAProducerGoOnWhoseTrimmedBatchesThePowerTook) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  ASSERT_TRUE(process.Append(slot, Durability::kDisk, 7, 0).ok());
+  ASSERT_TRUE(process.Append(slot, Durability::kOs, 7, 1).ok());
+  ASSERT_TRUE(process.Append(slot, Durability::kOs, 7, 2).ok());
+  ASSERT_TRUE(process.core()->Trim(slot, 4).ok());
+  Process after(process.files()->CutPower(&random_, CutMode::kKeepSynced));
+  ASSERT_TRUE(after.status().ok()) << after.status().message();
+  EXPECT_EQ(after.Stats(0).next_sequence, 4u);
+  EXPECT_TRUE(after.Append(0, Durability::kDisk, 7, 3).ok());
+}
+
+TEST_F(CoreFaultsTest, ReadsAManifestWhoseLastRecordsAreTorn) {
+  Process process(NewMachine());
+  const auto cut = [&](const SimCall& call) {
+    for (int image = 0; call.kind == SimCallKind::kSyncData && image < kCuts; ++image) {
+      Process after(process.files()->CutPower(&random_));
+      ASSERT_TRUE(after.status().ok()) << after.status().message();
+    }
+  };
+  process.AtEachCall(cut, [&] {
+    std::vector<uint64_t> shards;
+    ASSERT_TRUE(process.core()->CreateShards(std::vector<uint64_t>(30, 1), &shards).ok());
+  });
+}
+
+TEST_F(CoreFaultsTest, OutlivesADeathAtAnyCallOfASeal) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  ASSERT_TRUE(process.Append(slot, Durability::kDisk).ok());
+  std::vector<std::unique_ptr<SimFileOps>> images;
+  process.AtEachCall([&](const SimCall&) { images.push_back(process.files()->KillCopy()); },
+                     [&] { ASSERT_TRUE(process.core()->SealShard(1).ok()); });
+  for (auto& image : images) {
+    Process heir(std::move(image));
+    ASSERT_TRUE(heir.status().ok()) << heir.status().message();
+    ASSERT_TRUE(heir.core()->Trim(0, 2).ok());
+    for (int turn = 0; turn < 4; ++turn) {
+      heir.core()->RunChores();
+    }
+    EXPECT_TRUE(heir.core()->Close().ok());
+  }
+}
+
+TEST_F(CoreFaultsTest, LetsAnIdleShardWithAlignedCommitsComeToRest) {
+  log::CoreOptions options = SmallOptions();
+  options.align_commits = true;
+  Process process(NewMachine(), options);
+  const uint32_t slot = process.Create();
+  ASSERT_TRUE(process.Append(slot, Durability::kDisk).ok());
+  for (int turn = 0; turn < 4; ++turn) {
+    process.core()->RunChores();
+  }
+  const uint64_t end = process.Stats(slot).appended_end;
+  for (int turn = 0; turn < 10; ++turn) {
+    process.core()->RunChores();
+  }
+  EXPECT_EQ(process.Stats(slot).appended_end, end);
+}
+
+TEST_F(CoreFaultsTest, BlamesTheDiskAndNotTheDataWhenAFileCannotBeLookedAt) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  ASSERT_TRUE(process.Append(slot, Durability::kDisk).ok());
+  for (int turn = 0; turn < 4; ++turn) {
+    process.core()->RunChores();  // idle: the next append opens the file again
+  }
+  SimFault fault;
+  fault.kind = SimCallKind::kSize;
+  fault.error = EIO;
+  process.files()->AddFault(fault);
+  EXPECT_EQ(process.Append(slot, Durability::kDisk).code(), Code::kLogFailed);
+  EXPECT_TRUE(process.Append(slot, Durability::kDisk).ok());
+}
+
+}  // namespace
+}  // namespace millrace
