@@ -15,6 +15,7 @@ function gtest(filter) {
 }
 
 const lost = /LOST|PHANTOM|called damaged/
+const rot = /after an? (?:un)?clean stop/
 const early = /acknowledged before it was synced|LOST|PHANTOM/
 
 function mutant(patch, command, says) {
@@ -27,8 +28,8 @@ export const mutants = [
   mutant('02-no-directory-sync.patch', powerCut, lost),
   mutant('03-retry-failed-sync.patch', callFault, early),
   mutant('04-unproven-tail.patch', powerCut, lost),
-  mutant('05-crc-without-header.patch', bitRot, /replay: bit_rot_main/),
-  mutant('06-cut-corruption.patch', bitRot, /replay: bit_rot_main/),
+  mutant('05-crc-without-header.patch', bitRot, rot),
+  mutant('06-cut-corruption.patch', bitRot, rot),
   mutant('07-all-zero-header.patch', gtest('*Recovery*'), /FAILED/),
   mutant('08-reused-number.patch', crashWriter, /violation:/),
   mutant('09-visible-before-durable.patch', powerCut, lost),
@@ -43,8 +44,8 @@ export const mutants = [
   mutant('21-position-of-32-bits.patch', gtest('Bounds/LargePositions*'), /FAILED/),
   mutant('23-seal-before-sync.patch', powerCut, lost),
   mutant('24-header-copy-unsynced.patch', gtest('DurableOrder*'), /LOST/),
-  mutant('25-marker-proves-nothing.patch', bitRot, /replay: bit_rot_main/),
-  mutant('26-read-without-checksum.patch', bitRot, /replay: bit_rot_main/),
+  mutant('25-marker-proves-nothing.patch', bitRot, rot),
+  mutant('26-read-without-checksum.patch', bitRot, rot),
   mutant('27-free-before-manifest.patch', gtest('DurableOrder*'), /LOST/),
   mutant('28-manifest-unsynced.patch', powerCut, lost),
   mutant('29-stale-verified-end.patch', powerCut, lost),
@@ -55,4 +56,10 @@ export const mutants = [
     gtest('Bounds/LargePositions*'),
     /does not become less/,
   ),
+  mutant('33-batch-of-another-shard.patch', powerCut, lost),
+  mutant('34-batch-of-an-earlier-life.patch', gtest('*Recovery*'), /FAILED/),
+  mutant('35-seal-without-checksum.patch', bitRot, rot),
+  mutant('36-torn-tail-left.patch', powerCut, lost),
+  mutant('37-trimmed-view-attached.patch', heldView, /can still be read/),
+  mutant('38-manifest-written-once.patch', bitRot, rot),
 ]

@@ -21,6 +21,7 @@ import { Scratch } from './scratch.mjs'
 const HERE = fileURLToPath(new URL('./', import.meta.url))
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
 const TEST_SECONDS_MAX = 300
+const LINE_CHARACTERS_MAX = 160
 const EXIT_INTERRUPTED = 130
 
 function say(line) {
@@ -100,29 +101,31 @@ async function checkUnpatched(scratch, chosen) {
   }
 }
 
-// Null when the mutant is killed, else what went wrong.
+// Answers the line in which the test says what it found; throws when the mutant is not killed.
 async function attempt(scratch, mutant) {
   await scratch.patch(join(HERE, mutant.patch))
   await scratch.compile([mutant.target])
   const { good, end, said } = await runCommand(scratch, mutant.command)
-  if (good) return `it survives: ${mutant.command.join(' ')}`
-  return mutant.says.test(said) ? null : `it is killed, but not for ${mutant.says}: ${end}`
+  if (good) throw new Error(`it survives: ${mutant.command.join(' ')}`)
+  const line = said.split('\n').find((text) => mutant.says.test(text))
+  if (line === undefined) throw new Error(`it is killed, but not for ${mutant.says}: ${end}`)
+  return line.trim().slice(0, LINE_CHARACTERS_MAX)
 }
 
 async function kill(scratch, mutant) {
   const startedAt = performance.now()
-  let wrong
+  const seconds = () => ((performance.now() - startedAt) / 1000).toFixed(1)
   try {
-    wrong = await attempt(scratch, mutant)
+    const line = await attempt(scratch, mutant)
+    say(`killed   ${mutant.patch}, ${seconds()} s: ${line}`)
+    return true
   } catch (error) {
-    wrong = error.message
+    say(`SURVIVED ${mutant.patch}, ${seconds()} s`)
+    process.stderr.write(`violation: ${mutant.patch}: ${error.message}\n`)
+    return false
   } finally {
     scratch.restore()
   }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  say(`${wrong === null ? 'killed  ' : 'SURVIVED'} ${mutant.patch}, ${seconds} s`)
-  if (wrong !== null) process.stderr.write(`violation: ${mutant.patch}: ${wrong}\n`)
-  return wrong === null
 }
 
 async function sabotage(chosen, home) {

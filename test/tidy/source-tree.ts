@@ -24,7 +24,7 @@ function walk(folder: string): string[] {
     .sort()
 }
 
-const binary = new Set(['.bin', '.seg', '.idx', '.gz', '.png'])
+const binary = new Set(['.bin', '.patch', '.seg', '.idx', '.gz', '.png'])
 const names = readdirSync(root, { withFileTypes: true })
 
 /** Every file of the project, by its path. */

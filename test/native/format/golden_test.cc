@@ -1,4 +1,4 @@
-// Directories that released versions wrote stay readable: test/format/golden-N holds one that was
+// Directories that released versions wrote stay readable: test/format/golden/ holds one that was
 // closed and one whose process was killed, both of format N. A new format adds its own pair;
 // MILLRACE_WRITE_GOLDEN=1 writes those of the present one.
 #include <cstdlib>
@@ -81,7 +81,7 @@ void Check(const std::string& golden) {
 }
 
 std::string GoldenPath(const char* name) {
-  return std::string(MILLRACE_SOURCE_DIR) + "/test/format/golden-1/" + name;
+  return std::string(MILLRACE_SOURCE_DIR) + "/test/format/golden/format-1/" + name;
 }
 
 TEST(GoldenTest, AClosedDirectoryOfFormat1IsReadable) {

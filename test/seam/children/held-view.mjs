@@ -77,12 +77,15 @@ await log.trim(shard, sequenceOf(middle))
 await collect()
 await fill()
 const gone = views.filter(({ bytes }) => bytes.length === 0).length
+if (gone !== middle)
+  throw new Error(`of ${middle} trimmed views ${middle - gone} can still be read`)
 const left = demandWhole(views.slice(middle))
 
 const copy = await log.read(shard, { sequenceNumber: sequenceOf(middle) }, 1)
 await log.close()
 await collect()
 const closed = views.filter(({ bytes }) => bytes.length === 0).length
+if (closed !== BATCHES) throw new Error('after close, views can still be read')
 const copied = isWhole({ bytes: copy.bytes, batch: middle })
 process.stdout.write(
   JSON.stringify({ kept, gone, left, closed, copied, liveMappings: binding.liveMappings() }),

@@ -79,7 +79,7 @@ const TABLE = [
     id: 'T-E2',
     title: 'every I/O call fails, once and for ever',
     unit: 'faults',
-    counts: { ci: 20_000, full: 200_000 },
+    counts: { ci: 10_000, full: 200_000 },
     ...simulated('call_fault'),
   },
   {
