@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { openLog, verify } from '../../src/index.ts'
+import { openLog, SliceCursor, sequenceNumber, verify } from '../../src/index.ts'
 import { makeBatch, makeLog, runChild, temporaryDirectory } from './harness.ts'
 
 async function closedLog(): Promise<string> {
@@ -90,4 +90,12 @@ it('a parent that does not exist, and a file in place of a directory', async () 
   writeFileSync(join(parent, 'file'), '')
   expect(await codeOf(openLog({ dir: join(parent, 'none', 'log') }))).toBe('LOG_FAILED')
   expect(await codeOf(openLog({ dir: join(parent, 'file') }))).toBe('LOG_FAILED')
+})
+
+it('a log that aligns its commits reads as any other, padding aside', async () => {
+  const { log, shard } = await makeLog({ alignCommits: true })
+  for (let batch = 0; batch < 3; batch += 1) await log.append(shard, makeBatch(2, 300))
+  const { bytes } = await log.read(shard, { sequenceNumber: sequenceNumber(1n) }, 1 << 20)
+  const numbers = Array.from(new SliceCursor(bytes), (record) => record.sequenceNumber)
+  expect(numbers).toEqual([1n, 2n, 3n, 4n, 5n, 6n])
 })
