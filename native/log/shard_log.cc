@@ -382,6 +382,11 @@ void ShardLog::PublishLocked() {
 
 bool ShardLog::BeginCommit(CommitPlan* plan) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  // In this round already: the idle check takes shards past the queue, which may hold one twice
+  // then. Two plans could sync a segment in part that the second of them finishes.
+  if (committing_) {
+    return false;
+  }
   commit_requested_.store(false);
   if (failed_ || (synced_end_ == appended_end_ && full_.empty())) {
     return false;
@@ -415,6 +420,7 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
       plan->ranges.push_back({writer_, from, appended_end_, /*whole=*/false});
     }
   }
+  committing_ = true;
   return true;
 }
 
@@ -445,6 +451,7 @@ void ShardLog::AlignLocked() {
 
 void ShardLog::FinishCommit(const CommitPlan& plan, const Status& status) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  committing_ = false;
   if (!status.ok()) {
     PoisonLocked(status);
     return;

@@ -212,6 +212,7 @@ class ShardLog {
   bool tail_proven_;
   bool touched_ = false;                           // since the last idle check
   bool idle_check_ = false;                        // one is asked for
+  bool committing_ = false;                        // in a plan of the round under way
   base::Status refusal_;                           // why appends are refused
   std::deque<std::shared_ptr<Segment>> segments_;  // by position; the last may be active
   std::shared_ptr<SegmentWriter> writer_;          // of the last segment; null when idle or full

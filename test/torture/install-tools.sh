@@ -12,5 +12,5 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install --yes --no-install-recommends \
-  cmake e2fsprogs fuse3 g++ libgtest-dev libnbd-bin make nbdkit nbdkit-plugin-dev strace \
-  util-linux xfsprogs
+  clang-14 cmake e2fsprogs fuse3 g++ libclang-rt-14-dev libgtest-dev libnbd-bin make nbdkit \
+  nbdkit-plugin-dev strace util-linux xfsprogs

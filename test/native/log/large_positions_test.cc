@@ -1,9 +1,9 @@
-// Positions and sequence numbers that 32 bits, or a JavaScript number, cannot hold: a shard whose log begins just below
-// such a bound and crosses it, against a model that knows every batch.
-#include <gtest/gtest.h>
-
+// Positions and sequence numbers that 32 bits, or a JavaScript number, cannot hold: a shard whose
+// log begins just below such a bound and crosses it, against a model that knows every batch.
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "native/log/manifest.h"
 #include "test/support/log_harness.h"
@@ -15,7 +15,8 @@ namespace {
 using base::Code;
 using support::LogHarness;
 
-constexpr uint64_t kBelowBound = 150 * 1024;  // so that several segments lie on either side of the bound
+constexpr uint64_t kBelowBound =
+    150 * 1024;  // so that several segments lie on either side of the bound
 constexpr uint64_t kEndBeyond = 300 * 1024;
 constexpr uint32_t kRecordsBytesMax = 6000;
 
@@ -28,7 +29,8 @@ struct KnownBatch {
 
 class LargePositionsTest : public testing::TestWithParam<uint64_t> {
  protected:
-  // A trim that is durable when the bytes it trimmed are not there is how a log comes to begin at any position.
+  // A trim that is durable when the bytes it trimmed are not there is how a log comes to begin at
+  // any position.
   void SetUp() override {
     first_sequence_ = GetParam() - 40;
     start_ = GetParam() - kBelowBound;
@@ -39,7 +41,8 @@ class LargePositionsTest : public testing::TestWithParam<uint64_t> {
     ASSERT_TRUE(log_.core->Close().ok());
     Manifest manifest(base::PosixFileOps(), log_.path);
     ASSERT_TRUE(manifest.Load().ok());
-    ASSERT_TRUE(manifest.TrimShards({{shard, {first_sequence_, start_, first_sequence_, false}}}).ok());
+    ASSERT_TRUE(
+        manifest.TrimShards({{shard, {first_sequence_, start_, first_sequence_, false}}}).ok());
     manifest.Close();
     log_.Open();
     ASSERT_EQ(log_.Stats(0).trimmed_start, start_);
@@ -73,8 +76,7 @@ class LargePositionsTest : public testing::TestWithParam<uint64_t> {
     EXPECT_LE(header.synced_upto, batch.position);
     EXPECT_GE(header.synced_upto, synced_upto_) << "what was durable does not become less";
     synced_upto_ = header.synced_upto;
-    const auto* const text =
-        reinterpret_cast<const char*>(result.data + format::kBatchHeaderBytes);
+    const auto* const text = reinterpret_cast<const char*>(result.data + format::kBatchHeaderBytes);
     EXPECT_EQ(std::string(text, header.records_bytes), batch.records);
     uint64_t position = 0;
     ASSERT_TRUE(log_.core->Seek(0, next_sequence - 1, &position).ok());

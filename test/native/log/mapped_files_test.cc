@@ -1,7 +1,6 @@
-// What a reader holds stays what it was: no segment file is cut, overwritten or given its next life while it is mapped,
-// whatever is trimmed, appended or deleted meanwhile (a truncated file under a map is a signal, a recycled one is
-// another shard's data).
-#include <gtest/gtest.h>
+// What a reader holds stays what it was: no segment file is cut, overwritten or given its next life
+// while it is mapped, whatever is trimmed, appended or deleted meanwhile (a truncated file under a
+// map is a signal, a recycled one is another shard's data).
 #include <sys/stat.h>
 
 #include <atomic>
@@ -11,6 +10,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "native/base/file_ops.h"
 #include "test/support/log_harness.h"
@@ -50,7 +51,8 @@ class FileSizes {
   FileSizes(const FileSizes&) = delete;
   FileSizes& operator=(const FileSizes&) = delete;
 
-  // Each file is as long as it was, and none has given blocks back (a hole under a map reads as zeros).
+  // Each file is as long as it was, and none has given blocks back (a hole under a map reads as
+  // zeros).
   bool AreKept() const {
     for (const auto& [fd, size] : sizes_) {
       struct stat now = {};
@@ -149,7 +151,8 @@ TEST_F(MappedFilesTest, KeepWhatAReaderHoldsAfterDeletionAndClose) {
   }
 }
 
-// Without readers the same files serve again: the tests above are about files that the log wants back.
+// Without readers the same files serve again: the tests above are about files that the log wants
+// back.
 TEST_F(MappedFilesTest, AreUsedAgainOnceNobodyHoldsThem) {
   Fill(8);
   const size_t files = FileCount();
@@ -160,7 +163,8 @@ TEST_F(MappedFilesTest, AreUsedAgainOnceNobodyHoldsThem) {
   }
 }
 
-// Readers hold what they read for a while and look at it again, as the log is trimmed behind and in front of them.
+// Readers hold what they read for a while and look at it again, as the log is trimmed behind and in
+// front of them.
 TEST(MappedFilesThreadsTest, KeepWhatReadersHoldUnderAWriterThatTrims) {
   LogHarness log;
   log.options.segment_bytes_max = log.options.segment_bytes_min;

@@ -1,7 +1,8 @@
-// Failing allocations: a child runs a script on a real directory with its i-th allocation inside the log failing, for
-// i = 1, 2, ... until the script meets no failure any more; then the next script. An allocation that may fail (nothrow)
-// must end in a clean error; any other ends the process, as nothing can be thrown. Either way everything
-// acknowledged is there when the directory is opened again, and nothing is damaged.
+// Failing allocations: a child runs a script on a real directory with its i-th allocation inside
+// the log failing, for i = 1, 2, ... until the script meets no failure any more; then the next
+// script. An allocation that may fail (nothrow) must end in a clean error; any other ends the
+// process, as nothing can be thrown. Either way everything acknowledged is there when the directory
+// is opened again, and nothing is damaged.
 //
 //   allocation_fault_main [--count FAULTS] [--seed N] [--script N] [--dir DIRECTORY] [--frames 1]
 //
@@ -38,15 +39,15 @@ constexpr int kFramesMax = 24;
 struct Mirror {
   char call[32];  // of the log, under way when the process ended
   char wrong[kTextBytes];
-  bool fired;         // the allocation has failed
-  bool was_soft;      // and its caller was told so
+  bool fired;     // the allocation has failed
+  bool was_soft;  // and its caller was told so
   uint8_t model[kModelBytesMax];
 };
 
 // The state of the failing allocator; of this process, which has one thread.
 struct Trap {
   Mirror* mirror = nullptr;
-  uint64_t left = 0;  // allocations until the one that fails; 0 = none will
+  uint64_t left = 0;   // allocations until the one that fails; 0 = none will
   bool armed = false;  // inside the log
   bool frames = false;
 };
@@ -80,9 +81,10 @@ void* Allocate(size_t bytes, size_t alignment, bool soft) {
     }
     Die();
   }
-  void* const memory = alignment <= alignof(std::max_align_t)
-                           ? std::malloc(bytes == 0 ? 1 : bytes)
-                           : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  void* const memory =
+      alignment <= alignof(std::max_align_t)
+          ? std::malloc(bytes == 0 ? 1 : bytes)
+          : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (memory == nullptr && !soft) {
     std::abort();
   }
@@ -94,32 +96,69 @@ void* Allocate(size_t bytes, size_t alignment, bool soft) {
 
 using millrace::torture::Allocate;
 
-void* operator new(size_t bytes) { return Allocate(bytes, 1, false); }
-void* operator new[](size_t bytes) { return Allocate(bytes, 1, false); }
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return Allocate(bytes, 1, true); }
+void* operator new(size_t bytes) {
+  return Allocate(bytes, 1, false);
+}
+
+void* operator new[](size_t bytes) {
+  return Allocate(bytes, 1, false);
+}
+
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return Allocate(bytes, 1, true);
+}
+
 void* operator new[](size_t bytes, const std::nothrow_t&) noexcept {
   return Allocate(bytes, 1, true);
 }
+
 void* operator new(size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<size_t>(alignment), false);
 }
+
 void* operator new[](size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<size_t>(alignment), false);
 }
+
 void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return Allocate(bytes, static_cast<size_t>(alignment), true);
 }
+
 void* operator new[](size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return Allocate(bytes, static_cast<size_t>(alignment), true);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 namespace millrace::torture {
 namespace {
@@ -244,13 +283,14 @@ int Main(int argument_count, char** arguments) {
   SimRun run("allocation_fault", argument_count, arguments, 2000);
   const Arguments own(argument_count, arguments);
   trap.frames = own.Number("frames", 0) != 0;
-  void* const shared = mmap(nullptr, sizeof(Mirror), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const shared =
+      mmap(nullptr, sizeof(Mirror), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   MILLRACE_CHECK(shared != MAP_FAILED);
   auto* const mirror = static_cast<Mirror*>(shared);
   // Only the process dies here, never the machine: memory is as good as a disk, and quicker.
   const std::string parent = own.Text("dir", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-  const std::string path = parent + base::Format("/allocation-fault-%d", static_cast<int>(getpid()));
+  const std::string path =
+      parent + base::Format("/allocation-fault-%d", static_cast<int>(getpid()));
   Tally tally;
   std::string wrong;
   uint64_t script = run.first_script();
@@ -273,7 +313,8 @@ int Main(int argument_count, char** arguments) {
   std::error_code ignored;
   if (!wrong.empty()) {
     return run.Fail(run.one_script() ? script : script - 1,
-                    base::Format("allocation %" PRIu64 " fails in %s", nth - 1, mirror->call), wrong);
+                    base::Format("allocation %" PRIu64 " fails in %s", nth - 1, mirror->call),
+                    wrong);
   }
   std::filesystem::remove_all(path, ignored);
   return run.Pass(tally.faults, base::Format("\"refused\":%" PRIu64 ",\"ended\":{%s}", tally.soft,

@@ -1,7 +1,8 @@
-// Failing system calls on the simulated disk: a script runs with its i-th call failing, once or for ever, with each
-// error, for i = 1, 2, ... until the script meets no failure any more; then the next script. No crash, a named error,
-// no promise that is not kept: after a kill with a healthy disk, with the page cache as the failure left it or
-// dropped, and after a power cut everything acknowledged is there.
+// Failing system calls on the simulated disk: a script runs with its i-th call failing, once or for
+// ever, with each error, for i = 1, 2, ... until the script meets no failure any more; then the
+// next script. No crash, a named error, no promise that is not kept: after a kill with a healthy
+// disk, with the page cache as the failure left it or dropped, and after a power cut everything
+// acknowledged is there.
 //
 //   call_fault_main [--count FAULTS] [--seed N] [--script N]
 #include <cerrno>
@@ -10,8 +11,8 @@
 #include <string>
 
 #include "native/base/status.h"
-#include "test/torture/native/sim_run.h"
 #include "test/torture/native/sim_image.h"
+#include "test/torture/native/sim_run.h"
 #include "test/torture/native/sim_witness.h"
 
 namespace millrace::torture {
@@ -29,10 +30,10 @@ struct Failure {
 
 // A write that fails may have written anything from nothing to all of it.
 constexpr Failure kFailures[] = {
-    {EIO, 0, "EIO"},           {EIO, 256, "EIO after all of the write"},
-    {ENOSPC, 128, "ENOSPC"},   {EDQUOT, 64, "EDQUOT"},
-    {EMFILE, 0, "EMFILE"},     {ENOMEM, 0, "ENOMEM"},
-    {EROFS, 0, "EROFS"},       {EIO, 100, "EIO after a part of the write"},
+    {EIO, 0, "EIO"},         {EIO, 256, "EIO after all of the write"},
+    {ENOSPC, 128, "ENOSPC"}, {EDQUOT, 64, "EDQUOT"},
+    {EMFILE, 0, "EMFILE"},   {ENOMEM, 0, "ENOMEM"},
+    {EROFS, 0, "EROFS"},     {EIO, 100, "EIO after a part of the write"},
 };
 
 constexpr uint64_t kStepsMin = 12;
@@ -46,7 +47,8 @@ class FaultRun {
         cut_random_(random_.Next()),
         plan_(plan),
         machine_(std::make_unique<SimFileOps>(kSimRoot)),
-        driver_(kSimPath, WithMachine(plan.options, machine_.get()), plan.rules, random_.Next(), {}),
+        driver_(kSimPath, WithMachine(plan.options, machine_.get()), plan.rules, random_.Next(),
+                {}),
         witness_(kSimPath) {
     driver_.SetOnDiskAck([this](const ShardModel& shard, const SentBatch& batch) {
       return witness_.OnAck(machine_.get(), shard, batch);
@@ -78,7 +80,8 @@ class FaultRun {
   SimWitness witness_;
 };
 
-// Steps, a clean restart in the middle, steps, a close: every part of the log's life meets the failing call.
+// Steps, a clean restart in the middle, steps, a close: every part of the log's life meets the
+// failing call.
 std::string FaultRun::Script() {
   Crash crash = Crash::kCut;
   std::string wrong = driver_.Open(crash);
@@ -109,8 +112,8 @@ void FaultRun::NextProcess() {
   driver_.SetFileOps(machine_.get());
 }
 
-// The healthy disk may still tell of a write-back that failed before, at the open or at a later sync: faults stay
-// allowed. After a power cut nothing of that is left.
+// The healthy disk may still tell of a write-back that failed before, at the open or at a later
+// sync: faults stay allowed. After a power cut nothing of that is left.
 std::string FaultRun::Restart(ImageTally* tally) {
   NextProcess();
   if (random_.OneIn(2)) {
@@ -180,8 +183,8 @@ int Main(int argument_count, char** arguments) {
       break;
     }
   }
-  return run.Pass(faults, base::Format("\"scripts\":%" PRIu64 ",\"images\":%" PRIu64, scripts,
-                                       tally.states));
+  return run.Pass(
+      faults, base::Format("\"scripts\":%" PRIu64 ",\"images\":%" PRIu64, scripts, tally.states));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// A full disk, simulated: a log appends until it is refused, stays readable, is trimmed or given room, and must take
-// appends again by itself. Nothing acknowledged is lost, also when the power goes while the disk is full.
+// A full disk, simulated: a log appends until it is refused, stays readable, is trimmed or given
+// room, and must take appends again by itself. Nothing acknowledged is lost, also when the power
+// goes while the disk is full.
 //
 //   disk_full_main [--count ROUNDS] [--seed N] [--script N]
 #include <cinttypes>
@@ -27,7 +28,8 @@ class FullDisk {
         cut_random_(random_.Next()),
         plan_(plan),
         machine_(std::make_unique<SimFileOps>(kSimRoot, Limits(kMebi))),
-        driver_(kSimPath, WithMachine(plan.options, machine_.get()), plan.rules, random_.Next(), {}) {
+        driver_(kSimPath, WithMachine(plan.options, machine_.get()), plan.rules, random_.Next(),
+                {}) {
     machine_->SetTracing(false);
   }
 
@@ -115,8 +117,8 @@ std::string FullDisk::Resume() {
     }
   }
   const log::CoreStats stats = driver_.core()->GetStats();
-  const uint64_t high = stats.disk_low_water_bytes + stats.disk_low_water_bytes / 4 +
-                        plan_.options.segment_bytes_max;
+  const uint64_t high =
+      stats.disk_low_water_bytes + stats.disk_low_water_bytes / 4 + plan_.options.segment_bytes_max;
   if (stats.disk_full && stats.disk_bytes_free >= high) {
     return "the disk has room, and appends stay refused";
   }
@@ -137,8 +139,8 @@ std::string FullDisk::CheckCut(ImageTally* tally) {
   auto image = machine_->CutPower(&cut_random_);
   // Room to recover and to write on; what is asked here is what the full disk has kept.
   image->SetCapacity(capacity_ + 4 * kMebi);
-  return CheckImage(std::move(image), Crash::kCut, driver_.SnapshotModel(), random_.Next(), plan_, 0,
-                    tally);
+  return CheckImage(std::move(image), Crash::kCut, driver_.SnapshotModel(), random_.Next(), plan_,
+                    0, tally);
 }
 
 std::string FullDisk::Round(ImageTally* tally) {
@@ -158,8 +160,7 @@ int Main(int argument_count, char** arguments) {
     Random random(run.SeedOf(script));
     ImagePlan plan;
     plan.options = DrawOptions(&random);
-    plan.options.disk_low_water_bytes =
-        plan.options.segment_bytes_max * random.Between(2, 3);
+    plan.options.disk_low_water_bytes = plan.options.segment_bytes_max * random.Between(2, 3);
     FullDisk disk(random.Next(), plan);
     std::string wrong = disk.Open();
     for (uint64_t round = 0; round < kRoundsPerScript && wrong.empty(); ++round) {

@@ -279,6 +279,11 @@ void History::OnAllRead() {
     if (!shard.seen && must_exist) {
       Report("lost: shard %" PRIu64 " is gone, and nobody deleted it", it->first);
     }
+    if (!shard.seen && shard.durable_next == 0) {
+      // Created behind the cut: it never was, and its id may be given to another.
+      it = shards_.erase(it);
+      continue;
+    }
     if (!shard.seen) {
       // Its id is remembered, so that a shard which comes back is found out.
       shard.deleted = true;

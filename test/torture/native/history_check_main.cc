@@ -120,6 +120,8 @@ std::vector<HandMade> GoodOnes() {
        Script().Create(7).Send(7, {11}).Ack(7, 1, 1, true, 200).Read(7, 1, {}).AllRead(),
        Crash::kPower, 100},
       {"created after the cut", nullptr, Script().Create(7, 1, 200).AllRead(), Crash::kPower, 100},
+      {"id of what was created after the cut", nullptr,
+       Script().Create(7, 1, 200).AllRead().Create(7), Crash::kPower, 100},
   };
 }
 

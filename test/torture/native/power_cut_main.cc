@@ -1,5 +1,6 @@
-// Power cuts on the simulated disk: random scripts, and at any of their system calls the machine as a cut or a kill at
-// that moment leaves it. Everything that was promised must be there, nothing else may be.
+// Power cuts on the simulated disk: random scripts, and at any of their system calls the machine as
+// a cut or a kill at that moment leaves it. Everything that was promised must be there, nothing
+// else may be.
 //
 //   power_cut_main [--count STATES] [--seed N] [--script N]
 #include <cinttypes>
@@ -87,12 +88,11 @@ int Main(int argument_count, char** arguments) {
       break;
     }
   }
-  return run.Pass(tally.states,
-                  base::Format("\"scripts\":%" PRIu64 ",\"acks\":%" PRIu64 ",\"cuts\":%" PRIu64
-                               ",\"recovered\":%" PRIu64 ",\"torn\":%" PRIu64
-                               ",\"unpromisedLost\":%" PRIu64,
-                               scripts, acks, tally.cuts, tally.recovered, tally.torn,
-                               tally.lost_os));
+  return run.Pass(
+      tally.states,
+      base::Format("\"scripts\":%" PRIu64 ",\"acks\":%" PRIu64 ",\"cuts\":%" PRIu64
+                   ",\"recovered\":%" PRIu64 ",\"torn\":%" PRIu64 ",\"unpromisedLost\":%" PRIu64,
+                   scripts, acks, tally.cuts, tally.recovered, tally.torn, tally.lost_os));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Cuts during recovery on the simulated disk: the machine is cut, and cut again while it recovers or writes on, three
-// deep. What was promised before the first cut must be there after the last.
+// Cuts during recovery on the simulated disk: the machine is cut, and cut again while it recovers
+// or writes on, three deep. What was promised before the first cut must be there after the last.
 //
 //   recovery_cut_main [--count CUTS] [--seed N] [--script N]
 #include <cinttypes>
@@ -28,8 +28,7 @@ class DeepCutDrawer {
     }
     ++image_;
     const bool kill = random_.OneIn(4) && !victim->in_doubt();
-    auto machine =
-        kill ? victim->machine()->KillCopy() : victim->machine()->CutPower(&cut_random_);
+    auto machine = kill ? victim->machine()->KillCopy() : victim->machine()->CutPower(&cut_random_);
     // A kill is no cut: three of those follow it.
     return CheckImage(std::move(machine), kill ? Crash::kKill : Crash::kCut,
                       victim->SnapshotModel(), random_.Next(), plan_,

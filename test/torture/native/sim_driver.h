@@ -1,7 +1,9 @@
-// Drives one log with random operations, keeps the model of what it sent and was promised, and notices promises that
-// are wrong at once. The log runs inline, so that a seed repeats every system call.
+// Drives one log with random operations, keeps the model of what it sent and was promised, and
+// notices promises that are wrong at once. The log runs inline, so that a seed repeats every system
+// call.
 //
-// Each operation returns the first thing that is wrong, or nothing. Not safe for use from several threads.
+// Each operation returns the first thing that is wrong, or nothing. Not safe for use from several
+// threads.
 #pragma once
 
 #include <functional>
@@ -22,7 +24,9 @@ class SteppedClock final : public base::Clock {
   explicit SteppedClock(uint64_t millis) : millis_(millis) {}
 
   uint64_t WallMillis() override { return millis_ += 1; }
+
   uint64_t SteadyMillis() override { return steady_ += 1; }
+
   void Step(int64_t millis) { millis_ += static_cast<uint64_t>(millis); }
 
  private:
@@ -42,7 +46,8 @@ struct DriverRules {
 
 class SimDriver {
  public:
-  // Called before each call of the log and after it, for who mirrors the model or looks at the machine.
+  // Called before each call of the log and after it, for who mirrors the model or looks at the
+  // machine.
   using OnChange = std::function<void(const char* call, bool begins)>;
 
   // Called for each acknowledgement with disk durability. Says what is wrong with it, or nothing.
@@ -56,14 +61,19 @@ class SimDriver {
   SimDriver& operator=(const SimDriver&) = delete;
 
   void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
+
   // Called as soon as the log has returned, before its answer is looked at.
   void SetOnReturn(std::function<void()> on_return) { on_return_ = std::move(on_return); }
+
   void SetOnDiskAck(OnDiskAck on_disk_ack) { on_disk_ack_ = std::move(on_disk_ack); }
+
   void SetFileOps(base::FileOps* file_ops) { options_.file_ops = file_ops; }
+
   void SetFaults(bool faults) { rules_.faults = faults; }
 
   // Opens after `crash` and judges. With faults the open may fail, and is_open() tells.
   std::string Open(Crash crash);
+
   bool is_open() const { return core_ != nullptr; }
 
   // One random operation on the open log.
@@ -84,15 +94,20 @@ class SimDriver {
   // Sets *crash to kClosed when the log says that it has closed, to kKill when it could not.
   std::string Close(Crash* crash);
 
-  // The process has died: its objects go without a promise being added. The file operations must be dead by then.
+  // The process has died: its objects go without a promise being added. The file operations must be
+  // dead by then.
   void Drop();
 
-  // For an image taken at this very moment, in the midst of a call: with what is visible or called durable by now.
+  // For an image taken at this very moment, in the midst of a call: with what is visible or called
+  // durable by now.
   DirectoryModel SnapshotModel() const;
 
   const DirectoryModel& model() const { return model_; }
+
   log::Core* core() { return core_.get(); }
+
   uint64_t acks() const { return acks_; }
+
   uint64_t refusals() const { return refusals_; }
 
   // Codes of the last error that was met; for reports.

@@ -1,5 +1,5 @@
-// Crash images: the machine as a power cut or a kill left it, opened, judged against the history, written to again and
-// judged again. An image may be cut anew while it recovers, as deep as wanted.
+// Crash images: the machine as a power cut or a kill left it, opened, judged against the history,
+// written to again and judged again. An image may be cut anew while it recovers, as deep as wanted.
 #pragma once
 
 #include <cstdint>

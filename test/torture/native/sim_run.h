@@ -1,4 +1,5 @@
-// What the torture programs on the simulated disk share: their command line, and the lines that the runner reads.
+// What the torture programs on the simulated disk share: their command line, and the lines that the
+// runner reads.
 //
 //   NAME_main [--count TRIALS] [--seed N] [--script N]
 //
@@ -17,8 +18,11 @@ class SimRun {
   SimRun(const char* name, int argument_count, char** arguments, uint64_t default_count);
 
   uint64_t count() const { return count_; }
+
   uint64_t seed() const { return seed_; }
+
   uint64_t first_script() const { return first_script_; }
+
   bool one_script() const { return one_script_; }
 
   // Independent of those of all other scripts.
@@ -30,8 +34,8 @@ class SimRun {
   // Prints what was violated and what repeats it. Returns the exit status.
   int Fail(uint64_t script, const std::string& where, const std::string& wrong) const;
 
-  // Prints the last line; `details` are further members of its JSON, `"name":1,...`, and may be empty. Returns the
-  // exit status.
+  // Prints the last line; `details` are further members of its JSON, `"name":1,...`, and may be
+  // empty. Returns the exit status.
   int Pass(uint64_t trials, const std::string& details) const;
 
  private:

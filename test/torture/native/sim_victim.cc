@@ -49,7 +49,9 @@ void SimVictim::Watch() {
   });
 }
 
-std::string SimVictim::Point() { return on_point_ ? on_point_(this) : ""; }
+std::string SimVictim::Point() {
+  return on_point_ ? on_point_(this) : "";
+}
 
 std::string SimVictim::Run(uint64_t steps) {
   std::string wrong = driver_.Open(Crash::kCut);
@@ -86,7 +88,8 @@ std::string SimVictim::Restart() {
   if (in_doubt_ && random_.OneIn(2)) {
     machine_->EvictLostPages(&evict_random_);
   }
-  // The first open may still be told of a write-back that failed before it; then the second one must work.
+  // The first open may still be told of a write-back that failed before it; then the second one
+  // must work.
   driver_.SetFaults(in_doubt_);
   std::string wrong = driver_.Open(crash);
   if (wrong.empty() && wrong_.empty() && !driver_.is_open()) {
@@ -110,7 +113,8 @@ void SimVictim::NextProcess() {
   Watch();
 }
 
-// A disk that fails to write back once, a few operations on what that leaves, and the restart that it takes.
+// A disk that fails to write back once, a few operations on what that leaves, and the restart that
+// it takes.
 std::string SimVictim::BreakSyncs() {
   SimFault fault;
   const bool of_segment = !random_.OneIn(4);

@@ -1,5 +1,6 @@
-// The machine that crashes: a log on the simulated disk, driven by a random script with kills, clean restarts and
-// failing syncs in it, and offered for images at every system call and after every step.
+// The machine that crashes: a log on the simulated disk, driven by a random script with kills,
+// clean restarts and failing syncs in it, and offered for images at every system call and after
+// every step.
 #pragma once
 
 #include <functional>
@@ -27,9 +28,11 @@ class SimVictim {
   std::string Run(uint64_t steps);
 
   support::SimFileOps* machine() { return machine_.get(); }
+
   DirectoryModel SnapshotModel() const { return driver_.SnapshotModel(); }
 
-  // A sync has failed in this process: the page cache may show what the disk lacks, so only what was durable counts.
+  // A sync has failed in this process: the page cache may show what the disk lacks, so only what
+  // was durable counts.
   bool in_doubt() const { return in_doubt_; }
 
   uint64_t acks() const { return driver_.acks(); }

@@ -32,8 +32,8 @@ format::SegmentHeader ReadHeader(support::SimFileOps* reader, const std::string&
 
 }  // namespace
 
-// A segment ends where the next batch and a marker do not fit any more, so a place that has that much room is still
-// the active one.
+// A segment ends where the next batch and a marker do not fit any more, so a place that has that
+// much room is still the active one.
 bool SimWitness::Fits(const Place& place, uint64_t shard, uint64_t start, uint64_t end) const {
   return !place.path.empty() && place.shard == shard && place.base_position <= start &&
          end - place.base_position + format::kBatchHeaderBytes + format::kSegmentOverheadBytes <=

@@ -1,5 +1,6 @@
-// Watches the system calls of a log on the simulated disk and tells, at each acknowledgement, whether what was
-// acknowledged had been synced. Finds the bytes of a batch by the headers of the segment files alone.
+// Watches the system calls of a log on the simulated disk and tells, at each acknowledgement,
+// whether what was acknowledged had been synced. Finds the bytes of a batch by the headers of the
+// segment files alone.
 #pragma once
 
 #include <cstdint>

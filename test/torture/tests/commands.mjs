@@ -5,15 +5,16 @@ import { commandTest } from '../lib/command-test.mjs'
 import { firstReason, needBuild, needNodeModule } from '../lib/machine.mjs'
 import { memoryFolder } from '../lib/workspace.mjs'
 
-// A native program of its own in native/, called `<name>_main`.
-function program(name, { preset = null, wrap = [], more = [] } = {}) {
+// A native program of its own in native/, called `<name>_main`, with a log in `folder`: {dir} is on
+// the disk, {scratch} in memory, for what says nothing about a disk.
+function program(name, { preset = null, wrap = [], folder = '{dir}', more = [] } = {}) {
   const target = preset === null ? `${name}_main` : `${name}_main@${preset}`
   return {
     programs: [target],
     command: [
       ...wrap,
       `{program:${target}}`,
-      ...['--dir', '{dir}/log', '--count', '{count}', '--seed', '{seed}', ...more],
+      ...['--dir', `${folder}/log`, '--count', '{count}', '--seed', '{seed}', ...more],
     ],
   }
 }
@@ -46,7 +47,7 @@ const TABLE = [
     title: 'kill -9 while writing and while recovering',
     unit: 'kills',
     counts: { ci: 1000, full: 10_000 },
-    ...program('crash_writer'),
+    ...program('crash_writer', { folder: '{scratch}' }),
   },
   {
     id: 'T-K0n',
@@ -57,7 +58,7 @@ const TABLE = [
     command: [
       process.execPath,
       'test/crash/crash-loop.mjs',
-      ...['--seed', '{seed}', '--count', '{count}', '--directory', '{dir}'],
+      ...['--seed', '{seed}', '--count', '{count}', '--directory', '{scratch}'],
     ],
     trialsIn: /^T-K0n: (\d+) rounds .* 0 violations/m,
   },

@@ -99,11 +99,15 @@ async function control(context, count) {
 
 async function runTest(context) {
   const kinds = availableKinds()
-  const traces = Math.max(kinds.length, Math.ceil(context.count / CUTS_PER_TRACE_MAX))
+  const combinations = kinds.length * WORKS.length
+  const traces = Math.max(
+    Math.min(combinations, context.count),
+    Math.ceil(context.count / CUTS_PER_TRACE_MAX),
+  )
   let done = 0
   for (let i = 0; i < traces; i++) {
     const kind = kinds[i % kinds.length]
-    const work = WORKS[Math.floor(i / kinds.length + i) % WORKS.length]
+    const work = WORKS[Math.floor(i / kinds.length) % WORKS.length]
     const count = Math.ceil((context.count - done) / (traces - i))
     const onCut = () => context.progress(++done, `${kind}, ${work}`)
     await cutTrace(context, { name: `trace-${i}-${kind}`, kind, work, count, onCut })
