@@ -1,5 +1,5 @@
-// The log as its owner sees it: append, read, seek, trim, seal, delete, close, reopen. Faults, power
-// cuts and damage are tried by the programs in test/torture/native.
+// The log as its owner sees it: append, read, seek, trim, seal, delete, close, reopen. Faults,
+// power cuts and damage are tried by the programs in test/torture/native.
 #include "native/log/core.h"
 
 #include <fstream>

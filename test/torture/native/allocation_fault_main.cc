@@ -261,7 +261,9 @@ std::string RunFault(const std::string& path, const log::CoreOptions& options, u
   }
   ++tally->faults;
   tally->soft += mirror->was_soft ? 1 : 0;
-  tally->ended[mirror->call] += ended ? 1 : 0;
+  if (ended) {
+    ++tally->ended[mirror->call];
+  }
   return JudgeLeft(path, options, seed, *mirror);
 }
 

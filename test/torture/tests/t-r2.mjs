@@ -1,6 +1,6 @@
-// Workers that share a log with the main thread are terminated in the middle of whatever they do
-// (test/seam/children/terminated-workers.mjs): nothing crashes, nothing is lost, no memory map
-// stays behind. Then the same with an addon under the address and undefined behaviour sanitizers.
+// Workers that share a log with the main thread are terminated in the middle of whatever they do,
+// by a script of the seam tests: nothing crashes, nothing is lost, no memory map stays behind.
+// Then the same with an addon under the address and undefined behaviour sanitizers.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CHECKOUT } from '../lib/command-test.mjs'
