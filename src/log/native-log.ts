@@ -119,7 +119,17 @@ export class NativeLog implements Log {
     return Array.from(this.#stats<BigUint64Array>(kinds.shardList, 0), shardId)
   }
 
-  async append(shard: ShardId, batch: Batch, options: AppendOptions = {}): Promise<AppendAnswer> {
+  // Not an async function: one that waits would answer some microtasks later than one that need
+  // not, and the answers of two appends could change places.
+  append(shard: ShardId, batch: Batch, options: AppendOptions = {}): Promise<AppendAnswer> {
+    try {
+      return this.#append(shard, batch, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #append(shard: ShardId, batch: Batch, options: AppendOptions): Promise<AppendAnswer> {
     checkBatch(batch)
     checkAppendOptions(options)
     const durability = checkDurability(options.durability)
@@ -135,8 +145,8 @@ export class NativeLog implements Log {
     const answer = calls.appendAnswer()
     const isCommitted = calls.appendCommitted
     // Answers keep the order of the appends: an earlier one may be committed and not know it yet.
-    if (isCommitted && !this.#progress.hasAcks(slot)) return answer
-    return await new Promise((resolve, reject) => {
+    if (isCommitted && !this.#progress.hasAcks(slot)) return Promise.resolve(answer)
+    return new Promise((resolve, reject) => {
       const waiter = { reached: () => resolve(answer), failed: reject }
       this.#progress.addAck(slot, answer.endPosition, waiter)
       if (isCommitted) this.#progress.wake()

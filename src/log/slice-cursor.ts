@@ -148,8 +148,8 @@ export class SliceCursor implements Iterable<RecordView> {
     this.end = at + headerBytes
     this.#batchEnd = this.end + fields.getUint32(at + recordsLengthAt)
     if (this.#batchEnd > this.bytes.length) this.#refuse('the batch is cut short')
-    // What a marker batch holds is padding.
-    if (this.#left === 0) this.end = this.#batchEnd
+    // What a marker batch holds is padding, zeros.
+    if (this.#left === 0 && this.bytes[this.end] === 0) this.end = this.#batchEnd
   }
 
   /** The usual encodings at once, any other in the slow way. */
