@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -68,7 +69,8 @@ class LogHarness {
     return request;
   }
 
-  static log::Piece PieceOf(const std::string& records) {
+  // Borrows the bytes.
+  static log::Piece PieceOf(std::string_view records) {
     return {reinterpret_cast<const uint8_t*>(records.data()),
             static_cast<uint32_t>(records.size())};
   }
