@@ -138,7 +138,11 @@ describe('views', () => {
 })
 
 describe('memory', () => {
-  it('stays flat over 100,000 reads, copied and borrowed', async () => {
+  // A sanitizer keeps freed memory aside on purpose.
+  const sanitized = process.env['LD_PRELOAD']?.includes('libasan') ?? false
+  if (sanitized) console.warn('SKIPPED flat memory (a sanitizer keeps freed memory aside)')
+
+  it.skipIf(sanitized)('stays flat over 100,000 reads, copied and borrowed', async () => {
     const { log, shard } = await makeLog(small)
     const { positions } = await fill(log, shard, 30)
     const native = log.shard(shard)
