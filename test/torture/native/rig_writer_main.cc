@@ -82,6 +82,9 @@ int Main(const Arguments& arguments) {
   options.step_count = arguments.Number("steps", 100);
   options.full_count_max = arguments.Number("full-max", UINT64_MAX);
   options.os_percent = static_cast<uint32_t>(arguments.Number("os-percent", 0));
+  if (options.os_percent == 100) {
+    core_options.idle_marker_millis = UINT32_MAX;  // a control without syncs: none when idle either
+  }
   options.serve = arguments.Number("serve", 0) != 0;
   options.persist = arguments.Number("persist", 0) != 0;
   options.shards_max = static_cast<uint32_t>(arguments.Number("shards", 4));
