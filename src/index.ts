@@ -8,7 +8,6 @@ export {
   errorTable,
   MillraceError,
 } from './errors.ts'
-export { BatchBuilder } from './log/batch-builder.ts'
 export {
   type AppendAnswer,
   type AppendOptions,
@@ -36,4 +35,5 @@ export {
 export { type NativeLog, openLog, verify } from './log/native-log.ts'
 export type { NativeShard } from './log/native-shard.ts'
 export type { LogOptions } from './log/open-options.ts'
-export { type RecordView, SliceCursor } from './log/slice-cursor.ts'
+export { BatchBuilder } from './wire/batch-builder.ts'
+export { type RecordView, SliceCursor } from './wire/slice-cursor.ts'

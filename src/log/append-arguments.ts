@@ -1,7 +1,7 @@
 /** Checks of what an append is given; see `Log.append`. */
 
 import { recordBytesMaxHighest } from '../limits.ts'
-import { checkBytes, checkInteger, describe, unsigned32Max } from './arguments.ts'
+import { checkBytes, checkInteger, describe, unsigned32Max } from '../wire/arguments.ts'
 import { constants } from './binding.ts'
 import { type AppendOptions, type Batch, type Durability, sequenceNumber, shardId } from './log.ts'
 

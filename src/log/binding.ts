@@ -6,32 +6,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type ErrorCode, MillraceError } from '../errors.ts'
-
-/**
- * Where a batch has its fields, in bytes from its start. `native/format/batch_format.h` is their
- * home.
- */
-export interface BatchConstants {
-  readonly marker: number
-  readonly crcAt: number
-  readonly checksummedStart: number
-  readonly shardAt: number
-  readonly firstSequenceAt: number
-  readonly countAt: number
-  readonly arrivalAt: number
-  readonly epochAt: number
-  readonly producerIdAt: number
-  readonly producerSequenceAt: number
-  readonly syncedUptoAt: number
-  readonly flagsAt: number
-  readonly recordsLengthAt: number
-  readonly headerBytes: number
-  readonly bytesMax: number
-  readonly recordsBytesMax: number
-  readonly recordCountMax: number
-  readonly codecNone: number
-  readonly codecMask: number
-}
+import type { BatchLayout } from '../wire/batch-layout.ts'
 
 /**
  * Fields of the memory that a handle shares (`native/addon/call_block.h`), as indexes into its two
@@ -100,7 +75,7 @@ export interface SlotConstants {
 
 /** Constants that native owns and TypeScript uses. */
 export interface NativeConstants {
-  readonly batch: BatchConstants
+  readonly batch: BatchLayout
   readonly segment: {
     readonly formatVersion: number
     readonly headerBlockBytes: number

@@ -2,13 +2,13 @@
  * The log over the core in this process. Each worker thread that opens a directory shares its core.
  */
 
+import { checkBytes, checkInteger, unsigned32Max } from '../wire/arguments.ts'
 import {
   checkAppendOptions,
   checkBatch,
   checkDurability,
   checkRecordBytesMax,
 } from './append-arguments.ts'
-import { checkBytes, checkInteger, unsigned32Max } from './arguments.ts'
 import { binding, constants, type NativeLogHandle } from './binding.ts'
 import {
   type AppendAnswer,

@@ -4,8 +4,8 @@
  * Nothing above src/log/ uses it.
  */
 
-import { checkBytes, checkInteger } from './arguments.ts'
-import type { BatchBuilder } from './batch-builder.ts'
+import { checkBytes, checkInteger } from '../wire/arguments.ts'
+import type { BatchBuilder } from '../wire/batch-builder.ts'
 import { constants } from './binding.ts'
 import type { Durability, Position, SequenceNumber, ShardId, Slice } from './log.ts'
 import type { LogProgress } from './log-progress.ts'

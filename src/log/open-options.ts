@@ -1,6 +1,6 @@
 /** The options of a log, in the form in which native takes them. */
 
-import { checkInteger, describe, unsigned32Max } from './arguments.ts'
+import { checkInteger, describe, unsigned32Max } from '../wire/arguments.ts'
 import { constants } from './binding.ts'
 
 /** All in bytes, milliseconds or counts; what is left out has the default of the core. */

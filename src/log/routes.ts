@@ -1,6 +1,6 @@
 /** The routes of a stream in the form in which native takes them. */
 
-import { describe } from './arguments.ts'
+import { describe } from '../wire/arguments.ts'
 import { type Route, shardId } from './log.ts'
 
 const hashKeyMax = 2n ** 128n - 1n

@@ -1,13 +1,13 @@
 /**
- * Reads the records of a slice without decoding what nobody asks for. Field positions come from
- * native; slices of this log have been checked there, those from elsewhere are checked here for
- * form (not for their checksum).
+ * Reads the records of a slice without decoding what nobody asks for. Slices of the
+ * log have been checked there, those from elsewhere are checked here for form (not for their
+ * checksum).
  */
 
 import { MillraceError } from '../errors.ts'
 import { checkBytes } from './arguments.ts'
-import { constants } from './binding.ts'
-import type { SequenceNumber, ShardId } from './log.ts'
+import { batchLayout } from './batch-layout.ts'
+import type { SequenceNumber, ShardId } from './numbers.ts'
 
 const {
   marker,
@@ -19,7 +19,7 @@ const {
   recordsLengthAt,
   headerBytes,
   codecMask,
-} = constants.batch
+} = batchLayout
 
 const decoder = new TextDecoder()
 const loopKeyBytes = 32
@@ -136,7 +136,7 @@ export class SliceCursor implements Iterable<RecordView> {
     if (this.bytes.length - at < headerBytes || this.bytes[at] !== marker) {
       this.#refuse('wanted a batch')
     }
-    if ((fields.getUint32(at + flagsAt) & codecMask) !== constants.batch.codecNone) {
+    if ((fields.getUint32(at + flagsAt) & codecMask) !== batchLayout.codecNone) {
       this.#refuse('the records are compressed; decompress them first')
     }
     this.#batchAt = at

@@ -1,6 +1,6 @@
 import { Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import { BatchBuilder } from '../../../src/log/batch-builder.ts'
+import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 
 const unpackr = new Unpackr({ useRecords: false })
 

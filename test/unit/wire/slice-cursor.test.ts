@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { BatchBuilder } from '../../../src/log/batch-builder.ts'
 import { constants } from '../../../src/log/binding.ts'
-import { SliceCursor } from '../../../src/log/slice-cursor.ts'
+import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
+import { SliceCursor } from '../../../src/wire/slice-cursor.ts'
 
 const { batch: at } = constants
 

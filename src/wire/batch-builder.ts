@@ -5,7 +5,7 @@
 
 import { partitionKeyCharactersMax } from '../limits.ts'
 import { checkBytes, describe } from './arguments.ts'
-import { constants } from './binding.ts'
+import { batchLayout } from './batch-layout.ts'
 
 const bytesInitial = 4 * 1024
 const arrayOfTwo = 0x92
@@ -138,7 +138,7 @@ export class BatchBuilder {
 
   #grow(more: number): void {
     const needed = this.#size + more
-    const bytesMax = constants.batch.recordsBytesMax
+    const bytesMax = batchLayout.recordsBytesMax
     if (needed > bytesMax) {
       throw new RangeError(`the batch would have ${needed} bytes, at most ${bytesMax}`)
     }
