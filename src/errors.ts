@@ -1,6 +1,7 @@
 /**
- * MillraceError and the one table of its codes. The log core raises the same codes
- * (native/base/status.h); a test compares the two lists. Imports nothing.
+ * MillraceError and the one table of its codes. The log core raises some of them
+ * (native/base/status.h), the protocol carries all of them (src/wire/PROTOCOL.md); tests compare
+ * the lists. Imports nothing.
  */
 
 /** What is known about a code before anything has failed. */
@@ -11,15 +12,23 @@ export interface ErrorRow {
   readonly retryable: boolean
   /** What to do about it. */
   readonly hint: string
+  /** The error of Kinesis that it stands for, without "Exception", where there is one. */
+  readonly kind?: string
 }
 
 /** A stable name of what went wrong. Codes are added, never renamed. */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'
+  | 'STREAM_NOT_FOUND'
+  | 'STREAM_EXISTS'
+  | 'STREAM_IN_USE'
   | 'SHARD_NOT_FOUND'
   | 'SHARD_CLOSED'
   | 'SEQUENCE_NUMBER_TRIMMED'
   | 'SEQUENCE_NUMBER_IN_FUTURE'
+  | 'ITERATOR_EXPIRED'
+  | 'NEXT_TOKEN_EXPIRED'
+  | 'THROUGHPUT_EXCEEDED'
   | 'RECORD_TOO_LARGE'
   | 'PRODUCER_SEQUENCE_GAP'
   | 'ACCESS_DENIED'
@@ -33,6 +42,10 @@ export type ErrorCode =
   | 'CATALOG_UNREADABLE'
   | 'LIMIT_EXCEEDED'
   | 'PROTOCOL_VIOLATION'
+  | 'UNSUPPORTED_VERSION'
+  | 'SERVER_CLOSING'
+  | 'CONNECTION_LOST'
+  | 'CLIENT_CLOSED'
   | 'INTERNAL'
 
 /** Every code with its row. */
@@ -41,41 +54,85 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     message: 'an argument is out of its bounds',
     retryable: false,
     hint: 'Correct the field that the message names.',
+    kind: 'InvalidArgument',
+  },
+  STREAM_NOT_FOUND: {
+    message: 'there is no stream with this name',
+    retryable: false,
+    hint: 'Create the stream, or list the streams to see their names.',
+    kind: 'ResourceNotFound',
+  },
+  STREAM_EXISTS: {
+    message: 'a stream with this name exists',
+    retryable: false,
+    hint: 'Choose another name, or delete the stream first.',
+    kind: 'ResourceInUse',
+  },
+  STREAM_IN_USE: {
+    message: 'the stream is not in a state that allows the operation',
+    retryable: true,
+    hint: 'Wait until the stream is ACTIVE, then try again.',
+    kind: 'ResourceInUse',
   },
   SHARD_NOT_FOUND: {
     message: 'there is no shard with this id',
     retryable: false,
     hint: 'Ask for the list of shards again; ids of shards are never reused.',
+    kind: 'ResourceNotFound',
   },
   SHARD_CLOSED: {
     message: 'the shard is closed and takes no more records',
     retryable: false,
     hint: 'Ask for the routes again and append to the shards that replaced it.',
+    kind: 'InvalidArgument',
   },
   SEQUENCE_NUMBER_TRIMMED: {
     message: 'the sequence number lies below the trim horizon',
     retryable: false,
     hint: 'Continue at the trim horizon; the records before it are gone.',
+    kind: 'InvalidArgument',
   },
   SEQUENCE_NUMBER_IN_FUTURE: {
     message: 'the sequence number lies beyond the last committed record',
     retryable: false,
     hint: 'Read from a sequence number that this shard has answered.',
+    kind: 'InvalidArgument',
+  },
+  ITERATOR_EXPIRED: {
+    message: 'the shard iterator is older than 300 s',
+    retryable: false,
+    hint: 'Ask for a new iterator after the last sequence number that was read.',
+    kind: 'ExpiredIterator',
+  },
+  NEXT_TOKEN_EXPIRED: {
+    message: 'the next token is older than 300 s',
+    retryable: false,
+    hint: 'Begin the listing again.',
+    kind: 'ExpiredNextToken',
+  },
+  THROUGHPUT_EXCEEDED: {
+    message: 'the throughput of the shard is exceeded',
+    retryable: true,
+    hint: 'Wait as long as the answer says, spread the keys, or add shards.',
+    kind: 'ProvisionedThroughputExceeded',
   },
   RECORD_TOO_LARGE: {
     message: 'the record is larger than the stream allows',
     retryable: false,
     hint: 'Split the record, or raise the record size of the stream.',
+    kind: 'InvalidArgument',
   },
   PRODUCER_SEQUENCE_GAP: {
     message: 'an idempotent producer skipped a sequence number, or repeated one that is too old',
     retryable: false,
     hint: 'Send the batches of a producer in order; after a gap start with a new producer id.',
+    kind: 'InvalidArgument',
   },
   ACCESS_DENIED: {
     message: 'the operation is not permitted',
     retryable: false,
     hint: 'Run as the owner of the data directory, on a file system that is mounted writable.',
+    kind: 'AccessDenied',
   },
   WRITER_FENCED: {
     message: 'a newer writer has taken the shard over',
@@ -86,16 +143,19 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     message: 'the file system of the data directory is full',
     retryable: true,
     hint: 'Free space or trim; reads and trims go on, appends resume by themselves.',
+    kind: 'InternalFailure',
   },
   LOG_FAILED: {
     message: 'a write or a sync failed, and what was not acknowledged before it is in doubt',
     retryable: true,
     hint: 'Check the disk, then open the log again; nothing is acknowledged until then.',
+    kind: 'InternalFailure',
   },
   LOG_CORRUPT: {
     message: 'a batch on disk is damaged and is not served',
     retryable: false,
     hint: 'Read on at the end of the range; everything outside of it is served.',
+    kind: 'InternalFailure',
   },
   LOG_LOCKED: {
     message: 'the data directory is in use by another process',
@@ -121,16 +181,39 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     message: 'a limit of the machine or of the configuration is reached',
     retryable: true,
     hint: 'Wait, or raise the limit that the message names.',
+    kind: 'LimitExceeded',
   },
   PROTOCOL_VIOLATION: {
     message: 'the frame cannot be decoded or breaks a rule of the protocol',
     retryable: false,
     hint: 'This is a bug of whoever encoded the frame.',
   },
+  UNSUPPORTED_VERSION: {
+    message: 'the two sides have no version of the protocol in common',
+    retryable: false,
+    hint: 'Use a client and a broker that both speak millrace.v1.',
+  },
+  SERVER_CLOSING: {
+    message: 'the broker is shutting down and takes no more requests',
+    retryable: true,
+    hint: 'Connect again after the delay that the answer gives.',
+    kind: 'ServiceUnavailable',
+  },
+  CONNECTION_LOST: {
+    message: 'the connection to the broker was lost',
+    retryable: true,
+    hint: 'Check that the broker runs and is reachable at the URL; whether the request was carried out is not known.',
+  },
+  CLIENT_CLOSED: {
+    message: 'the client is closed',
+    retryable: false,
+    hint: 'Connect a new client.',
+  },
   INTERNAL: {
     message: 'an internal error',
     retryable: true,
     hint: 'This is a bug of Millrace; please report it with its message.',
+    kind: 'InternalFailure',
   },
 }
 

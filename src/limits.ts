@@ -19,3 +19,44 @@ export const recordBytesMaxHighest: number = 10 * 1024 * 1024
 
 /** Data with its frame around it: the bytes of one request as received. */
 export const frameBytesMax: number = requestBytesMax + 64 * 1024
+
+/** Characters of the name of a stream, which match `[a-zA-Z0-9_.-]`. */
+export const streamNameCharactersMin: number = 1
+export const streamNameCharactersMax: number = 128
+
+/** Shards with which a stream can be created. */
+export const shardCountMax: number = 10_000
+
+/** Tags of a stream, and the characters of their keys and values. */
+export const tagsMax: number = 50
+export const tagKeyCharactersMax: number = 128
+export const tagValueCharactersMax: number = 256
+
+/** Records of one GetRecords answer: the largest limit that can be asked for, and the default. */
+export const getRecordsRecordsMax: number = 10_000
+
+/** Bytes of records of one GetRecords answer; the answer is cut between records. */
+export const getRecordsBytesMax: number = 10 * 1024 * 1024
+
+/** How long a shard iterator and a next token can be used, in milliseconds from their issue. */
+export const iteratorMillisMax: number = 300_000
+export const nextTokenMillisMax: number = 300_000
+
+/** Elements of one page of a listing: the largest that can be asked for, and the default. */
+export const pageElementsMax: number = 10_000
+export const listShardsPageDefault: number = 1000
+export const describeStreamPageDefault: number = 100
+export const listStreamsPageDefault: number = 100
+
+/** How long a stream keeps its records, in hours, unless it is set. */
+export const retentionHoursDefault: number = 24
+
+/** Requests of one connection that wait for their answers; the next one is refused. */
+export const requestsInFlightMax: number = 1024
+
+/** Depth of a message, and the elements of one of its containers. */
+export const messageDepthMax: number = 8
+export const messageElementsMax: number = 1024
+
+/** Bytes of a string of a message, other than the data and the key of a record. */
+export const messageStringBytesMax: number = 1024

