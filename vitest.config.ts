@@ -21,6 +21,7 @@ export default defineConfig({
       project('format'),
       project('seam', { testTimeout: 60_000 }),
       project('model', { testTimeout: 60_000 }),
+      project('e2e', { fileParallelism: false, testTimeout: 60_000 }),
       project('crash', { fileParallelism: false, testTimeout: 120_000 }),
       project('tidy', { testTimeout: 60_000 }),
       {
