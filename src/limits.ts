@@ -60,3 +60,32 @@ export const messageElementsMax: number = 1024
 
 /** Bytes of a string of a message, other than the data and the key of a record. */
 export const messageStringBytesMax: number = 1024
+
+/** Open connections, all of them and those of one remote address (loopback is exempt). */
+export const connectionsMax: number = 10_000
+export const connectionsPerAddressMax: number = 256
+
+/** Bytes of a message above which a connection ends without a close frame; above the announced. */
+export const messageBytesMax: number = frameBytesMax + 1024 * 1024
+
+/** Bytes that wait in a socket from which on listings and reads of its connection wait, too. */
+export const socketBytesPause: number = 64 * 1024
+
+/** Bytes of other answers that a client may leave unread, and for how long any at all. */
+export const unreadBytesMax: number = 4 * 1024 * 1024
+export const unreadMillisMax: number = 60_000
+
+/** A connection that is silent is pinged after this time, and closed after that. */
+export const pingMillis: number = 25_000
+export const silenceMillisMax: number = 55_000
+
+/** How long a broker that shuts down waits for what is in flight, and clients before they return. */
+export const drainMillisMax: number = 10_000
+export const drainRetryAfterMillis: number = 1000
+
+/** When a request that was one too many in flight may come again, in milliseconds. */
+export const inFlightRetryAfterMillis: number = 50
+
+/** Characters of a text in a line of the log of a broker; of a stack. */
+export const logTextCharactersMax: number = 256
+export const logStackCharactersMax: number = 8192

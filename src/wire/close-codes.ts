@@ -1,6 +1,7 @@
 /**
  * Why a connection was closed, and whether the client shall reconnect: 4000 to 4499 yes, 4500 to
- * 4999 no. The reason of a close is `NAME` or `NAME retryAfterMs=250`, at most 123 bytes.
+ * 4999 no. The reason of a close is `NAME`, `NAME retryAfterMs=250` or `NAME: what is wrong`, at most
+ * 123 bytes.
  */
 
 export interface CloseCode {
@@ -18,6 +19,7 @@ export const closeCodes = {
   internal: closeCode(1011, 'INTERNAL', 'an internal error of the broker'),
   restart: closeCode(1012, 'SERVER_CLOSING', 'the broker is shutting down or restarting'),
   slowConsumer: closeCode(4408, 'SLOW_CONSUMER', 'what was sent was not read in time'),
+  silent: closeCode(4410, 'SILENT', 'no complete message and no pong in time'),
   tooMany: closeCode(4429, 'LIMIT_EXCEEDED', 'too many connections, or requests in flight'),
   protocolViolation: closeCode(
     4500,
@@ -27,6 +29,23 @@ export const closeCodes = {
   unsupportedVersion: closeCode(4501, 'UNSUPPORTED_VERSION', 'no common subprotocol'),
   accessDenied: closeCode(4503, 'ACCESS_DENIED', 'not allowed, or from a wrong origin'),
 } as const satisfies Readonly<Record<string, CloseCode>>
+
+const reasonBytesMax = 123
+const encoder = new TextEncoder()
+
+/**
+ * The reason that goes with a close: the name, after it `retryAfterMs=`, after that `: ` and a text,
+ * which is cut where it does not fit.
+ */
+export function closeReason(
+  { name }: CloseCode,
+  { retryAfterMs, text }: { readonly retryAfterMs?: number; readonly text?: string } = {},
+): string {
+  const wait = retryAfterMs === undefined ? '' : ` retryAfterMs=${retryAfterMs}`
+  const reason = Array.from(`${name}${wait}${text === undefined ? '' : `: ${text}`}`)
+  while (encoder.encode(reason.join('')).length > reasonBytesMax) reason.pop()
+  return reason.join('')
+}
 
 const reconnectable = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1014])
 
