@@ -44,6 +44,8 @@ export type ErrorCode =
   | 'PROTOCOL_VIOLATION'
   | 'UNSUPPORTED_VERSION'
   | 'SERVER_CLOSING'
+  | 'ADDRESS_UNAVAILABLE'
+  | 'UNSAFE_ADDRESS'
   | 'CONNECTION_LOST'
   | 'CLIENT_CLOSED'
   | 'INTERNAL'
@@ -198,6 +200,16 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     retryable: true,
     hint: 'Connect again after the delay that the answer gives.',
     kind: 'ServiceUnavailable',
+  },
+  ADDRESS_UNAVAILABLE: {
+    message: 'the address cannot be listened on',
+    retryable: false,
+    hint: 'Stop the process that has the port, or listen on another one.',
+  },
+  UNSAFE_ADDRESS: {
+    message: 'the address can be reached from other machines, and nothing protects it',
+    retryable: false,
+    hint: 'Listen on 127.0.0.1, or accept the risk with the switches that the message names.',
   },
   CONNECTION_LOST: {
     message: 'the connection to the broker was lost',
