@@ -60,6 +60,8 @@ export interface AppendAnswer {
 }
 
 export interface PutRecordsOptions {
+  /** Where the request begins in the bytes that hold it; 0 unless told otherwise. */
+  readonly start?: number
   readonly durability?: Durability
   readonly epoch?: number
   /** Key and data of one record, in bytes (RECORD_TOO_LARGE). */
@@ -73,6 +75,14 @@ export interface PutRecordsAnswer {
   readonly bytes: Uint8Array
   /** How many of the records were refused; the answer says which, and why. */
   readonly failedCount: number
+  /** What the acknowledgement means for all that was not refused: the weakest of the shards'. */
+  readonly durability: Durability
+}
+
+/** Who is told how a call ends. Exactly one of the two is called, once; neither may throw. */
+export interface Waiter<Answer> {
+  done(answer: Answer): void
+  failed(error: unknown): void
 }
 
 /** One open shard of a stream and the end, inclusive, of the range of hash keys that it owns. */
@@ -106,6 +116,8 @@ export interface Slice {
   readonly nextSequenceNumber: SequenceNumber
   readonly batchCount: number
   readonly recordCount: number
+  /** One past the last record that could be read when the slice was made. */
+  readonly committedNextSequenceNumber: SequenceNumber
 }
 
 export interface TailAnswer {
@@ -201,6 +213,17 @@ export interface Log extends AsyncDisposable {
    */
   append(shard: ShardId, batch: Batch, options?: AppendOptions): Promise<AppendAnswer>
 
+  /**
+   * As `append`, for who serves many: `waiter` is told before the call returns where the
+   * acknowledgement holds by then, else later. It is told of everything that `append` rejects with.
+   */
+  appendThen(
+    shard: ShardId,
+    batch: Batch,
+    options: AppendOptions,
+    waiter: Waiter<AppendAnswer>,
+  ): void
+
   /** Says which shards the records of stream `routes` go to: they tile the hash space, in order. */
   setRoutes(routes: number, shards: readonly Route[]): void
   /** Forgets the routes of a stream. */
@@ -217,6 +240,17 @@ export interface Log extends AsyncDisposable {
     body: Uint8Array,
     options?: PutRecordsOptions,
   ): Promise<PutRecordsAnswer>
+
+  /**
+   * As `putRecords`, with a waiter as `appendThen` has it. The bytes of the answer are only lent to
+   * it: they change with the next call.
+   */
+  putRecordsThen(
+    routes: number,
+    body: Uint8Array,
+    options: PutRecordsOptions,
+    waiter: Waiter<PutRecordsAnswer>,
+  ): void
 
   /**
    * Reads whole batches: at most `bytesMax` bytes, but always at least one batch when there is one.

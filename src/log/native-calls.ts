@@ -9,6 +9,7 @@ import type {
   AppendOptions,
   Durability,
   Position,
+  PutRecordsAnswer,
   SequenceNumber,
   Slice,
 } from './log.ts'
@@ -47,11 +48,15 @@ const {
 const { row } = constants
 const { disk, os } = constants.durabilities
 
-/** A shard's part of a PutRecords request that was appended and is not committed yet. */
-export interface UncommittedPart {
+/** A shard's part of a PutRecords request that was appended and waits for its acknowledgement. */
+export interface WaitingPart {
   readonly slot: number
   readonly endPosition: bigint
+  /** Committed already: it waits for the answers of earlier appends alone. */
+  readonly committed: boolean
 }
+
+const noParts: readonly WaitingPart[] = []
 
 export class NativeCalls {
   readonly handle: NativeLogHandle
@@ -132,13 +137,14 @@ export class NativeCalls {
   putRecords(
     routes: number,
     body: Uint8Array,
+    start: number,
     durability: Durability,
     epoch: number,
     recordBytesMax: number,
   ): void {
     const u32 = this.#u32
     u32[routesAt] = routes
-    u32[startAt] = 0
+    u32[startAt] = start
     u32[endAt] = body.length
     u32[durabilityAt] = durability === 'os' ? os : disk
     u32[epochAt] = epoch
@@ -151,36 +157,54 @@ export class NativeCalls {
     }
   }
 
-  get putFailedCount(): number {
-    return this.#u32[failedCountAt] as number
-  }
-
-  /** A copy of the answer of the last putRecords. */
-  putAnswer(): Uint8Array<ArrayBuffer> {
+  /** The answer of the last putRecords; its bytes are those of the block. */
+  putAnswer(): PutRecordsAnswer {
     const at = constants.block.putAnswer
-    return new Uint8Array(this.#bytes.subarray(at, at + (this.#u32[bytesAt] as number)))
+    return {
+      bytes: this.#bytes.subarray(at, at + (this.#u32[bytesAt] as number)),
+      failedCount: this.#u32[failedCountAt] as number,
+      durability: this.#putDurability(),
+    }
   }
 
-  /** What the last putRecords has to wait for. */
-  uncommittedParts(): UncommittedPart[] {
-    const parts: UncommittedPart[] = []
+  #putDurability(): Durability {
     const rowCount = this.#u32[rowCountAt] as number
     for (let i = 0; i < rowCount; i += 1) {
-      const byte = constants.block.rows + i * row.bytes
-      const code = this.#u32[byte / 4 + row.code] as number
-      const flags = this.#u32[byte / 4 + row.answerFlags] as number
-      if (code === 0 && (flags & answerCommitted) === 0) {
-        parts.push({
-          slot: this.#u32[byte / 4 + row.slot] as number,
-          endPosition: this.#u64[byte / 8 + row.endPosition] as bigint,
-        })
-      }
+      const at = (constants.block.rows + i * row.bytes) / 4
+      const flags = this.#u32[at + row.answerFlags] as number
+      if (this.#u32[at + row.code] === 0 && (flags & answerDurabilityOs) !== 0) return 'os'
     }
-    return parts
+    return 'disk'
+  }
+
+  /**
+   * What the last putRecords has to wait for: parts that are not committed, and those of slots on
+   * which others wait already.
+   */
+  waitingParts(hasWaiting: (slot: number) => boolean): readonly WaitingPart[] {
+    let parts: WaitingPart[] | undefined
+    const rowCount = this.#u32[rowCountAt] as number
+    for (let i = 0; i < rowCount; i += 1) {
+      const at = (constants.block.rows + i * row.bytes) / 4
+      if (this.#u32[at + row.code] !== 0) continue
+      const slot = this.#u32[at + row.slot] as number
+      const committed = ((this.#u32[at + row.answerFlags] as number) & answerCommitted) !== 0
+      if (committed && !hasWaiting(slot)) continue
+      const endPosition = this.#u64[at / 2 + row.endPosition] as bigint
+      parts ??= []
+      parts.push({ slot, endPosition, committed })
+    }
+    return parts ?? noParts
   }
 
   /** `available` is how many bytes are committed from `position` on: no slice is larger. */
-  read(slot: number, position: bigint, bytesMax: number, available: bigint): Slice {
+  read(
+    slot: number,
+    position: bigint,
+    bytesMax: number,
+    available: bigint,
+    committedNext: bigint,
+  ): Slice {
     const wanted = available < BigInt(bytesMax) ? Number(available) : bytesMax
     let { memory, start } = this.#pool.reserve(wanted)
     this.#callRead(slot, position, bytesMax, memory, start)
@@ -191,11 +215,11 @@ export class NativeCalls {
       this.#callRead(slot, position, bytesMax, memory, start)
       bytes = this.#u32[bytesAt] as number
     }
-    return this.#slice(this.#pool.take(memory, start, bytes))
+    return this.#slice(this.#pool.take(memory, start, bytes), committedNext)
   }
 
   /** As `read`, without a copy. */
-  readBorrowed(slot: number, position: bigint, bytesMax: number): Slice {
+  readBorrowed(slot: number, position: bigint, bytesMax: number, committedNext: bigint): Slice {
     this.#u32[slotAt] = slot
     this.#u64[placeAt] = position
     this.#u32[bytesMaxAt] = bytesMax
@@ -204,7 +228,7 @@ export class NativeCalls {
       segment === undefined
         ? new Uint8Array(0)
         : new Uint8Array(segment, this.#u32[viewOffsetAt] as number, this.#u32[bytesAt] as number)
-    return this.#slice(bytes)
+    return this.#slice(bytes, committedNext)
   }
 
   seek(slot: number, place: bigint, byTime: boolean): Position {
@@ -236,7 +260,7 @@ export class NativeCalls {
     this.handle.read(memory)
   }
 
-  #slice(bytes: Uint8Array): Slice {
+  #slice(bytes: Uint8Array, committedNext: bigint): Slice {
     const u64 = this.#u64
     return {
       bytes,
@@ -246,6 +270,7 @@ export class NativeCalls {
       nextSequenceNumber: u64[nextSequenceAt] as SequenceNumber,
       batchCount: this.#u32[batchCountAt] as number,
       recordCount: this.#u32[recordCountAt] as number,
+      committedNextSequenceNumber: committedNext as SequenceNumber,
     }
   }
 }

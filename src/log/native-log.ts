@@ -31,11 +31,13 @@ import {
   sequenceNumber,
   shardId,
   type TailAnswer,
+  type Waiter,
 } from './log.ts'
 import { LogProgress } from './log-progress.ts'
 import { NativeCalls } from './native-calls.ts'
 import { NativeShard } from './native-shard.ts'
 import { checkDirectory, encodeOptions, type LogOptions } from './open-options.ts'
+import { PendingPut } from './pending-put.ts'
 import { encodeRoutes } from './routes.ts'
 import type { TailWaiter } from './tail-waiters.ts'
 
@@ -119,17 +121,29 @@ export class NativeLog implements Log {
     return Array.from(this.#stats<BigUint64Array>(kinds.shardList, 0), shardId)
   }
 
-  // Not an async function: one that waits would answer some microtasks later than one that need
-  // not, and the answers of two appends could change places.
   append(shard: ShardId, batch: Batch, options: AppendOptions = {}): Promise<AppendAnswer> {
+    return new Promise((done, failed) => this.appendThen(shard, batch, options, { done, failed }))
+  }
+
+  appendThen(
+    shard: ShardId,
+    batch: Batch,
+    options: AppendOptions,
+    waiter: Waiter<AppendAnswer>,
+  ): void {
     try {
-      return this.#append(shard, batch, options)
+      this.#append(shard, batch, options, waiter)
     } catch (error) {
-      return Promise.reject(error)
+      waiter.failed(error)
     }
   }
 
-  #append(shard: ShardId, batch: Batch, options: AppendOptions): Promise<AppendAnswer> {
+  #append(
+    shard: ShardId,
+    batch: Batch,
+    options: AppendOptions,
+    waiter: Waiter<AppendAnswer>,
+  ): void {
     checkBatch(batch)
     checkAppendOptions(options)
     const durability = checkDurability(options.durability)
@@ -145,12 +159,14 @@ export class NativeLog implements Log {
     const answer = calls.appendAnswer()
     const isCommitted = calls.appendCommitted
     // Answers keep the order of the appends: an earlier one may be committed and not know it yet.
-    if (isCommitted && !this.#progress.hasAcks(slot)) return Promise.resolve(answer)
-    return new Promise((resolve, reject) => {
-      const waiter = { reached: () => resolve(answer), failed: reject }
-      this.#progress.addAck(slot, answer.endPosition, waiter)
-      if (isCommitted) this.#progress.wake()
-    })
+    if (isCommitted && !this.#progress.hasAcks(slot)) {
+      waiter.done(answer)
+      return
+    }
+    const reached = () => waiter.done(answer)
+    const failed = (error: unknown) => waiter.failed(error)
+    this.#progress.addAck(slot, answer.endPosition, { reached, failed })
+    if (isCommitted) this.#progress.wake()
   }
 
   setRoutes(routes: number, shards: readonly Route[]): void {
@@ -163,32 +179,57 @@ export class NativeLog implements Log {
     this.#handle.setRoutes(routes, null)
   }
 
-  async putRecords(
+  putRecords(
     routes: number,
     body: Uint8Array,
     options: PutRecordsOptions = {},
   ): Promise<PutRecordsAnswer> {
+    return new Promise((resolve, failed) => {
+      const done = (answer: PutRecordsAnswer) =>
+        resolve({ ...answer, bytes: new Uint8Array(answer.bytes) })
+      this.putRecordsThen(routes, body, options, { done, failed })
+    })
+  }
+
+  putRecordsThen(
+    routes: number,
+    body: Uint8Array,
+    options: PutRecordsOptions,
+    waiter: Waiter<PutRecordsAnswer>,
+  ): void {
+    try {
+      this.#putRecords(routes, body, options, waiter)
+    } catch (error) {
+      waiter.failed(error)
+    }
+  }
+
+  #putRecords(
+    routes: number,
+    body: Uint8Array,
+    options: PutRecordsOptions,
+    waiter: Waiter<PutRecordsAnswer>,
+  ): void {
     checkInteger('routes', routes, 0, unsigned32Max)
     checkBytes('body', body)
+    const start = options.start ?? 0
+    checkInteger('start', start, 0, body.length)
     checkRecordBytesMax(options.recordBytesMax)
     const epoch = options.epoch ?? 0
     checkInteger('epoch', epoch, 0, unsigned32Max)
     const durability = checkDurability(options.durability)
     const calls = this.#calls
-    calls.putRecords(routes, body, durability, epoch, options.recordBytesMax ?? 0)
-    const answer = { bytes: calls.putAnswer(), failedCount: calls.putFailedCount }
-    const parts = calls.uncommittedParts()
-    if (parts.length === 0) return answer
-    return await new Promise((resolve, reject) => {
-      let left = parts.length
-      const reached = () => {
-        left -= 1
-        if (left === 0) resolve(answer)
-      }
-      for (const part of parts) {
-        this.#progress.addAck(part.slot, part.endPosition, { reached, failed: reject })
-      }
-    })
+    calls.putRecords(routes, body, start, durability, epoch, options.recordBytesMax ?? 0)
+    const progress = this.#progress
+    const answer = calls.putAnswer()
+    // Answers keep the order of the appends, as those of `append` do.
+    const parts = calls.waitingParts((slot) => progress.hasAcks(slot))
+    if (parts.length === 0) {
+      waiter.done(answer)
+      return
+    }
+    new PendingPut(answer, parts, waiter).wait(progress)
+    if (parts.some((part) => part.committed)) progress.wake()
   }
 
   async read(
@@ -203,9 +244,12 @@ export class NativeLog implements Log {
       'position' in from
         ? position(from.position)
         : this.#calls.seek(slot, sequenceNumber(from.sequenceNumber), false)
-    if (options.borrow === true) return this.#calls.readBorrowed(slot, start, bytesMax)
+    const committedNext = this.#progress.positions.committedNextSequence(slot)
+    if (options.borrow === true) {
+      return this.#calls.readBorrowed(slot, start, bytesMax, committedNext)
+    }
     const available = this.#progress.committedEnd(slot) - start
-    return this.#calls.read(slot, start, bytesMax, available < 0n ? 0n : available)
+    return this.#calls.read(slot, start, bytesMax, available < 0n ? 0n : available, committedNext)
   }
 
   async tail(

@@ -95,6 +95,8 @@ export class NativeShard {
   /** As `Log.read`, at once. Throws what that rejects with. */
   readNow(position: Position, bytesMax: number): Slice {
     const available = this.#progress.committedEnd(this.#slot) - position
-    return this.#calls.read(this.#slot, position, bytesMax, available < 0n ? 0n : available)
+    const committedNext = this.#progress.positions.committedNextSequence(this.#slot)
+    const committed = available < 0n ? 0n : available
+    return this.#calls.read(this.#slot, position, bytesMax, committed, committedNext)
   }
 }
