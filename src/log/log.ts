@@ -8,6 +8,7 @@
  */
 
 import type { Position, SequenceNumber, ShardId } from '../wire/numbers.ts'
+import type { Durability } from '../wire/operations.ts'
 
 export {
   type Position,
@@ -18,11 +19,7 @@ export {
   shardId,
 } from '../wire/numbers.ts'
 
-/**
- * What an acknowledgement means: `disk`, it is on disk and survives a power cut; `os`, it is in the
- * page cache of the operating system and survives the process.
- */
-export type Durability = 'disk' | 'os'
+export type { Durability } from '../wire/operations.ts'
 
 /** Records for one shard: `count` encoded records back to back, as a BatchBuilder makes them. */
 export interface Batch {

@@ -28,5 +28,10 @@ export function packMessage(values: readonly unknown[]): Uint8Array {
  */
 export function unpackMessage(frame: Uint8Array, bounds: ScanBounds = {}): unknown[] {
   scanMessage(frame, bounds)
-  return unpacker.unpack(frame) as unknown[]
+  // Of a Buffer the library makes Buffers; users are promised a Uint8Array.
+  const plain =
+    frame.constructor === Uint8Array
+      ? frame
+      : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength)
+  return unpacker.unpack(plain) as unknown[]
 }

@@ -5,17 +5,23 @@
 
 import { MillraceError } from '../errors.ts'
 
+/**
+ * What becomes of elements behind the last known field. A broker refuses them: what it does not
+ * know it must not ignore. A client ignores them: a newer broker may have added them.
+ */
+export type Extras = 'refused' | 'ignored'
+
 /** What a field holds, in three forms: the user's value, the value to be packed, and in words. */
 export interface Field<Value> {
   /** As PROTOCOL.md names it: `str`, `uint`, `u64`, `bin`, `nil or str`, ... */
   readonly form: string
-  /** The value as it is packed. The caller vouches for it; bounds are checked by who receives. */
+  /** The value as it is packed. One of another type comes out as it is, for `parse` to refuse. */
   pack(value: Value): unknown
   /**
    * Checks a value as it was unpacked. `path` names it in errors, as `streamName` or `tags[2].key`.
    * Throws a MillraceError: PROTOCOL_VIOLATION for another type, INVALID_ARGUMENT for a bound.
    */
-  parse(value: unknown, path: string): Value
+  parse(value: unknown, path: string, extras?: Extras): Value
 }
 
 /** The value that a field holds. */
@@ -50,11 +56,15 @@ function outOfBounds(path: string, text: string): never {
   throw new MillraceError('INVALID_ARGUMENT', `${path} ${text}`)
 }
 
+const unsigned32Max = 2 ** 32 - 1
+const unsigned64Max = 2n ** 64n - 1n
+
 /** A count or a number below 2^53, from `min` to `max`. */
 export function uint(min = 0, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
   return {
     form: 'uint',
-    pack: (value) => value,
+    // As numbers, those above 2^32-1 would be packed as floats.
+    pack: (value) => (Number.isSafeInteger(value) && value > unsigned32Max ? BigInt(value) : value),
     parse(value, path) {
       const number = typeof value === 'bigint' ? Number(value) : value
       if (typeof number !== 'number' || !Number.isInteger(number)) wrongType(path, 'uint', value)
@@ -66,9 +76,7 @@ export function uint(min = 0, max: number = Number.MAX_SAFE_INTEGER): Field<numb
   }
 }
 
-const unsigned64Max = 2n ** 64n - 1n
-
-/** An unsigned 64-bit number: always a bigint for users; in a frame any integer that is not less. */
+/** Of 64 bits, unsigned: always a bigint for users; in a frame any integer that is not negative. */
 export function u64(min = 0n): Field<bigint> {
   return {
     form: 'u64',
@@ -93,6 +101,7 @@ const hashKeyMax = 2n ** 128n - 1n
 export const hashKey: Field<bigint> = {
   form: 'bin of 16',
   pack(value) {
+    if (typeof value !== 'bigint') return value
     if (value < 0n || value > hashKeyMax) {
       outOfBounds('hash key', `is ${value}, it must be 0 to 2^128-1`)
     }
@@ -170,8 +179,8 @@ export function optional<Value>(field: Field<Value>): Field<Value | undefined> {
   return {
     form: `nil or ${field.form}`,
     pack: (value) => (value === undefined ? null : field.pack(value)),
-    parse: (value, path) =>
-      value === null || value === undefined ? undefined : field.parse(value, path),
+    parse: (value, path, extras) =>
+      value === null || value === undefined ? undefined : field.parse(value, path, extras),
   }
 }
 
@@ -182,13 +191,13 @@ export function list<Value>(
 ): Field<readonly Value[]> {
   return {
     form: `array of ${element.form}`,
-    pack: (values) => values.map((it) => element.pack(it)),
-    parse(value, path) {
+    pack: (values) => (Array.isArray(values) ? values.map((it) => element.pack(it)) : values),
+    parse(value, path, extras) {
       if (!Array.isArray(value)) wrongType(path, 'array', value)
       if (value.length < min || value.length > max) {
         outOfBounds(path, `has ${value.length} elements, it must have ${min} to ${max}`)
       }
-      return value.map((it, index) => element.parse(it, `${path}[${index}]`))
+      return value.map((it, index) => element.parse(it, `${path}[${index}]`, extras))
     },
   }
 }
@@ -201,10 +210,11 @@ export function struct<const Shape extends Fields>(
   return {
     form: name,
     fields,
-    pack: (value) => packFields(fields, value),
-    parse(value, path) {
+    pack: (value) =>
+      typeof value === 'object' && value !== null ? packFields(fields, value) : value,
+    parse(value, path, extras = 'refused') {
       if (!Array.isArray(value)) wrongType(path, name, value)
-      return parseFields(fields, value, 0, path)
+      return parseFields(fields, value, { start: 0, path, extras })
     },
   }
 }
@@ -216,26 +226,25 @@ export function packFields<Shape extends Fields>(fields: Shape, value: Struct<Sh
 }
 
 /**
- * Fields from the elements of an array, from `start` on. Elements that follow the last field are
- * refused: what is not known is never ignored.
+ * Fields from the elements of an array, from `start` on. Throws a MillraceError, as Field.parse.
  */
 export function parseFields<Shape extends Fields>(
   fields: Shape,
   values: readonly unknown[],
-  start: number,
-  path = '',
+  place: { readonly start: number; readonly path: string; readonly extras: Extras },
 ): Struct<Shape> {
+  const { start, path, extras } = place
   const entries = Object.entries(fields)
-  if (values.length - start > entries.length) {
-    const place = path === '' ? 'the message' : path
+  if (extras === 'refused' && values.length - start > entries.length) {
     throw new MillraceError(
       'PROTOCOL_VIOLATION',
-      `${place} has ${values.length - start} fields, wanted at most ${entries.length}`,
+      `${path === '' ? 'the message' : path} has ${values.length - start} fields, ` +
+        `wanted at most ${entries.length}`,
     )
   }
   const parsed: Record<string, unknown> = {}
   entries.forEach(([name, field], index) => {
-    const value = field.parse(values[start + index], path === '' ? name : `${path}.${name}`)
+    const value = field.parse(values[start + index], path === '' ? name : `${path}.${name}`, extras)
     if (value !== undefined) parsed[name] = value
   })
   return parsed as Struct<Shape>

@@ -11,6 +11,9 @@ import {
   type AnswerOf,
   type Operation,
   operationsByOpcode,
+  putBatch,
+  putRecord,
+  putRecords,
   type RequestOf,
   type Welcome,
   welcome,
@@ -21,12 +24,38 @@ const requestIdMax = 2 ** 32 - 1
 /** Elements of an answer's containers: listings have pages of up to 10,000 rows. */
 const answerElementsMax = 10_000
 
+/**
+ * Checks a request as the broker would. Throws a TypeError that names a field of a wrong type, and
+ * a MillraceError, INVALID_ARGUMENT, for one out of its bounds.
+ */
+export function checkRequest<Op extends Operation>(
+  operation: Op,
+  request: RequestOf<Op>,
+): RequestOf<Op> {
+  return parsePacked(operation, packFields(operation.request as Op['request'], request))
+}
+
+function parsePacked<Op extends Operation>(
+  operation: Op,
+  values: readonly unknown[],
+): RequestOf<Op> {
+  try {
+    return parseFields(operation.request as Op['request'], values, requestPlace(0))
+  } catch (error) {
+    const isWrongType = error instanceof MillraceError && error.code === 'PROTOCOL_VIOLATION'
+    throw isWrongType ? new TypeError(`${operation.name}: ${error.message}`) : error
+  }
+}
+
+/** Throws as `checkRequest`. */
 export function encodeRequest<Op extends Operation>(
   operation: Op,
   requestId: number,
   request: RequestOf<Op>,
 ): Uint8Array {
-  return packMessage([operation.opcode, requestId, ...packFields(operation.request, request)])
+  const fields = packFields(operation.request as Op['request'], request)
+  parsePacked(operation, fields)
+  return packMessage([operation.opcode, requestId, ...fields])
 }
 
 export function encodeAnswer<Op extends Operation>(
@@ -61,10 +90,20 @@ export function decodeRequest(frame: Uint8Array): RequestFrame {
   const values = unpackMessage(frame)
   const [opcode, requestId] = values
   const operation = operationsByOpcode.get(opcode as number)
-  if (operation === undefined) {
+  if (operation === undefined || putOperations.has(operation)) {
     throw new MillraceError('PROTOCOL_VIOLATION', `opcode ${String(opcode)} is unknown`)
   }
   return { operation, requestId: checkRequestId(requestId), values }
+}
+
+const putOperations: ReadonlySet<Operation> = new Set<unknown>([
+  putRecord,
+  putRecords,
+  putBatch,
+]) as ReadonlySet<Operation>
+
+function requestPlace(start: number) {
+  return { start, path: '', extras: 'refused' } as const
 }
 
 /** The fields of a request. Throws a MillraceError, which is to be answered. */
@@ -72,10 +111,13 @@ export function parseRequest<Op extends Operation>(
   operation: Op,
   frame: RequestFrame,
 ): RequestOf<Op> {
-  return parseFields(operation.request as Op['request'], frame.values, 2)
+  return parseFields(operation.request as Op['request'], frame.values, requestPlace(2))
 }
 
-/** What the broker sent: an answer, an error that answers a request, or a welcome. */
+/**
+ * What the broker sent: an answer, an error that answers a request, or something that is sent
+ * unasked. Of the latter a newer broker may have kinds that are unknown here.
+ */
 export type BrokerFrame =
   | {
       readonly kind: 'answer'
@@ -90,14 +132,17 @@ export type BrokerFrame =
       readonly error: MillraceError
     }
   | { readonly kind: 'welcome'; readonly welcome: Welcome }
+  | { readonly kind: 'unknown'; readonly opcode: number }
 
 /** Reads a control message of the broker. Throws a MillraceError, PROTOCOL_VIOLATION. */
 export function decodeBrokerFrame(frame: Uint8Array): BrokerFrame {
   const values = unpackMessage(frame, { elementsMax: answerElementsMax })
   const [opcode, requestId, status] = values
   if (opcode === welcome.opcode) {
-    return { kind: 'welcome', welcome: parseFields(welcome.fields, values, 1) }
+    const fields = parseFields(welcome.fields, values, { start: 1, path: '', extras: 'ignored' })
+    return { kind: 'welcome', welcome: fields }
   }
+  if (!operationsByOpcode.has(opcode as number)) return { kind: 'unknown', opcode: Number(opcode) }
   const id = checkRequestId(requestId)
   if (status === null) return { kind: 'answer', opcode: opcode as number, requestId: id, values }
   return { kind: 'error', opcode: opcode as number, requestId: id, error: parseError(values) }
@@ -108,7 +153,18 @@ export function parseAnswer<Op extends Operation>(
   operation: Op,
   values: readonly unknown[],
 ): AnswerOf<Op> {
-  return parseFields(operation.answer as Op['answer'], values, 3)
+  const place = { start: 3, path: '', extras: 'ignored' } as const
+  try {
+    return parseFields(operation.answer as Op['answer'], values, place)
+  } catch (error) {
+    throw badAnswer(operation as unknown as Operation, error)
+  }
+}
+
+/** A bound that is passed is no argument of the caller's here. */
+function badAnswer(operation: Operation, cause: unknown): MillraceError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new MillraceError('PROTOCOL_VIOLATION', `answer of ${operation.name}: ${text}`, { cause })
 }
 
 function parseError(values: readonly unknown[]): MillraceError {

@@ -69,7 +69,7 @@ class MessageScanner {
     if ((type & 0xf0) === 0x90) {
       this.#array(type & 0x0f, depth, at)
     } else if ((type & 0xe0) === 0xa0) {
-      this.#skip(type & 0x1f)
+      this.#text(type & 0x1f, at)
     } else {
       this.#wideValue(type, depth, at)
     }
@@ -103,7 +103,9 @@ class MessageScanner {
     if (bytes > messageStringBytesMax) {
       refuse(at, `a string of ${bytes} bytes, at most ${messageStringBytesMax}`)
     }
+    const start = this.#at
     this.#skip(bytes)
+    if (!isUtf8(this.#bytes, start, this.#at)) refuse(at, 'a string that is not valid UTF-8')
   }
 
   #length(width: Shape['width']): number {
@@ -117,6 +119,20 @@ class MessageScanner {
   #skip(bytes: number): void {
     if (bytes > this.#bytes.length - this.#at) refuse(this.#at, 'the message ends early')
     this.#at += bytes
+  }
+}
+
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start
+  while (at < end && (bytes[at] as number) < 0x80) at += 1
+  if (at === end) return true
+  try {
+    strictDecoder.decode(bytes.subarray(at, end))
+    return true
+  } catch {
+    return false
   }
 }
 

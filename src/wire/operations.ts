@@ -7,32 +7,64 @@
 import {
   describeStreamPageDefault,
   getRecordsRecordsMax,
-  messageStringBytesMax,
   pageElementsMax,
   recordBytesMaxHighest,
   recordBytesMaxLowest,
+  requestRecordsMax,
   shardCountMax,
   streamNameCharactersMax,
-  streamNameCharactersMin,
   tagKeyCharactersMax,
   tagsMax,
-  tagValueCharactersMax,
 } from '../limits.ts'
+import { batchLayout } from './batch-layout.ts'
 import {
   bool,
   bytes,
-  type Field,
   type Fields,
   hashKey,
   list,
   optional,
   type Struct,
-  struct,
   text,
   u64,
   uint,
   word,
 } from './fields.ts'
+import {
+  childShard,
+  durability,
+  millis,
+  putOutcome,
+  record,
+  shard,
+  shardFilter,
+  shardIdField,
+  shardIteratorTypes,
+  streamFields,
+  streamModes,
+  streamName,
+  streamSummary,
+  tag,
+  token,
+} from './structures.ts'
+
+export {
+  type ChildShard,
+  type Durability,
+  durabilities,
+  type ShardDescription,
+  type ShardFilter,
+  type ShardIteratorType,
+  type StreamMode,
+  type StreamStatus,
+  type StreamSummary,
+  shardFilterTypes,
+  shardIteratorTypes,
+  streamModes,
+  streamName,
+  streamStates,
+  type Tag,
+} from './structures.ts'
 
 /** One operation. */
 export interface Operation<
@@ -61,104 +93,6 @@ function operation<const Name extends string, Request extends Fields, Answer ext
   return { opcode, name, request, answer }
 }
 
-// --- fields that several operations have
-
-/** `[a-zA-Z0-9_.-]{1,128}`: the names of streams. They are never paths: `..` is a legal one. */
-export const streamName: Field<string> = text({
-  min: streamNameCharactersMin,
-  max: streamNameCharactersMax,
-  pattern: /^[a-zA-Z0-9_.-]+$/,
-  patternText: 'letters, digits, _ . and -',
-})
-
-/** As users write it; parsed leniently by the broker (`shardId-000000000007`, `shardId-7`, `7`). */
-const shardIdText = text({ max: 128 })
-const token = text({ max: messageStringBytesMax })
-/** Milliseconds since 1970. */
-const millis = uint()
-
-export const streamStates = ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING'] as const
-export type StreamStatus = (typeof streamStates)[number]
-
-export const streamModes = ['PROVISIONED', 'ON_DEMAND'] as const
-export type StreamMode = (typeof streamModes)[number]
-
-export const durabilities = ['disk', 'os'] as const
-
-/** What an acknowledgement means; `disk` unless a request says otherwise. */
-const durability = word(durabilities)
-
-const tag = struct('Tag', {
-  key: text({ max: tagKeyCharactersMax }),
-  value: text({ min: 0, max: tagValueCharactersMax }),
-})
-export type Tag = ReturnType<(typeof tag)['parse']>
-
-const shard = struct('Shard', {
-  shardId: text({ max: 128 }),
-  parentShardId: optional(text({ max: 128 })),
-  adjacentParentShardId: optional(text({ max: 128 })),
-  startingHashKey: hashKey,
-  endingHashKey: hashKey,
-  startingSequenceNumber: u64(),
-  /** Of closed shards alone. */
-  endingSequenceNumber: optional(u64()),
-  /** The number that stands in the header of its batches: never reused in a data directory. */
-  shardNumber: u64(),
-})
-/** A shard as it is described; hash keys are inclusive. */
-export type ShardDescription = ReturnType<(typeof shard)['parse']>
-
-const childShard = struct('ChildShard', {
-  shardId: text({ max: 128 }),
-  parentShards: list(text({ max: 128 }), { max: 2 }),
-  startingHashKey: hashKey,
-  endingHashKey: hashKey,
-})
-export type ChildShard = ReturnType<(typeof childShard)['parse']>
-
-const streamSummary = struct('StreamSummary', {
-  streamName,
-  streamStatus: word(streamStates),
-  streamMode: word(streamModes),
-  streamCreationTimestamp: millis,
-})
-export type StreamSummary = ReturnType<(typeof streamSummary)['parse']>
-
-const streamFields = {
-  ...streamSummary.fields,
-  retentionPeriodHours: uint(),
-  /** Key and data of one record, in bytes. */
-  recordBytesMax: uint(),
-}
-
-export const shardFilterTypes = [
-  'FROM_TRIM_HORIZON',
-  'AT_TRIM_HORIZON',
-  'FROM_TIMESTAMP',
-  'AT_TIMESTAMP',
-  'AT_LATEST',
-  'AFTER_SHARD_ID',
-] as const
-
-const shardFilter = struct('ShardFilter', {
-  type: word(shardFilterTypes),
-  shardId: optional(shardIdText),
-  timestamp: optional(millis),
-})
-export type ShardFilter = ReturnType<(typeof shardFilter)['parse']>
-
-export const shardIteratorTypes = [
-  'TRIM_HORIZON',
-  'LATEST',
-  'AT_SEQUENCE_NUMBER',
-  'AFTER_SEQUENCE_NUMBER',
-  'AT_TIMESTAMP',
-] as const
-export type ShardIteratorType = (typeof shardIteratorTypes)[number]
-
-// --- streams and shards
-
 export const createStream = operation(
   0x10,
   'CreateStream',
@@ -183,7 +117,7 @@ export const describeStream = operation(
     streamName,
     /** Shards in the answer, 100 unless it is given. */
     limit: optional(uint(1, pageElementsMax)),
-    exclusiveStartShardId: optional(shardIdText),
+    exclusiveStartShardId: optional(shardIdField),
   },
   {
     ...streamFields,
@@ -221,7 +155,7 @@ export const listShards = operation(
     /** Either this or `nextToken`. */
     streamName: optional(streamName),
     nextToken: optional(token),
-    exclusiveStartShardId: optional(shardIdText),
+    exclusiveStartShardId: optional(shardIdField),
     maxResults: optional(uint(1, pageElementsMax)),
     /** Tells a stream from an earlier one of the same name. */
     streamCreationTimestamp: optional(millis),
@@ -255,37 +189,58 @@ export const listTagsForStream = operation(
   { tags: list(tag, { max: tagsMax }), hasMoreTags: bool },
 )
 
-// --- records
-
-/**
- * What the three put operations begin with. After it comes their body, which is scanned natively
- * and never decoded here; PROTOCOL.md has its form.
- */
+/** What the three put operations begin with. The broker scans natively what comes after it. */
 const putHead = { streamName, durability: optional(durability) }
 
-/** A record as it is put: `[partitionKey, data]` (a frame has them as an array of these). */
+const unsigned32Max = 2 ** 32 - 1
+
+/** 0 where the producer is not idempotent. */
+const producer = { producerId: u64(), producerSequence: uint(0, unsigned32Max) }
+
+/** What PutRecord and PutRecords have behind the head, for so many records. */
+function putBody(recordsMax: number) {
+  return {
+    records: list(record, { min: 1, max: recordsMax }),
+    /** As many as records; nil where the key decides. */
+    explicitHashKeys: optional(list(optional(hashKey), { min: 1, max: recordsMax })),
+    ...producer,
+  }
+}
+
 export const putRecord = operation(
   0x20,
   'PutRecord',
-  { ...putHead },
+  { ...putHead, ...putBody(1) },
   { durability, shardId: text({ max: 128 }), sequenceNumber: u64() },
 )
 
 export const putRecords = operation(
   0x21,
   'PutRecords',
-  { ...putHead },
+  { ...putHead, ...putBody(requestRecordsMax) },
   {
+    /** The weakest of the shards'. */
     durability,
-    /** For each element of `shards` the number of the shard within the stream. */
-    shardIndexes: list(uint(), { max: shardCountMax }),
+    /** For each element of `shards` the index of the shard within the stream. */
+    shardIndexes: list(uint(), { max: requestRecordsMax }),
+    outcome: putOutcome,
   },
 )
 
 export const putBatch = operation(
   0x24,
   'PutBatch',
-  { ...putHead },
+  {
+    ...putHead,
+    /** Of the shard within the stream. */
+    shardIndex: uint(0, 2 ** 31 - 1),
+    count: uint(1, batchLayout.recordCountMax),
+    /** How the records are compressed; 0 = not at all. */
+    codec: uint(0, batchLayout.codecMask),
+    ...producer,
+    /** Records back to back, or what the codec made of them. */
+    records: bytes,
+  },
   { durability, firstSequenceNumber: u64(), duplicate: bool },
 )
 
@@ -294,7 +249,7 @@ export const getShardIterator = operation(
   'GetShardIterator',
   {
     streamName,
-    shardId: shardIdText,
+    shardId: shardIdField,
     shardIteratorType: word(shardIteratorTypes),
     startingSequenceNumber: optional(u64()),
     timestamp: optional(millis),
@@ -340,9 +295,7 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
   ].map((it): [number, Operation] => [it.opcode, it as unknown as Operation]),
 )
 
-// --- what the broker sends unasked
-
-/** The first message on a connection. */
+/** What the broker sends unasked: the first message on a connection. */
 export const welcome = {
   opcode: 0x01,
   name: 'Welcome',
