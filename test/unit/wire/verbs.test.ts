@@ -69,8 +69,8 @@ test('a put has the form of the protocol, and is repeatable where it is idempote
   const hashKey = new Uint8Array(16)
   hashKey.set([1, 2], 14)
   expect(seen.map((it) => it.request)).toEqual([
-    [0x20, 7, 's', 'os', [['k', Buffer.from(data)]], [Buffer.from(hashKey)], 2n ** 63n, 4],
-    [0x20, 7, 's', null, [['k', Buffer.from(data)]], null, 0, 0],
+    [0x20, 7, 's', 'os', [['k', data]], [hashKey], 2n ** 63n, 4],
+    [0x20, 7, 's', null, [['k', data]], null, 0n, 0],
   ])
   expect(seen.map((it) => it.options.repeatable)).toEqual([true, false])
 })
