@@ -1,16 +1,19 @@
 /**
- * Reads the records of a slice without decoding what nobody asks for. Slices of the
- * log have been checked there, those from elsewhere are checked here for form (not for their
- * checksum).
+ * Reads the records of a slice without decoding what nobody asks for. The form of each batch is
+ * checked here; checksums are on request, as slices of the log have been checked there.
  */
 
 import { MillraceError } from '../errors.ts'
 import { checkBytes } from './arguments.ts'
 import { batchLayout } from './batch-layout.ts'
+import { crc32c, maskCrc } from './crc32c.ts'
+import { messageTypes } from './message-bytes.ts'
 import type { SequenceNumber, ShardId } from './numbers.ts'
 
 const {
   marker,
+  crcAt,
+  checksummedStart,
   shardAt,
   firstSequenceAt,
   countAt,
@@ -21,7 +24,23 @@ const {
   codecMask,
 } = batchLayout
 
-const decoder = new TextDecoder()
+/** The type byte of each field stands one byte before it. */
+const typeBytes: readonly (readonly [at: number, type: number])[] = [
+  [crcAt - 1, messageTypes.uint32],
+  [shardAt - 1, messageTypes.uint64],
+  [firstSequenceAt - 1, messageTypes.uint64],
+  [countAt - 1, messageTypes.uint32],
+  [arrivalAt - 1, messageTypes.uint64],
+  [batchLayout.epochAt - 1, messageTypes.uint32],
+  [batchLayout.producerIdAt - 1, messageTypes.uint64],
+  [batchLayout.producerSequenceAt - 1, messageTypes.uint32],
+  [batchLayout.syncedUptoAt - 1, messageTypes.uint64],
+  [flagsAt - 1, messageTypes.uint32],
+  [recordsLengthAt - 1, messageTypes.bin32],
+]
+
+// Not the default, which would swallow a byte order mark at the start of a key.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const loopKeyBytes = 32
 
 /** One record; its parts are decoded when they are asked for. Valid while the slice's bytes are. */
@@ -61,6 +80,11 @@ export class RecordView {
   }
 }
 
+export interface SliceOptions {
+  /** Whether to compare each batch with its checksum, which costs about a nanosecond per byte. */
+  readonly verify?: boolean
+}
+
 /**
  * Goes through the records of a slice. Either step by step, which makes no object per record, or as
  * an iterable of RecordViews:
@@ -71,12 +95,14 @@ export class RecordView {
  * for (const record of new SliceCursor(slice.bytes)) consume(record.partitionKey, record.data)
  * ```
  *
- * Throws a MillraceError, PROTOCOL_VIOLATION, for bytes that are no slice.
+ * Throws a MillraceError: PROTOCOL_VIOLATION for bytes that are no slice, LOG_CORRUPT for a batch
+ * whose checksum is wrong.
  */
 export class SliceCursor implements Iterable<RecordView> {
   /** The slice. */
   readonly bytes: Uint8Array
   readonly #fields: DataView
+  readonly #verify: boolean
   #batchAt = 0
   #batchEnd = 0
   #left = 0
@@ -90,16 +116,17 @@ export class SliceCursor implements Iterable<RecordView> {
   dataAt = 0
   end = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, { verify = false }: SliceOptions = {}) {
     checkBytes('slice', bytes)
     this.bytes = bytes
+    this.#verify = verify
     this.#fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Moves to the next record; false behind the last. */
   next(): boolean {
     while (this.#left === 0) {
-      if (this.end !== this.#batchEnd) this.#refuse('the records end before their batch does')
+      this.#checkEnd()
       if (this.#batchEnd === this.bytes.length) return false
       this.#openBatch()
     }
@@ -107,6 +134,33 @@ export class SliceCursor implements Iterable<RecordView> {
     this.ordinal += 1
     this.#readRecord(this.end)
     return true
+  }
+
+  /**
+   * Passes over the records before this sequence number, over whole batches by their headers alone;
+   * `next` then moves to the first of the others. Only ever forward.
+   */
+  skipTo(sequenceNumber: bigint): void {
+    for (;;) {
+      const left = BigInt(this.#left)
+      const following = this.firstSequenceNumber + BigInt(this.ordinal + 1)
+      if (left > 0n && following + left > sequenceNumber) {
+        for (let skip = Number(sequenceNumber - following); skip > 0; skip -= 1) this.next()
+        return
+      }
+      if (left > 0n) {
+        this.#left = 0
+        this.end = this.#batchEnd
+      }
+      if (this.#batchEnd === this.bytes.length) return
+      this.#checkEnd()
+      this.#openBatch()
+    }
+  }
+
+  /** The current record, as it stays when the cursor moves on. */
+  view(): RecordView {
+    return new RecordView(this)
   }
 
   get shard(): ShardId {
@@ -127,15 +181,17 @@ export class SliceCursor implements Iterable<RecordView> {
   }
 
   *[Symbol.iterator](): Iterator<RecordView> {
-    while (this.next()) yield new RecordView(this)
+    while (this.next()) yield this.view()
+  }
+
+  #checkEnd(): void {
+    if (this.end !== this.#batchEnd) this.#refuse('the records end before their batch does')
   }
 
   #openBatch(): void {
     const at = this.#batchEnd
     const fields = this.#fields
-    if (this.bytes.length - at < headerBytes || this.bytes[at] !== marker) {
-      this.#refuse('wanted a batch')
-    }
+    if (!isBatchHeader(this.bytes, at)) this.#refuse('wanted a batch')
     if ((fields.getUint32(at + flagsAt) & codecMask) !== batchLayout.codecNone) {
       this.#refuse('the records are compressed; decompress them first')
     }
@@ -148,8 +204,17 @@ export class SliceCursor implements Iterable<RecordView> {
     this.end = at + headerBytes
     this.#batchEnd = this.end + fields.getUint32(at + recordsLengthAt)
     if (this.#batchEnd > this.bytes.length) this.#refuse('the batch is cut short')
+    if (this.#verify) this.#checkSum()
     // What a marker batch holds is padding, zeros.
     if (this.#left === 0 && this.bytes[this.end] === 0) this.end = this.#batchEnd
+  }
+
+  #checkSum(): void {
+    const at = this.#batchAt
+    const sum = maskCrc(crc32c(this.bytes, at + checksummedStart, this.#batchEnd))
+    if (sum === this.#fields.getUint32(at + crcAt)) return
+    const text = `the checksum of the batch from sequence number ${this.firstSequenceNumber} on`
+    throw new MillraceError('LOG_CORRUPT', `slice, byte ${at}: ${text} is wrong`)
   }
 
   /** The usual encodings at once, any other in the slow way. */
@@ -204,6 +269,14 @@ export class SliceCursor implements Iterable<RecordView> {
   #refuse(what: string): never {
     throw new MillraceError('PROTOCOL_VIOLATION', `slice, near byte ${this.end}: ${what}`)
   }
+}
+
+function isBatchHeader(bytes: Uint8Array, start: number): boolean {
+  if (bytes.length - start < headerBytes || bytes[start] !== marker) return false
+  for (const [at, type] of typeBytes) {
+    if (bytes[start + at] !== type) return false
+  }
+  return true
 }
 
 function decodeKey(bytes: Uint8Array, at: number, length: number): string {

@@ -31,7 +31,8 @@ import {
   type Tag,
 } from './operations.ts'
 import { decodePutRecord, decodePutRecords, encodePut } from './put-verbs.ts'
-import { type RecordView, SliceCursor } from './slice-cursor.ts'
+import { RecordWindow } from './record-window.ts'
+import type { RecordView } from './slice-cursor.ts'
 
 export interface CallOptions {
   /** Gives the call up: it rejects with the signal's reason, and its answer is dropped. */
@@ -271,7 +272,8 @@ export class Verbs {
     const wanted = { ...request, shardIterator }
     const answer = await this.#call(getRecords, wanted, repeatable, options)
     const { slice, firstSequenceNumber, ...rest } = answer
-    return { ...rest, records: recordsOf(slice, firstSequenceNumber, answer.recordCount) }
+    const { recordCount } = answer
+    return { ...rest, records: new RecordWindow({ slice, firstSequenceNumber, recordCount }) }
   }
 
   #call<Op extends Operation>(
@@ -290,17 +292,5 @@ export class Verbs {
       timeoutMillis,
       repeatable: producer !== undefined,
     })
-  }
-}
-
-/** The records of an answer: the batches of its slice can have earlier and later ones. */
-function recordsOf(slice: Uint8Array, first: bigint, count: number): Iterable<RecordView> {
-  return {
-    *[Symbol.iterator]() {
-      for (const record of new SliceCursor(slice)) {
-        if (record.sequenceNumber >= first + BigInt(count)) return
-        if (record.sequenceNumber >= first) yield record
-      }
-    },
   }
 }

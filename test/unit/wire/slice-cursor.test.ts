@@ -1,30 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { constants } from '../../../src/log/binding.ts'
-import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
+import { batchLayout as at } from '../../../src/wire/batch-layout.ts'
 import { SliceCursor } from '../../../src/wire/slice-cursor.ts'
-
-const { batch: at } = constants
-
-/** A batch as the core would write it, apart from its checksum. */
-function makeBatch(first: bigint, records: Uint8Array, count: number, flags = 0): Uint8Array {
-  const bytes = new Uint8Array(at.headerBytes + records.length)
-  const fields = new DataView(bytes.buffer)
-  bytes[0] = at.marker
-  fields.setBigUint64(at.shardAt, 7n)
-  fields.setBigUint64(at.firstSequenceAt, first)
-  fields.setUint32(at.countAt, count)
-  fields.setBigUint64(at.arrivalAt, 1_700_000_000_123n)
-  fields.setUint32(at.flagsAt, flags)
-  fields.setUint32(at.recordsLengthAt, records.length)
-  bytes.set(records, at.headerBytes)
-  return bytes
-}
-
-function records(...list: [string, number][]): { bytes: Uint8Array; count: number } {
-  const builder = new BatchBuilder()
-  for (const [key, bytes] of list) builder.add(key, new Uint8Array(bytes).fill(bytes))
-  return { bytes: builder.bytes.slice(), count: builder.count }
-}
+import { makeBatch, makeRecords as records } from '../../support/slices.ts'
 
 function slice(): Uint8Array {
   const a = records(['a', 3], ['é'.repeat(40), 300])
@@ -99,6 +76,56 @@ describe('a cursor over a slice', () => {
     const { bytes } = records(['a', 1])
     expect(() => read(makeBatch(1n, bytes, 2))).toThrow()
     expect(() => read(makeBatch(1n, bytes, 0))).toThrow(/before their batch/)
+  })
+
+  it('refuses a batch with a wrong type byte, wherever it stands', () => {
+    const whole = slice()
+    for (const byte of [0, 1, 6, 15, 24, 29, 38, 43, 52, 57, 66, 71]) {
+      const damaged = whole.slice()
+      damaged[byte] = 0x01
+      expect(() => [...new SliceCursor(damaged)], `byte ${byte}`).toThrow(/wanted a batch/)
+    }
+  })
+
+  it('finds every changed byte when it is told to verify', () => {
+    const { bytes, count } = records(['abc', 3], ['x', 30])
+    const whole = Buffer.concat([makeBatch(1n, bytes, count), makeBatch(3n, bytes, count)])
+    expect([...new SliceCursor(whole, { verify: true })].length).toBe(4)
+    for (let i = 0; i < whole.length; i += 1) {
+      const damaged = new Uint8Array(whole)
+      damaged[i] = (damaged[i] as number) ^ 0x10
+      expect(() => [...new SliceCursor(damaged, { verify: true })], `byte ${i}`).toThrow()
+    }
+    const damaged = new Uint8Array(whole)
+    damaged[damaged.length - 1] = 99
+    const cursor = new SliceCursor(damaged, { verify: true })
+    expect([cursor.next(), cursor.next()]).toEqual([true, true])
+    expect(() => cursor.next()).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }))
+    expect([...new SliceCursor(damaged)].length).toBe(4)
+  })
+
+  it('skips forward to a sequence number, and not back', () => {
+    const from = (sequence: bigint) => {
+      const cursor = new SliceCursor(slice())
+      cursor.skipTo(sequence)
+      return Array.from(cursor, (it) => it.sequenceNumber)
+    }
+    const all = [2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n]
+    for (const [sequence, index] of [
+      [0n, 0],
+      [2n ** 53n - 1n, 0],
+      [2n ** 53n, 1],
+      [2n ** 53n + 1n, 2],
+      [2n ** 53n + 2n, 3],
+      [2n ** 64n, 3],
+    ] as const) {
+      expect(from(sequence), String(sequence)).toEqual(all.slice(index))
+    }
+    const cursor = new SliceCursor(slice())
+    cursor.next()
+    cursor.next()
+    cursor.skipTo(0n)
+    expect([...cursor].length).toBe(1)
   })
 
   it('survives any change of one byte', () => {
