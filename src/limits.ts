@@ -79,7 +79,7 @@ export const unreadMillisMax: number = 60_000
 export const pingMillis: number = 25_000
 export const silenceMillisMax: number = 55_000
 
-/** How long a broker that shuts down waits for what is in flight, and clients before they return. */
+/** How long a broker that shuts down waits for what is in flight; clients before they return. */
 export const drainMillisMax: number = 10_000
 export const drainRetryAfterMillis: number = 1000
 

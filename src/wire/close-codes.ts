@@ -1,7 +1,7 @@
 /**
  * Why a connection was closed, and whether the client shall reconnect: 4000 to 4499 yes, 4500 to
- * 4999 no. The reason of a close is `NAME`, `NAME retryAfterMs=250` or `NAME: what is wrong`, at most
- * 123 bytes.
+ * 4999 no. The reason of a close is `NAME`, `NAME retryAfterMs=250` or `NAME: what is wrong`, at
+ * most 123 bytes.
  */
 
 export interface CloseCode {
@@ -34,8 +34,8 @@ const reasonBytesMax = 123
 const encoder = new TextEncoder()
 
 /**
- * The reason that goes with a close: the name, after it `retryAfterMs=`, after that `: ` and a text,
- * which is cut where it does not fit.
+ * The reason that goes with a close: the name, after it `retryAfterMs=`, after that `: ` and a
+ * text, which is cut where it does not fit.
  */
 export function closeReason(
   { name }: CloseCode,

@@ -1,0 +1,98 @@
+/** Who may connect, decided before anything else is done for them. Pure. */
+
+/** What a broker is told about who may reach it. */
+export interface AdmissionRules {
+  /** The address that is listened on. */
+  readonly host: string
+  /** Origins of web pages that may connect, beside those that this machine serves itself. */
+  readonly allowedOrigins: readonly string[]
+  /** Names by which a loopback broker may be addressed, beside those of loopback. */
+  readonly allowedHosts: readonly string[]
+}
+
+/** Switches that allow what is refused otherwise. */
+export interface InsecureSwitches {
+  readonly insecureNoAuth?: boolean
+  readonly insecureNoTls?: boolean
+}
+
+/** Whether an address, as text and without brackets, leads to this machine alone. */
+export function isLoopbackAddress(address: string): boolean {
+  const text = address.toLowerCase()
+  const mapped = text.startsWith('::ffff:') ? text.slice('::ffff:'.length) : text
+  return text === '::1' || text === '0:0:0:0:0:0:0:1' || /^127(\.\d{1,3}){3}$/.test(mapped)
+}
+
+/** Whether the name of a host, as it stands in a URL, means this machine whatever a resolver says. */
+function isLoopbackName(name: string): boolean {
+  const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
+  return bare.toLowerCase() === 'localhost' || isLoopbackAddress(bare)
+}
+
+/**
+ * Why a broker must not listen on `host`, or undefined when it may. Names count as what they are,
+ * not as what they resolve to: that may change. There is no authentication and no TLS, so whoever
+ * reaches the port may do everything, and whoever is on the way may read it.
+ */
+export function unsafeBindReason(host: string, switches: InsecureSwitches): string | undefined {
+  if (isLoopbackName(host)) return undefined
+  const missing = [
+    ...(switches.insecureNoAuth === true ? [] : ['--insecure-no-auth']),
+    ...(switches.insecureNoTls === true ? [] : ['--insecure-no-tls']),
+  ]
+  if (missing.length === 0) return undefined
+  return (
+    `listen: ${JSON.stringify(host)} can be reached from other machines, without authentication ` +
+    `and without TLS; listen on 127.0.0.1, or accept the risk with ${missing.join(' ')}`
+  )
+}
+
+/** The name in a Host header without its port, or undefined when it is no such header. */
+function hostName(header: string): string | undefined {
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(header)?.[1]
+}
+
+/**
+ * Why a request is refused by its Host header, or undefined. A page can have its own name resolve
+ * to 127.0.0.1, and its requests then count as its own: only the name gives them away.
+ */
+export function hostRefusal(rules: AdmissionRules, header: string): string | undefined {
+  if (!isLoopbackName(rules.host)) return undefined
+  const name = hostName(header)
+  if (name !== undefined && (isLoopbackName(name) || rules.allowedHosts.includes(name))) {
+    return undefined
+  }
+  return 'the Host header names another machine; use 127.0.0.1 or localhost'
+}
+
+/**
+ * Why a request is refused by its Origin header, or undefined. Any web page can open a WebSocket to
+ * 127.0.0.1, and the browser says only from where. Pages that this machine serves may.
+ */
+export function originRefusal(rules: AdmissionRules, origin: string): string | undefined {
+  // Not a browser.
+  if (origin === '') return undefined
+  if (rules.allowedOrigins.includes(origin)) return undefined
+  const name = /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?$/.exec(origin)?.[1]
+  if (name !== undefined && isLoopbackName(rules.host) && isLoopbackName(name)) return undefined
+  return 'pages of this origin may not connect; name it in the allowed origins'
+}
+
+export const subprotocol = 'millrace.v1'
+
+/** Which subprotocol a connection gets, and whether it is the one that is spoken here. */
+export interface Negotiated {
+  readonly subprotocol: string
+  readonly isSpoken: boolean
+}
+
+/**
+ * Chooses from a Sec-WebSocket-Protocol header. A client that offers others alone gets the first of
+ * them back, to be closed at once: without any it would break the connection off by itself, and
+ * would never see the code that says why.
+ */
+export function negotiate(header: string): Negotiated {
+  const offered = header.split(',').map((it) => it.trim())
+  if (offered.includes(subprotocol)) return { subprotocol, isSpoken: true }
+  return { subprotocol: offered[0] ?? '', isSpoken: false }
+}

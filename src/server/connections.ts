@@ -1,0 +1,179 @@
+/**
+ * The connections of a server: admits them within their limits, looks after them every few seconds,
+ * and brings all of them to an end.
+ */
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
+import { isLoopbackAddress } from './admission.ts'
+import { Connection, type ConnectionHost, type ConnectionLimits } from './connection.ts'
+import type { Logger } from './logger.ts'
+import type { ServedBroker } from './served-broker.ts'
+import type { Socket, SocketHandler } from './transport.ts'
+
+export interface ServerLimits extends ConnectionLimits {
+  readonly connectionsMax: number
+  /** Loopback is exempt. */
+  readonly connectionsPerAddressMax: number
+  readonly drainMillisMax: number
+}
+
+export interface ConnectionsOptions {
+  readonly broker: ServedBroker
+  readonly logger: Logger
+  readonly limits: ServerLimits
+  readonly brokerVersion: string
+  readonly now: () => number
+}
+
+const inspectMillis = 5000
+const drainLookMillis = 5
+/** For the last bytes and the answers to close frames to get through before sockets are reset. */
+const lingerMillis = 200
+
+export class Connections implements ConnectionHost {
+  readonly broker: ServedBroker
+  readonly logger: Logger
+  readonly limits: ServerLimits
+  readonly brokerVersion: string
+  readonly now: () => number
+  /** Closes so far by their codes, and errors that were answered, by theirs. */
+  readonly closes: Map<number, number> = new Map()
+  readonly errors: Map<string, number> = new Map()
+  readonly #open: Set<Connection> = new Set()
+  readonly #perAddress: Map<string, number> = new Map()
+  readonly #timer: NodeJS.Timeout
+  #toFlush: Connection[] = []
+  #isDraining = false
+
+  constructor({ broker, logger, limits, brokerVersion, now }: ConnectionsOptions) {
+    this.broker = broker
+    this.logger = logger
+    this.limits = limits
+    this.brokerVersion = brokerVersion
+    this.now = now
+    this.#timer = setInterval(() => this.inspect(), inspectMillis)
+    this.#timer.unref()
+  }
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  inFlight(): number {
+    return sum(this.#open, (it) => it.inFlight)
+  }
+
+  bufferedBytes(): number {
+    return sum(this.#open, (it) => it.bufferedBytes())
+  }
+
+  isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** Why one more connection from this address is refused, or undefined. */
+  refusal(remoteAddress: string): string | undefined {
+    const { connectionsMax, connectionsPerAddressMax } = this.limits
+    if (this.#isDraining) return 'the broker is shutting down; connect again in a second'
+    if (this.#open.size >= connectionsMax) {
+      return `${connectionsMax} connections are open, at most so many (connectionsMax)`
+    }
+    const ofAddress = this.#perAddress.get(remoteAddress) ?? 0
+    if (ofAddress >= connectionsPerAddressMax && !isLoopbackAddress(remoteAddress)) {
+      return (
+        `${ofAddress} connections of your address are open, at most ` +
+        `${connectionsPerAddressMax} (connectionsPerAddressMax)`
+      )
+    }
+    return undefined
+  }
+
+  open(socket: Socket): Connection {
+    const { remoteAddress } = socket
+    const connection = new Connection(this, socket)
+    this.#open.add(connection)
+    this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1)
+    this.logger.debug({ remoteAddress, connections: this.#open.size }, 'a connection was opened')
+    return connection
+  }
+
+  /** Ends a connection that was never one: it is not told anything but why. */
+  turnAway(socket: Socket, code: CloseCode, text: string): SocketHandler {
+    socket.close(code, closeReason(code, { text }))
+    increment(this.closes, code.code)
+    const nothing = () => undefined
+    return { receive: nothing, drained: nothing, ponged: nothing, closed: nothing }
+  }
+
+  gone(connection: Connection, code: number): void {
+    this.#open.delete(connection)
+    const { remoteAddress } = connection
+    const left = (this.#perAddress.get(remoteAddress) ?? 1) - 1
+    if (left === 0) this.#perAddress.delete(remoteAddress)
+    else this.#perAddress.set(remoteAddress, left)
+    increment(this.closes, code)
+    this.logger.debug(
+      { remoteAddress, code, connections: this.#open.size },
+      'a connection has ended',
+    )
+  }
+
+  countError(code: string): void {
+    increment(this.errors, code)
+  }
+
+  flushLater(connection: Connection): void {
+    // A wake-up of the log answers in microtasks; this runs when all of them are done.
+    if (this.#toFlush.length === 0) process.nextTick(() => this.#flush())
+    this.#toFlush.push(connection)
+  }
+
+  /** Looks for peers that are gone or do not read. */
+  inspect(): void {
+    const now = this.now()
+    for (const connection of this.#open) connection.inspect(now)
+  }
+
+  /**
+   * Refuses requests from now on, lets those that were taken finish, and ends every connection:
+   * within `drainMillisMax`, whatever is left. Never rejects.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    const { drainMillisMax, drainRetryAfterMillis } = this.limits
+    const deadline = this.now() + drainMillisMax - 2 * lingerMillis
+    while (!this.#isQuiet() && this.now() < deadline) await wait(drainLookMillis)
+    const { size } = this.#open
+    const unfinished = this.inFlight()
+    if (unfinished > 0) this.logger.warn({ unfinished }, 'requests were not answered in time')
+    for (const connection of this.#open) {
+      connection.end(closeCodes.restart, { retryAfterMs: drainRetryAfterMillis })
+    }
+    if (size > 0) await wait(lingerMillis)
+    clearInterval(this.#timer)
+  }
+
+  #isQuiet(): boolean {
+    for (const connection of this.#open) {
+      if (!connection.isQuiet()) return false
+    }
+    return true
+  }
+
+  #flush(): void {
+    const connections = this.#toFlush
+    this.#toFlush = []
+    for (const connection of connections) connection.flush()
+  }
+}
+
+function increment<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function sum<Value>(values: Iterable<Value>, of: (value: Value) => number): number {
+  let total = 0
+  for (const value of values) total += of(value)
+  return total
+}

@@ -1,0 +1,245 @@
+/**
+ * transport.ts over uWebSockets.js. The only file that knows it, and it loads it when a server is
+ * started: who embeds the log, or is a client, never does.
+ *
+ * What must be known of it: a listen port is shared in silence unless option 1 says otherwise; a
+ * message is a view of the receive buffer and is detached when the handler returns; a socket that
+ * was closed throws at every call; an HTTP request without an answer needs onAborted before the
+ * handler returns, or the process ends; `end` does not wait for bytes that are still buffered.
+ */
+
+import { createServer } from 'node:net'
+import { MillraceError } from '../errors.ts'
+import type { CloseCode } from '../wire/close-codes.ts'
+import type {
+  HttpAnswer,
+  HttpRequest,
+  OpenSocket,
+  Socket,
+  SocketHandler,
+  Transport,
+  TransportOptions,
+} from './transport.ts'
+
+type Library = typeof import('uWebSockets.js')
+type App = import('uWebSockets.js').TemplatedApp
+type Request = import('uWebSockets.js').HttpRequest
+type Response = import('uWebSockets.js').HttpResponse
+type ListenSocket = import('uWebSockets.js').us_listen_socket
+
+/** What the library keeps with a socket: it hands these properties out on the socket itself. */
+interface SocketData {
+  readonly openSocket: OpenSocket
+  remoteAddress: string
+  handler: SocketHandler | undefined
+}
+type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
+
+const sentAtOnce = 1
+const exclusivePort = 1
+/** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
+const idleTimeoutSeconds = 120
+
+/** The library ends the process for other values than these. */
+function checkIdleTimeout(seconds: number): number {
+  if (seconds === 0 || (Number.isInteger(seconds) && seconds >= 8 && seconds <= 960)) return seconds
+  throw new RangeError(`idle timeout of ${seconds} s: it must be 0, or 8 to 960`)
+}
+
+async function load(): Promise<Library> {
+  try {
+    // CommonJS with computed exports: only the default has anything.
+    const module = (await import('uWebSockets.js')) as unknown as { readonly default: Library }
+    return module.default
+  } catch (error) {
+    throw notLoadable(error)
+  }
+}
+
+function notLoadable(cause: unknown): MillraceError {
+  return new MillraceError(
+    'INTERNAL',
+    'uWebSockets.js has no binary that loads here: it needs Linux with glibc, macOS or Windows, ' +
+      'and Node 20 (Node 22 and later: glibc 2.38)',
+    { cause },
+  )
+}
+
+class UwsSocket implements Socket {
+  readonly remoteAddress: string
+  readonly #socket: WebSocket
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket
+    this.remoteAddress = socket.remoteAddress
+  }
+
+  send(message: Uint8Array): boolean {
+    return this.#socket.send(message, true, false) === sentAtOnce
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.getBufferedAmount()
+  }
+
+  cork(run: () => void): void {
+    this.#socket.cork(run)
+  }
+
+  ping(): void {
+    this.#socket.ping()
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#socket.end(code.code, reason)
+  }
+
+  terminate(): void {
+    this.#socket.close()
+  }
+}
+
+const decoder = new TextDecoder()
+
+function readRequest(response: Response, request: Request): HttpRequest {
+  return {
+    method: request.getMethod().toUpperCase(),
+    path: request.getUrl(),
+    remoteAddress: decoder.decode(response.getRemoteAddressAsText()),
+    host: request.getHeader('host'),
+    origin: request.getHeader('origin'),
+    subprotocols: request.getHeader('sec-websocket-protocol'),
+  }
+}
+
+function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): void {
+  response.cork(() => {
+    response.writeStatus(answer.status)
+    response.writeHeader('content-type', answer.type ?? 'text/plain; charset=utf-8')
+    response.writeHeader('cache-control', 'no-store')
+    response.writeHeader('x-content-type-options', 'nosniff')
+    if (isHead) response.endWithoutBody(Buffer.byteLength(answer.body))
+    else response.end(answer.body)
+  })
+}
+
+function serveHttp(app: App, options: TransportOptions): void {
+  app.any('/*', (response, request) => {
+    let aborted = false
+    response.onAborted(() => {
+      aborted = true
+    })
+    const read = readRequest(response, request)
+    const isHead = read.method === 'HEAD'
+    const answer = options.answer(read)
+    if (!(answer instanceof Promise)) {
+      writeAnswer(response, isHead, answer)
+      return
+    }
+    void answer.then((it) => {
+      if (!aborted) writeAnswer(response, isHead, it)
+    })
+  })
+}
+
+function serveSockets(app: App, options: TransportOptions): void {
+  app.ws<SocketData>('/', {
+    compression: 0,
+    maxPayloadLength: options.messageBytesMax,
+    idleTimeout: checkIdleTimeout(idleTimeoutSeconds),
+    sendPingsAutomatically: true,
+    // None: connection.ts bounds what waits, and knows why.
+    maxBackpressure: 0,
+    upgrade: (response, request, context) => {
+      const read = readRequest(response, request)
+      const upgrade = options.upgrade(read)
+      if (upgrade.kind === 'refuse') {
+        writeAnswer(response, false, upgrade.answer)
+        return
+      }
+      const { remoteAddress } = read
+      response.upgrade<SocketData>(
+        { openSocket: upgrade.handler, remoteAddress, handler: undefined },
+        request.getHeader('sec-websocket-key'),
+        upgrade.subprotocol,
+        '',
+        context,
+      )
+    },
+    open: (socket) => {
+      const data = socket as WebSocket
+      data.handler = data.openSocket(new UwsSocket(data))
+    },
+    message: (socket, message, isBinary) => {
+      ;(socket as WebSocket).handler?.receive(new Uint8Array(message), isBinary)
+    },
+    drain: (socket) => (socket as WebSocket).handler?.drained(),
+    pong: (socket) => (socket as WebSocket).handler?.ponged(),
+    close: (socket, code) => (socket as WebSocket).handler?.closed(code),
+  })
+}
+
+/** The typings know no call with a host and options at once; the library does. */
+interface Listening {
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    callback: (socket: ListenSocket | false) => void,
+  ): void
+}
+
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there; stop it, or choose another port',
+  EACCES: 'this user may not listen there; choose a port above 1023',
+  EADDRNOTAVAIL: 'this machine does not have the address; choose one that it has',
+  ENOTFOUND: 'the name is unknown; give an address of this machine',
+}
+
+/** The library says only that it failed: another attempt, without it, says why. */
+async function listenError(host: string, port: number): Promise<MillraceError> {
+  const probe = createServer()
+  const code = await new Promise<string>((resolve) => {
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    probe.listen({ host, port, exclusive: true }, () => resolve('no reason was given'))
+  })
+  if (probe.listening) probe.close()
+  const reason = listenReasons[code] ?? code
+  return new MillraceError('ADDRESS_UNAVAILABLE', `listen: ${host}:${port}: ${reason}`)
+}
+
+/**
+ * Opens a port. Rejects with a MillraceError: ADDRESS_UNAVAILABLE when it cannot be had, INTERNAL
+ * when the library does not load.
+ */
+export async function openUwsTransport(options: TransportOptions): Promise<Transport> {
+  const library = await load()
+  const app = library.App()
+  serveSockets(app, options)
+  serveHttp(app, options)
+  const { host, port } = options
+  const listening = await new Promise<ListenSocket | false>((resolve) => {
+    ;(app as unknown as Listening).listen(host, port, exclusivePort, resolve)
+  })
+  if (listening === false) {
+    app.close()
+    throw await listenError(host, port)
+  }
+  return openPort(library, app, listening)
+}
+
+function openPort(library: Library, app: App, listening: ListenSocket): Transport {
+  let isListening = true
+  const stopListening = () => {
+    if (isListening) library.us_listen_socket_close(listening)
+    isListening = false
+  }
+  return {
+    port: library.us_socket_local_port(listening as never),
+    stopListening,
+    close() {
+      stopListening()
+      app.close()
+    },
+  }
+}

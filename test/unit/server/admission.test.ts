@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type AdmissionRules,
+  hostRefusal,
+  negotiate,
+  originRefusal,
+  unsafeBindReason,
+} from '../../../src/server/admission.ts'
+
+const rules: AdmissionRules = {
+  host: '127.0.0.1',
+  allowedOrigins: ['https://app.example.org'],
+  allowedHosts: ['broker.internal'],
+}
+
+describe('the address that is listened on', () => {
+  it.each(['127.0.0.1', '127.9.8.7', '::1', '0:0:0:0:0:0:0:1', 'localhost', '::ffff:127.0.0.1'])(
+    '%s is safe',
+    (host) => {
+      expect(unsafeBindReason(host, {})).toBeUndefined()
+    },
+  )
+
+  it.each([
+    '0.0.0.0',
+    '::',
+    '::ffff:0.0.0.0',
+    '192.168.1.7',
+    'broker.internal',
+    '127.0.0.1.org',
+    '',
+  ])('%j is refused, and both switches are named', (host) => {
+    const reason = unsafeBindReason(host, {})
+    expect(reason).toContain(JSON.stringify(host))
+    expect(reason).toContain('--insecure-no-auth --insecure-no-tls')
+    expect(reason).toContain('127.0.0.1')
+  })
+
+  it('needs both switches', () => {
+    const host = '0.0.0.0'
+    expect(unsafeBindReason(host, { insecureNoAuth: true })).toMatch(/with --insecure-no-tls$/)
+    expect(unsafeBindReason(host, { insecureNoTls: true })).toMatch(/with --insecure-no-auth$/)
+    expect(unsafeBindReason(host, { insecureNoAuth: true, insecureNoTls: true })).toBeUndefined()
+  })
+})
+
+describe('the Host header', () => {
+  it.each([
+    '127.0.0.1:4570',
+    '127.0.0.1',
+    'localhost:4570',
+    'LOCALHOST',
+    '[::1]:4570',
+    'broker.internal:80',
+  ])('%s is let in', (host) => {
+    expect(hostRefusal(rules, host)).toBeUndefined()
+  })
+
+  it.each([
+    '',
+    'evil.example',
+    'evil-localhost.com',
+    'localhost.evil.com',
+    '127.0.0.1.evil.com',
+    'localhost@evil.com',
+    'user:pw@localhost',
+    'broker.internal.',
+    '192.168.0.1:4570',
+    '[::2]:4570',
+    'localhost:4570:1',
+    'localhost /',
+  ])('%j is refused', (host) => {
+    expect(hostRefusal(rules, host)).toMatch(/Host header/)
+  })
+
+  it('can be anything where the broker is meant to be reached by others', () => {
+    expect(hostRefusal({ ...rules, host: '0.0.0.0' }, 'millrace:4570')).toBeUndefined()
+  })
+})
+
+describe('the Origin header', () => {
+  it.each([
+    '',
+    'http://localhost:5173',
+    'http://127.0.0.1',
+    'https://[::1]:8443',
+    'https://app.example.org',
+  ])('%j is let in', (origin) => {
+    expect(originRefusal(rules, origin)).toBeUndefined()
+  })
+
+  it.each([
+    'null',
+    'http://evil.example',
+    'https://app.example.org:8443',
+    'http://app.example.org',
+    'https://APP.example.org',
+    'http://evil-localhost.com',
+    'http://localhost.evil.com',
+    'http://localhost@evil.com',
+    'file://localhost',
+    'chrome-extension://abcdef',
+    'http://xn--lcalhost-dfa.com',
+    'http://localhost/',
+  ])('%s is refused', (origin) => {
+    expect(originRefusal(rules, origin)).toMatch(/origin/)
+  })
+
+  it('of loopback pages is refused where the broker is not on loopback', () => {
+    const exposed = { ...rules, host: '0.0.0.0' }
+    expect(originRefusal(exposed, 'http://localhost:5173')).toMatch(/origin/)
+    expect(originRefusal(exposed, 'https://app.example.org')).toBeUndefined()
+  })
+})
+
+describe('the subprotocol', () => {
+  it.each([
+    ['millrace.v1', 'millrace.v1', true],
+    ['millrace.v2, millrace.v1', 'millrace.v1', true],
+    ['millrace.v2,mqtt', 'millrace.v2', false],
+    ['MILLRACE.V1', 'MILLRACE.V1', false],
+    ['', '', false],
+  ])('of %j is %j', (header, subprotocol, isSpoken) => {
+    expect(negotiate(header)).toEqual({ subprotocol, isSpoken })
+  })
+})

@@ -1,0 +1,165 @@
+/** A socket and a broker that do what a test tells them. */
+
+import type { ConnectionHost } from '../../../src/server/connection.ts'
+import { Connections, type ServerLimits } from '../../../src/server/connections.ts'
+import type { Logger } from '../../../src/server/logger.ts'
+import type { ServedBroker } from '../../../src/server/served-broker.ts'
+import type { Socket, SocketHandler } from '../../../src/server/transport.ts'
+import type { CloseCode } from '../../../src/wire/close-codes.ts'
+import { unpackMessage } from '../../../src/wire/codec.ts'
+
+/** Takes everything while `isReading`; otherwise what is sent waits. */
+export class FakeSocket implements Socket {
+  readonly remoteAddress: string
+  readonly sent: Uint8Array[] = []
+  readonly events: string[] = []
+  handler: SocketHandler | undefined
+  isReading = true
+  waiting = 0
+  #isOpen = true
+
+  constructor(remoteAddress = '127.0.0.1') {
+    this.remoteAddress = remoteAddress
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  send(message: Uint8Array): boolean {
+    this.#check()
+    this.sent.push(message)
+    if (this.isReading) return true
+    this.waiting += message.length
+    return false
+  }
+
+  bufferedBytes(): number {
+    this.#check()
+    return this.waiting
+  }
+
+  cork(run: () => void): void {
+    this.#check()
+    this.events.push('cork')
+    run()
+    this.events.push('uncork')
+  }
+
+  ping(): void {
+    this.#check()
+    this.events.push('ping')
+  }
+
+  close({ code }: CloseCode, reason: string): void {
+    this.#end(`close ${code} ${reason}`, code)
+  }
+
+  terminate(): void {
+    this.#end('terminate', 1006)
+  }
+
+  /** The peer reads what waits, down to `left` bytes. */
+  drain(left = 0): void {
+    this.waiting = left
+    if (left === 0) this.isReading = true
+    this.handler?.drained()
+  }
+
+  /** The messages so far, decoded, without the welcome; forgets them. */
+  take(): unknown[][] {
+    return this.sent
+      .splice(0)
+      .map((it) => unpackMessage(it, { elementsMax: 10_000 }))
+      .filter(([opcode]) => opcode !== 0x01)
+  }
+
+  #end(event: string, code: number): void {
+    this.#check()
+    this.#isOpen = false
+    this.events.push(event)
+    this.handler?.closed(code)
+  }
+
+  #check(): void {
+    if (!this.#isOpen) throw new Error('a closed socket was used')
+  }
+}
+
+type Answer = (frame: Uint8Array) => void
+
+/** Keeps every put, with the bytes as they were during the call, until the test answers it. */
+export class FakeBroker implements ServedBroker {
+  readonly puts: { bytes: Uint8Array; answer: Answer }[] = []
+  readonly calls: { name: string; request: unknown; settle: (answer: unknown) => void }[] = []
+  flushes = 0
+  onPut: (frame: Uint8Array, answer: Answer) => void = (frame, answer) => {
+    this.puts.push({ bytes: frame.slice(), answer })
+  }
+
+  readonly call: ServedBroker['call'] = (operation, request) =>
+    new Promise((resolve, reject) => {
+      const settle = (answer: unknown) => {
+        if (answer instanceof Error) reject(answer)
+        else resolve(answer as never)
+      }
+      this.calls.push({ name: operation.name, request, settle })
+    })
+
+  put(frame: Uint8Array, answer: Answer): void {
+    this.onPut(frame, answer)
+  }
+
+  async flush(): Promise<void> {
+    this.flushes += 1
+  }
+}
+
+export class FakeLogger implements Logger {
+  readonly lines: { level: string; facts: object; text: string }[] = []
+  readonly debug = this.#writer('debug')
+  readonly info = this.#writer('info')
+  readonly warn = this.#writer('warn')
+  readonly error = this.#writer('error')
+
+  #writer(level: string) {
+    return (facts: object, text: string): void => {
+      this.lines.push({ level, facts, text })
+    }
+  }
+}
+
+export const smallLimits: ServerLimits = {
+  connectionsMax: 4,
+  connectionsPerAddressMax: 2,
+  drainMillisMax: 1000,
+  drainRetryAfterMillis: 1000,
+  inFlightRetryAfterMillis: 50,
+  pingMillis: 25_000,
+  requestsInFlightMax: 3,
+  silenceMillisMax: 55_000,
+  socketBytesPause: 100,
+  unreadBytesMax: 1000,
+  unreadMillisMax: 60_000,
+}
+
+/** Connections over fakes, with a clock that the test moves. */
+export function makeConnections(limits: Partial<ServerLimits> = {}) {
+  const broker = new FakeBroker()
+  const logger = new FakeLogger()
+  const clock = { now: 0 }
+  const connections = new Connections({
+    broker,
+    logger,
+    limits: { ...smallLimits, ...limits },
+    brokerVersion: '1.2.3',
+    now: () => clock.now,
+  })
+  const open = (remoteAddress?: string) => {
+    const socket = new FakeSocket(remoteAddress)
+    const connection = connections.open(socket)
+    socket.handler = connection
+    return { socket, connection }
+  }
+  return { broker, logger, clock, connections, open, host: connections satisfies ConnectionHost }
+}
