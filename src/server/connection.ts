@@ -25,9 +25,6 @@ import {
   listStreams,
   type Operation,
   operationsByOpcode,
-  putBatch,
-  putRecord,
-  putRecords,
 } from '../wire/operations.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
 import { type AnswerBounds, AnswerSender } from './answer-sender.ts'
@@ -63,9 +60,6 @@ export interface ConnectionHost {
 }
 
 const protocolVersion = 1
-
-/** Operations that are never decoded here. */
-const puts: ReadonlySet<number> = new Set([putRecord, putRecords, putBatch].map((it) => it.opcode))
 
 /** Operations whose answers can be large. */
 const inTurns: ReadonlySet<number> = new Set(
@@ -261,12 +255,8 @@ export class Connection implements SocketHandler {
 
   #call(frame: Uint8Array): void {
     const request = decodeRequest(frame)
-    const { opcode, name } = request.operation
-    if (puts.has(opcode)) {
-      throw new MillraceError('PROTOCOL_VIOLATION', `${name} begins with an array of one byte`)
-    }
     this.#inFlight += 1
-    if (inTurns.has(opcode)) this.#turns.add(request)
+    if (inTurns.has(request.operation.opcode)) this.#turns.add(request)
     else void this.#carryOut(request, false)
   }
 

@@ -35,7 +35,7 @@ describe('a line of the log', () => {
         { crlf: 'a\r\nb', ansi: '\u001b[31mred', bidi: 'a\u202eb', long: 'x'.repeat(1_000_000) },
         'hostile',
       )
-    }) as [Record<string, string>]
+    }) as [{ crlf: string; ansi: string; bidi: string; long: string }]
     expect(line.crlf).toBe('a\\u000d\\u000ab')
     expect(line.ansi).toBe('\\u001b[31mred')
     expect(line.bidi).toBe('a\\u202eb')

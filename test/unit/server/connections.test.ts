@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest'
+import { makeConnections } from './fakes.ts'
+import { createFrame, getFrame, putAnswer, putFrame, records, turn } from './frames.ts'
+
+describe('a client that does not read its answers', () => {
+  it('gets one large answer at a time; requests wait, answers do not', async () => {
+    const { broker, open } = makeConnections()
+    const { socket, connection } = open()
+    for (const id of [1, 2, 3]) connection.receive(getFrame(id), true)
+    expect(broker.calls).toHaveLength(1)
+    socket.isReading = false
+    broker.calls[0]?.settle(records)
+    await turn()
+    expect(socket.waiting).toBeGreaterThan(500)
+    expect(broker.calls).toHaveLength(1)
+    socket.drain(101)
+    expect(broker.calls).toHaveLength(1)
+    socket.drain(100)
+    expect(broker.calls).toHaveLength(2)
+    expect(connection.inFlight).toBe(2)
+  })
+
+  it('is cut off with 4408 when too many small answers wait, in the middle of a flush too', async () => {
+    const { broker, connections, logger, open } = makeConnections({ requestsInFlightMax: 500 })
+    const { socket, connection } = open()
+    const bystander = open()
+    socket.isReading = false
+    const answer = new Uint8Array(100)
+    for (let id = 0; id < 20; id += 1) connection.receive(putFrame(id), true)
+    for (const put of broker.puts) put.answer(answer)
+    await turn()
+    expect(socket.isOpen).toBe(false)
+    expect(socket.waiting).toBe(1100)
+    expect(socket.events).toContain('terminate')
+    expect(connections.closes).toEqual(new Map([[4408, 1]]))
+    expect(logger.lines.at(-2)).toMatchObject({ level: 'warn', facts: { name: 'SLOW_CONSUMER' } })
+    bystander.connection.receive(putFrame(1), true)
+    broker.puts.at(-1)?.answer(putAnswer(1))
+    await turn()
+    expect(bystander.socket.take()).toHaveLength(1)
+  })
+
+  it('begins anew when it has read everything', async () => {
+    const { broker, open } = makeConnections()
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(new Uint8Array(600))
+    for (let round = 0; round < 5; round += 1) {
+      socket.isReading = false
+      connection.receive(putFrame(1), true)
+      socket.drain()
+    }
+    expect(socket.isOpen).toBe(true)
+  })
+
+  it('is cut off when it has not taken anything for a minute', async () => {
+    const { broker, clock, connections, open } = makeConnections()
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(new Uint8Array(600))
+    socket.isReading = false
+    connection.receive(putFrame(1), true)
+    clock.now = 50_000
+    socket.drain(10)
+    clock.now = 109_999
+    connections.inspect()
+    expect(socket.isOpen).toBe(true)
+    clock.now = 110_000
+    connections.inspect()
+    expect(socket.isOpen).toBe(false)
+    expect(connections.closes).toEqual(new Map([[4408, 1]]))
+  })
+})
+
+describe('a silent peer', () => {
+  it('is pinged, and cut off with 4410 when it does not answer', () => {
+    const { clock, connections, open } = makeConnections()
+    const { socket } = open()
+    const at = (now: number) => {
+      clock.now = now
+      connections.inspect()
+    }
+    at(5000)
+    at(29_999)
+    expect(socket.events).toEqual([])
+    at(30_000)
+    at(35_000)
+    expect(socket.events).toEqual(['ping'])
+    at(59_999)
+    expect(socket.isOpen).toBe(true)
+    at(60_000)
+    expect(socket.events).toEqual(['ping', 'terminate'])
+    expect(connections.closes).toEqual(new Map([[4410, 1]]))
+  })
+
+  it('stays when it answers or says something', () => {
+    const { broker, clock, connections, open } = makeConnections()
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(putAnswer(1))
+    for (let now = 0; now < 1_000_000; now += 5000) {
+      clock.now = now
+      connections.inspect()
+      if (socket.events.at(-1) === 'ping' && now % 2 === 0) connection.ponged()
+      if (now % 45_000 === 0) connection.receive(putFrame(1), true)
+    }
+    expect(socket.isOpen).toBe(true)
+  })
+})
+
+describe('a drain', () => {
+  it('answers what was taken, refuses what comes, and then closes with 1012', async () => {
+    const { broker, connections, open } = makeConnections()
+    const { socket, connection } = open()
+    connection.receive(putFrame(1), true)
+    const drained = connections.drain()
+    connection.receive(putFrame(2), true)
+    connection.receive(createFrame(3), true)
+    expect(socket.take()).toEqual([
+      [0x20, 2, 'SERVER_CLOSING', expect.any(String), true, 1000],
+      [0x10, 3, 'SERVER_CLOSING', expect.any(String), true, 1000],
+    ])
+    expect(connections.refusal('127.0.0.1')).toMatch(/shutting down/)
+    await turn()
+    expect(socket.isOpen).toBe(true)
+    broker.puts[0]?.answer(putAnswer(1))
+    await turn()
+    expect(socket.take()).toEqual([[0x20, 1, null, 'disk']])
+    await drained
+    expect(socket.events.at(-1)).toBe('close 1012 SERVER_CLOSING retryAfterMs=1000')
+    expect(connections.count).toBe(0)
+  })
+
+  it('waits for answers that have not left', async () => {
+    const { broker, clock, connections, open } = makeConnections()
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(new Uint8Array(600))
+    socket.isReading = false
+    connection.receive(putFrame(1), true)
+    const drained = connections.drain()
+    await turn()
+    expect(socket.isOpen).toBe(true)
+    socket.drain()
+    await drained
+    expect(socket.isOpen).toBe(false)
+    expect(clock.now).toBe(0)
+  })
+
+  it('ends at its deadline, whatever is left', async () => {
+    const { clock, connections, logger, open } = makeConnections()
+    const { socket, connection } = open()
+    connection.receive(putFrame(1), true)
+    const drained = connections.drain()
+    clock.now = 1000
+    await drained
+    expect(socket.isOpen).toBe(false)
+    expect(logger.lines).toContainEqual(
+      expect.objectContaining({ level: 'warn', facts: { unfinished: 1 } }),
+    )
+  })
+})
