@@ -219,10 +219,21 @@ export function struct<const Shape extends Fields>(
   }
 }
 
+const entriesByShape = new WeakMap<Fields, readonly [string, Field<unknown>][]>()
+
+function entriesOf(fields: Fields): readonly [string, Field<unknown>][] {
+  let entries = entriesByShape.get(fields)
+  if (entries === undefined) {
+    entries = Object.entries(fields)
+    entriesByShape.set(fields, entries)
+  }
+  return entries
+}
+
 /** The values of fields, in their order, as they are packed. */
 export function packFields<Shape extends Fields>(fields: Shape, value: Struct<Shape>): unknown[] {
   const object = value as Readonly<Record<string, unknown>>
-  return Object.entries(fields).map(([name, field]) => field.pack(object[name]))
+  return entriesOf(fields).map(([name, field]) => field.pack(object[name]))
 }
 
 /**
@@ -234,7 +245,7 @@ export function parseFields<Shape extends Fields>(
   place: { readonly start: number; readonly path: string; readonly extras: Extras },
 ): Struct<Shape> {
   const { start, path, extras } = place
-  const entries = Object.entries(fields)
+  const entries = entriesOf(fields)
   if (extras === 'refused' && values.length - start > entries.length) {
     throw new MillraceError(
       'PROTOCOL_VIOLATION',

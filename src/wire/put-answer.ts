@@ -1,6 +1,7 @@
 /** The answers of the put operations. */
 
 import { MillraceError } from '../errors.ts'
+import { allocateFrame } from './frame-memory.ts'
 import {
   headerBytesMax,
   MessageReader,
@@ -16,27 +17,6 @@ import { type AnswerOf, type Durability, putBatch, putRecord, putRecords } from 
 import { shardIdText } from './shard-id-text.ts'
 
 const answerArray = messageTypes.fixArray | 6
-const slabBytes = 16 * 1024
-/** Longer answers have memory of their own. */
-const sharedBytesMax = 1024
-
-let slab = new Uint8Array(slabBytes)
-let slabAt = 0
-
-/**
- * Memory for an answer of at most `bytes`. Small ones stand side by side in a larger piece of
- * memory, as an ArrayBuffer for each would cost more than all the rest.
- */
-function allocate(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes > sharedBytesMax) return new Uint8Array(bytes)
-  if (slabAt + bytes > slabBytes) {
-    slab = new Uint8Array(slabBytes)
-    slabAt = 0
-  }
-  slabAt += bytes
-  return slab.subarray(slabAt - bytes, slabAt)
-}
-
 /** Opcode, request id, nil for "worked", durability. */
 function writeHead(
   memory: Uint8Array,
@@ -59,7 +39,7 @@ export function encodePutRecordAnswer(
   shardId: string,
   sequenceNumber: bigint,
 ): Uint8Array<ArrayBuffer> {
-  const memory = allocate(headBytesMax + headerBytesMax + shardId.length + uint64Bytes)
+  const memory = allocateFrame(headBytesMax + headerBytesMax + shardId.length + uint64Bytes)
   let at = writeHead(memory, putRecord.opcode, requestId, durability)
   at = writeAscii(memory, at, shardId)
   return memory.subarray(0, writeUint64(memory, at, sequenceNumber))
@@ -76,7 +56,7 @@ export function encodePutRecordsAnswer(
   nativeAnswer: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   const indexesBytesMax = headerBytesMax + shardIndexes.length * headerBytesMax
-  const memory = allocate(headBytesMax + indexesBytesMax + nativeAnswer.length)
+  const memory = allocateFrame(headBytesMax + indexesBytesMax + nativeAnswer.length)
   let at = writeHead(memory, putRecords.opcode, requestId, durability)
   at = writeArrayHeader(memory, at, shardIndexes.length)
   for (const index of shardIndexes) at = writeUint(memory, at, index)
@@ -90,7 +70,7 @@ export function encodePutBatchAnswer(
   firstSequenceNumber: bigint,
   duplicate: boolean,
 ): Uint8Array<ArrayBuffer> {
-  const memory = allocate(headBytesMax + uint64Bytes + 1)
+  const memory = allocateFrame(headBytesMax + uint64Bytes + 1)
   let at = writeHead(memory, putBatch.opcode, requestId, durability)
   at = writeUint64(memory, at, firstSequenceNumber)
   memory[at] = duplicate ? messageTypes.true : messageTypes.false

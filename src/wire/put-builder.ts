@@ -2,12 +2,14 @@
 
 import { requestRecordsMax } from '../limits.ts'
 import { hashKey } from './fields.ts'
+import { allocateFrame } from './frame-memory.ts'
 import {
   headerBytesMax,
   messageTypes,
   uint32Bytes,
   uint64Bytes,
   writeArray16,
+  writeArrayHeader,
   writeAscii,
   writeBinHeader,
   writeUint,
@@ -21,8 +23,6 @@ import { RecordWriter } from './record-writer.ts'
 const requestIdAt = 2
 const explicitHashKeyBytes = 2 + 16
 const array16Bytes = 3
-const recordHeadersBytesMax = 16
-const utf8BytesPerUnit = 3
 
 /** Which stream, and what the acknowledgement shall mean: `disk` unless it is given. */
 export interface PutTarget {
@@ -79,8 +79,8 @@ export class PutRecordsBuilder extends RecordWriter {
   readonly #head: Uint8Array
   #explicitHashKeys: (bigint | undefined)[] | undefined
 
-  constructor(target: PutTarget, bytes?: number, opcode: number = putRecords.opcode) {
-    const head = encodeHead(8, opcode, target)
+  constructor(target: PutTarget, bytes?: number) {
+    const head = encodeHead(8, putRecords.opcode, target)
     super(head.length + array16Bytes, bytes)
     this.#head = head
   }
@@ -95,8 +95,8 @@ export class PutRecordsBuilder extends RecordWriter {
     this.#explicitHashKeys?.push(explicitHashKey)
   }
 
-  override clear(): void {
-    super.clear()
+  override clear(bytesKept?: number): void {
+    super.clear(bytesKept)
     this.#explicitHashKeys = undefined
   }
 
@@ -119,8 +119,7 @@ export class PutRecordsBuilder extends RecordWriter {
     writeArray16(memory, this.#head.length, this.count)
     stampRequestId(memory, requestId)
     let at = keys === undefined ? writeNil(memory, this.end) : writeHashKeys(memory, this.end, keys)
-    at = writeUint64(memory, at, producer?.producerId ?? 0n)
-    at = writeUint32(memory, at, producer?.producerSequence ?? 0)
+    at = writeProducer(memory, at, producer)
     this.replaceMemory()
     return memory.subarray(0, at)
   }
@@ -146,12 +145,17 @@ function writeNil(memory: Uint8Array, at: number): number {
   return at + 1
 }
 
+function writeProducer(memory: Uint8Array, at: number, producer: PutProducer | undefined): number {
+  const next = writeUint64(memory, at, producer?.producerId ?? 0n)
+  return writeUint32(memory, next, producer?.producerSequence ?? 0)
+}
+
 function writeHashKeys(
   memory: Uint8Array,
   start: number,
   keys: readonly (bigint | undefined)[],
 ): number {
-  let at = writeArray16(memory, start, keys.length)
+  let at = writeArrayHeader(memory, start, keys.length)
   for (const key of keys) {
     if (key === undefined) {
       at = writeNil(memory, at)
@@ -165,24 +169,43 @@ function writeHashKeys(
   return at
 }
 
+const single = new RecordWriter(0)
+const singleBytesKept = 64 * 1024
+const tailBytesMax = 1 + explicitHashKeyBytes + uint64Bytes + uint32Bytes
+let lastTarget: { readonly target: PutTarget; readonly head: Uint8Array } | undefined
+
+/** The head of a PutRecord; that of the last one serves again while the target stays the same. */
+function singleHead({ streamName: name, durability }: PutTarget): Uint8Array {
+  const last = lastTarget
+  if (last?.target.streamName === name && last.target.durability === durability) return last.head
+  const target = { streamName: name, durability }
+  const head = encodeHead(8, putRecord.opcode, target)
+  lastTarget = { target, head }
+  return head
+}
+
 /** A frame of PutRecord. Throws as PutRecordsBuilder. */
 export function encodePutRecord(
   requestId: number,
   target: PutTarget,
-  record: RecordToPut,
+  { key, data, explicitHashKey }: RecordToPut,
   producer?: PutProducer,
 ): Uint8Array<ArrayBuffer> {
-  const { key, data, explicitHashKey } = record
-  const bytes =
-    key.length * utf8BytesPerUnit +
-    data.length +
-    recordHeadersBytesMax +
-    explicitHashKeyBytes +
-    uint64Bytes +
-    uint32Bytes
-  const builder = new PutRecordsBuilder(target, bytes, putRecord.opcode)
-  builder.add(key, data, explicitHashKey)
-  return builder.finish(requestId, producer)
+  if (explicitHashKey !== undefined) checkHashKey(explicitHashKey)
+  const head = singleHead(target)
+  single.clear(singleBytesKept)
+  single.add(key, data)
+  const memory = allocateFrame(head.length + 1 + single.size + tailBytesMax)
+  memory.set(head, 0)
+  stampRequestId(memory, requestId)
+  let at = writeArrayHeader(memory, head.length, 1)
+  memory.set(single.memory.subarray(0, single.size), at)
+  at += single.size
+  at =
+    explicitHashKey === undefined
+      ? writeNil(memory, at)
+      : writeHashKeys(memory, at, [explicitHashKey])
+  return memory.subarray(0, writeProducer(memory, at, producer))
 }
 
 /** A frame of PutRecords. Throws as PutRecordsBuilder. */
@@ -224,8 +247,7 @@ export function encodePutBatch(
   let at = writeUint(memory, head.length, shardIndex)
   at = writeUint(memory, at, count)
   at = writeUint(memory, at, codec)
-  at = writeUint64(memory, at, producer?.producerId ?? 0n)
-  at = writeUint32(memory, at, producer?.producerSequence ?? 0)
+  at = writeProducer(memory, at, producer)
   at = writeBinHeader(memory, at, records.length)
   memory.set(records, at)
   return memory.subarray(0, at + records.length)

@@ -54,7 +54,9 @@ export class RecordWriter {
     return this.#count
   }
 
-  clear(): void {
+  /** Begins anew; memory beyond `bytesKept` is given back. */
+  clear(bytesKept: number = Number.POSITIVE_INFINITY): void {
+    if (this.#memory.length > bytesKept) this.#memory = new Uint8Array(this.start + bytesInitial)
     this.#end = this.start
     this.#count = 0
   }
