@@ -23,7 +23,7 @@ export function isLoopbackAddress(address: string): boolean {
   return text === '::1' || text === '0:0:0:0:0:0:0:1' || /^127(\.\d{1,3}){3}$/.test(mapped)
 }
 
-/** Whether the name of a host, as it stands in a URL, means this machine whatever a resolver says. */
+/** Whether the host of a URL is this machine, whatever a resolver says. */
 function isLoopbackName(name: string): boolean {
   const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
   return bare.toLowerCase() === 'localhost' || isLoopbackAddress(bare)

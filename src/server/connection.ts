@@ -90,7 +90,7 @@ export class Connection implements SocketHandler {
   #inFlight = 0
   #isOpen = true
   #endedWith: number | undefined
-  /** Whether a whole message or a pong came since the last look; a clock read for each costs more. */
+  /** Whether a message or a pong came since the last look: cheaper than reading the clock. */
   #wasHeard = true
   #heardAt: number
   #wasPinged = false
@@ -287,14 +287,14 @@ export class Connection implements SocketHandler {
     return encodeError(opcode, requestId, error)
   }
 
-  /** What is no MillraceError is a bug: it is logged with its stack, and the client told no more. */
+  /** What is no MillraceError is a bug: the log gets its stack, the client no more than that. */
   #known(error: unknown, what: string): MillraceError {
     if (error instanceof MillraceError) return error
     this.#host.logger.error({ ...errorFacts(error), request: what }, 'a request failed: a bug')
     return new MillraceError('INTERNAL', undefined, { cause: error })
   }
 
-  /** A frame that is no request ends the connection; a bug ends nothing where it can be answered. */
+  /** A frame that is no request ends the connection; a bug does where it cannot be answered. */
   #violated(frame: Uint8Array, thrown: unknown): void {
     const error = this.#known(thrown, 'a frame')
     const isViolation = error.code === 'PROTOCOL_VIOLATION'

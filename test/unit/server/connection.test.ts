@@ -215,7 +215,7 @@ describe('a bug', () => {
 })
 
 describe('limits', () => {
-  it('refuse what is one request too many in flight, and take the next after an answer', async () => {
+  it('refuse a request too many in flight, and take the next after an answer', async () => {
     const { broker, open } = makeConnections({ requestsInFlightMax: 2 })
     const { socket, connection } = open()
     for (const id of [1, 2]) connection.receive(putFrame(id), true)

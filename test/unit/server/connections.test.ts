@@ -20,7 +20,7 @@ describe('a client that does not read its answers', () => {
     expect(connection.inFlight).toBe(2)
   })
 
-  it('is cut off with 4408 when too many small answers wait, in the middle of a flush too', async () => {
+  it('is cut off with 4408 when too many small answers wait, also within a flush', async () => {
     const { broker, connections, logger, open } = makeConnections({ requestsInFlightMax: 500 })
     const { socket, connection } = open()
     const bystander = open()
