@@ -15,6 +15,8 @@ export type Extras = 'refused' | 'ignored'
 export interface Field<Value> {
   /** As PROTOCOL.md names it: `str`, `uint`, `u64`, `bin`, `nil or str`, ... */
   readonly form: string
+  /** As PROTOCOL.md says it: `1 to 10,000`, `1 to 128 characters`, ... */
+  readonly bounds: string
   /** The value as it is packed. One of another type comes out as it is, for `parse` to refuse. */
   pack(value: Value): unknown
   /**
@@ -56,6 +58,15 @@ function outOfBounds(path: string, text: string): never {
   throw new MillraceError('INVALID_ARGUMENT', `${path} ${text}`)
 }
 
+/** A number as people read it: `10,000`. */
+function readable(number: number): string {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+function range(min: number, max: number): string {
+  return `${readable(min)} to ${readable(max)}`
+}
+
 const unsigned32Max = 2 ** 32 - 1
 const unsigned64Max = 2n ** 64n - 1n
 
@@ -63,6 +74,7 @@ const unsigned64Max = 2n ** 64n - 1n
 export function uint(min = 0, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
   return {
     form: 'uint',
+    bounds: min === 0 && max === Number.MAX_SAFE_INTEGER ? '' : range(min, max),
     // As numbers, those above 2^32-1 would be packed as floats.
     pack: (value) => (Number.isSafeInteger(value) && value > unsigned32Max ? BigInt(value) : value),
     parse(value, path) {
@@ -77,17 +89,18 @@ export function uint(min = 0, max: number = Number.MAX_SAFE_INTEGER): Field<numb
 }
 
 /** Of 64 bits, unsigned: always a bigint for users; in a frame any integer that is not negative. */
-export function u64(min = 0n): Field<bigint> {
+export function u64(): Field<bigint> {
   return {
     form: 'u64',
+    bounds: '',
     pack: (value) => value,
     parse(value, path) {
       if (typeof value === 'number' && Number.isSafeInteger(value)) return check(BigInt(value))
       return typeof value === 'bigint' ? check(value) : wrongType(path, 'u64', value)
 
       function check(number: bigint): bigint {
-        if (number >= min && number <= unsigned64Max) return number
-        return outOfBounds(path, `is ${number}, it must be ${min} to 2^64-1`)
+        if (number >= 0n && number <= unsigned64Max) return number
+        return outOfBounds(path, `is ${number}, it must be 0 to 2^64-1`)
       }
     },
   }
@@ -100,6 +113,7 @@ const hashKeyMax = 2n ** 128n - 1n
 /** A hash key, 0 to 2^128-1: 16 bytes, big-endian. */
 export const hashKey: Field<bigint> = {
   form: 'bin of 16',
+  bounds: '',
   pack(value) {
     if (typeof value !== 'bigint') return value
     if (value < 0n || value > hashKeyMax) {
@@ -121,6 +135,7 @@ export const hashKey: Field<bigint> = {
 
 export const bool: Field<boolean> = {
   form: 'bool',
+  bounds: '',
   pack: (value) => value,
   parse: (value, path) => (typeof value === 'boolean' ? value : wrongType(path, 'bool', value)),
 }
@@ -138,6 +153,7 @@ export interface TextBounds {
 export function text({ min = 1, max, pattern, patternText }: TextBounds): Field<string> {
   return {
     form: 'str',
+    bounds: `${range(min, max)} characters${patternText === undefined ? '' : `: ${patternText}`}`,
     pack: (value) => value,
     parse(value, path) {
       if (typeof value !== 'string') wrongType(path, 'str', value)
@@ -158,6 +174,7 @@ export function text({ min = 1, max, pattern, patternText }: TextBounds): Field<
 export function word<const Words extends readonly string[]>(words: Words): Field<Words[number]> {
   return {
     form: words.map((it) => `"${it}"`).join(', '),
+    bounds: '',
     pack: (value) => value,
     parse(value, path) {
       if (typeof value !== 'string') wrongType(path, 'str', value)
@@ -170,6 +187,7 @@ export function word<const Words extends readonly string[]>(words: Words): Field
 /** Bytes. */
 export const bytes: Field<Uint8Array> = {
   form: 'bin',
+  bounds: '',
   pack: (value) => value,
   parse: (value, path) => (value instanceof Uint8Array ? value : wrongType(path, 'bin', value)),
 }
@@ -178,6 +196,7 @@ export const bytes: Field<Uint8Array> = {
 export function optional<Value>(field: Field<Value>): Field<Value | undefined> {
   return {
     form: `nil or ${field.form}`,
+    bounds: field.bounds,
     pack: (value) => (value === undefined ? null : field.pack(value)),
     parse: (value, path, extras) =>
       value === null || value === undefined ? undefined : field.parse(value, path, extras),
@@ -191,6 +210,7 @@ export function list<Value>(
 ): Field<readonly Value[]> {
   return {
     form: `array of ${element.form}`,
+    bounds: `${range(min, max)} elements${element.bounds === '' ? '' : ` of ${element.bounds}`}`,
     pack: (values) => (Array.isArray(values) ? values.map((it) => element.pack(it)) : values),
     parse(value, path, extras) {
       if (!Array.isArray(value)) wrongType(path, 'array', value)
@@ -209,6 +229,7 @@ export function struct<const Shape extends Fields>(
 ): Field<Struct<Shape>> & { readonly fields: Shape } {
   return {
     form: name,
+    bounds: '',
     fields,
     pack: (value) =>
       typeof value === 'object' && value !== null ? packFields(fields, value) : value,

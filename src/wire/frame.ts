@@ -1,10 +1,11 @@
 /**
  * The envelope of frames: `[opcode, requestId, ...fields]` from a client,
  * `[opcode, requestId, nil, ...fields]` for what worked and
- * `[opcode, requestId, code, message, retryable, retryAfterMs]` for what did not.
+ * `[opcode, requestId, code, message, retryable, retryAfterMs, range]` for what did not.
  */
 
-import { type ErrorCode, errorTable, MillraceError } from '../errors.ts'
+import { type ErrorCode, type ErrorRange, errorTable, MillraceError } from '../errors.ts'
+import { messageStringBytesMax } from '../limits.ts'
 import { packMessage, unpackMessage } from './codec.ts'
 import { packFields, parseFields } from './fields.ts'
 import {
@@ -67,8 +68,27 @@ export function encodeAnswer<Op extends Operation>(
 }
 
 export function encodeError(opcode: number, requestId: number, error: MillraceError): Uint8Array {
-  const { code, message, retryable, retryAfterMs } = error
-  return packMessage([opcode, requestId, code, message, retryable, retryAfterMs ?? null])
+  const { code, message, retryable, retryAfterMs, range } = error
+  return packMessage([
+    opcode,
+    requestId,
+    code,
+    asMessageText(message),
+    retryable,
+    // A fraction would be packed as a float, which no message has.
+    retryAfterMs === undefined ? null : Math.ceil(retryAfterMs),
+    ...(range === undefined ? [] : [[range.start, range.end]]),
+  ])
+}
+
+const textEncoder = new TextEncoder()
+const textDecoder = new TextDecoder()
+
+/** As much as a string of a message may have, in valid UTF-8: messages quote what clients sent. */
+function asMessageText(text: string): string {
+  const bytes = new Uint8Array(messageStringBytesMax)
+  const { written } = textEncoder.encodeInto(text, bytes)
+  return textDecoder.decode(bytes.subarray(0, written))
 }
 
 export function encodeWelcome(fields: Welcome): Uint8Array {
@@ -168,14 +188,22 @@ function badAnswer(operation: Operation, cause: unknown): MillraceError {
 }
 
 function parseError(values: readonly unknown[]): MillraceError {
-  const [, , code, message, , retryAfterMs] = values
+  const [, , code, message, , retryAfterMs, range] = values
   const known = typeof code === 'string' && Object.hasOwn(errorTable, code)
   const text = typeof message === 'string' ? message : undefined
   if (!known) {
     return new MillraceError('INTERNAL', `the broker answered ${String(code)}: ${text ?? ''}`)
   }
-  const wait = typeof retryAfterMs === 'number' ? retryAfterMs : undefined
-  return new MillraceError(code as ErrorCode, text, { retryAfterMs: wait })
+  return new MillraceError(code as ErrorCode, text, {
+    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+    range: parseRange(range),
+  })
+}
+
+function parseRange(value: unknown): ErrorRange | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [start, end] = value.map((it) => (Number.isSafeInteger(it) ? BigInt(it) : it))
+  return typeof start === 'bigint' && typeof end === 'bigint' ? { start, end } : undefined
 }
 
 function checkRequestId(value: unknown): number {
