@@ -26,6 +26,11 @@ export const streamNameCharactersMax: number = 128
 
 /** Shards with which a stream can be created. */
 export const shardCountMax: number = 10_000
+/** ... and with how many it is created unless that is given. */
+export const shardCountDefault: number = 4
+
+/** Shards of all streams of a data directory. */
+export const shardsOfDirectoryMax: number = 1_000_000
 
 /** Tags of a stream, and the characters of their keys and values. */
 export const tagsMax: number = 50

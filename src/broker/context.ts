@@ -1,0 +1,17 @@
+/** What the handlers of requests share. */
+
+import type { Log } from '../log/log.ts'
+import type { TokenSealer } from '../shard/sealed-token.ts'
+import type { Streams } from '../stream/streams.ts'
+import type { ReadPace } from './read-pace.ts'
+import type { StreamCounters } from './stream-counters.ts'
+
+export interface BrokerContext {
+  readonly log: Log
+  readonly streams: Streams
+  readonly sealer: TokenSealer
+  readonly counters: StreamCounters
+  readonly pace: ReadPace
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}

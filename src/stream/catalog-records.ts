@@ -1,0 +1,164 @@
+/**
+ * The records of the catalog: their kinds, and their bytes. CATALOG.md specifies them. Pure.
+ */
+
+import { MillraceError } from '../errors.ts'
+import { shardCountMax, tagsMax } from '../limits.ts'
+import { packMessage, unpackMessage } from '../wire/codec.ts'
+import {
+  bytes,
+  type Field,
+  type Fields,
+  hashKey,
+  list,
+  optional,
+  type Struct,
+  struct,
+  text,
+  u64,
+  uint,
+  word,
+} from '../wire/fields.ts'
+import { streamModes, streamName, streamStates } from '../wire/operations.ts'
+
+export const catalogMagic = 'millrace-catalog'
+/** The newest that this version writes and reads. */
+export const catalogVersion = 1
+
+/** Shards in one record; a stream with more of them has several. */
+export const shardsPerRecordMax: number = shardCountMax
+
+const tag = struct('Tag', { key: text({ max: 1024 }), value: text({ min: 0, max: 1024 }) })
+const tags = list(tag, { max: tagsMax })
+
+const shard = struct('CatalogShard', {
+  index: uint(),
+  number: u64(1n),
+  startingHashKey: hashKey,
+  endingHashKey: hashKey,
+  startingSequenceNumber: u64(1n),
+  createdMillis: uint(),
+  parents: list(uint(), { max: 2 }),
+  endingSequenceNumber: optional(u64()),
+  closedMillis: optional(uint()),
+})
+export type CatalogShard = ReturnType<(typeof shard)['parse']>
+
+/** Begins a catalog, and each snapshot of it. */
+const header = struct('header', {
+  magic: text({ max: 64 }),
+  version: uint(1),
+  /** Random; what the broker hands out and wants back unchanged is signed with it. */
+  instanceKey: bytes,
+})
+
+const snapshotEnd = struct('snapshotEnd', {
+  nextStreamNumber: uint(1),
+  /** Where streams begin whose name is not among those that are remembered. */
+  sequenceFloor: u64(1n),
+})
+
+const streamCreated = struct('streamCreated', {
+  streamNumber: uint(1),
+  streamName,
+  createdMillis: uint(),
+  streamMode: word(streamModes),
+  shardCount: uint(1, shardCountMax),
+  retentionPeriodHours: uint(1),
+  recordBytesMax: uint(1),
+  firstSequenceNumber: u64(1n),
+  tags,
+})
+
+const shardsWritten = struct('shardsWritten', {
+  streamNumber: uint(1),
+  shards: list(shard, { max: shardsPerRecordMax }),
+})
+
+const statusSet = struct('statusSet', { streamNumber: uint(1), status: word(streamStates) })
+
+const tagsSet = struct('tagsSet', { streamNumber: uint(1), tags })
+
+const deletionBegun = struct('deletionBegun', {
+  streamNumber: uint(1),
+  /** Above all sequence numbers that the stream has given. */
+  endSequenceNumber: u64(1n),
+})
+
+const streamDeleted = struct('streamDeleted', { streamNumber: uint(1) })
+
+/** In snapshots: a deleted stream whose numbers one of the same name must not repeat. */
+const nameRetired = struct('nameRetired', { streamName, endSequenceNumber: u64(1n) })
+
+/** Numbers are given once; a kind that is not here was written by a newer version. */
+const kinds = {
+  header: { number: 1, fields: header },
+  snapshotEnd: { number: 2, fields: snapshotEnd },
+  streamCreated: { number: 3, fields: streamCreated },
+  shardsWritten: { number: 4, fields: shardsWritten },
+  statusSet: { number: 5, fields: statusSet },
+  tagsSet: { number: 6, fields: tagsSet },
+  deletionBegun: { number: 7, fields: deletionBegun },
+  streamDeleted: { number: 8, fields: streamDeleted },
+  nameRetired: { number: 9, fields: nameRetired },
+} as const satisfies Record<string, { number: number; fields: Field<Struct<Fields>> }>
+
+type Kinds = typeof kinds
+export type CatalogRecordKind = keyof Kinds
+
+/** One record of the catalog: its kind, and the fields of that kind. */
+export type CatalogRecord = {
+  [Kind in CatalogRecordKind]: { readonly kind: Kind } & ReturnType<Kinds[Kind]['fields']['parse']>
+}[CatalogRecordKind]
+
+const kindsByNumber: ReadonlyMap<unknown, CatalogRecordKind> = new Map(
+  Object.entries(kinds).map(([kind, { number }]) => [number, kind as CatalogRecordKind]),
+)
+
+/** The data of the record in the log. */
+export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
+  const { number, fields } = kinds[record.kind]
+  const values = (fields as Field<unknown>).pack(record) as unknown[]
+  return packMessage([number, ...values])
+}
+
+/**
+ * Throws a MillraceError: FORMAT_UNSUPPORTED for what a newer version wrote, CATALOG_UNREADABLE for
+ * what none can have written.
+ */
+export function decodeCatalogRecord(data: Uint8Array): CatalogRecord {
+  const values = unpack(data)
+  const kind = kindsByNumber.get(values[0])
+  if (kind === undefined) throw newer(`has records of kind ${String(values[0])}`)
+  const version = values[2]
+  if (kind === 'header' && typeof version === 'number' && version > catalogVersion) {
+    throw newer(`has version ${version}`)
+  }
+  try {
+    const fields = (kinds[kind].fields as Field<object>).parse(values.slice(1), kind)
+    return { kind, ...fields } as CatalogRecord
+  } catch (cause) {
+    throw unreadable(`a record of it is malformed: ${(cause as Error).message}`, cause)
+  }
+}
+
+function unpack(data: Uint8Array): unknown[] {
+  try {
+    return unpackMessage(data, { elementsMax: shardsPerRecordMax })
+  } catch (cause) {
+    throw unreadable(`a record of it is malformed: ${(cause as Error).message}`, cause)
+  }
+}
+
+function newer(what: string): MillraceError {
+  return new MillraceError(
+    'FORMAT_UNSUPPORTED',
+    `The catalog ${what}; this version of Millrace knows version ${catalogVersion}.`,
+  )
+}
+
+/** The error of a catalog from which nothing may be concluded. */
+export function unreadable(why: string, cause?: unknown): MillraceError {
+  const details = cause === undefined ? {} : { cause }
+  return new MillraceError('CATALOG_UNREADABLE', `The catalog cannot be read: ${why}.`, details)
+}

@@ -1,0 +1,223 @@
+/** What the records of the catalog add up to. Pure: it takes records, one after the other. */
+
+import type { Shard } from '../shard/shard.ts'
+import type { SequenceNumber, ShardId } from '../wire/numbers.ts'
+import {
+  type CatalogRecord,
+  type CatalogShard,
+  shardsPerRecordMax,
+  unreadable,
+} from './catalog-records.ts'
+import type { Stream } from './stream.ts'
+
+/** Deleted streams of which the last sequence number is kept by name. */
+const retiredNamesMax = 1000
+
+type Change<Kind extends CatalogRecord['kind']> = Extract<CatalogRecord, { kind: Kind }>
+
+export class CatalogState {
+  readonly #streams = new Map<number, Stream>()
+  readonly #byName = new Map<string, Stream>()
+  /** In the order in which they were deleted. */
+  readonly #retired = new Map<string, bigint>()
+  #sequenceFloor = 1n
+  #nextStreamNumber = 1
+
+  get streams(): Iterable<Stream> {
+    return this.#streams.values()
+  }
+
+  get nextStreamNumber(): number {
+    return this.#nextStreamNumber
+  }
+
+  byName(name: string): Stream | undefined {
+    return this.#byName.get(name)
+  }
+
+  byNumber(number: number): Stream | undefined {
+    return this.#streams.get(number)
+  }
+
+  /** Where the sequence numbers of a new stream of this name begin. */
+  firstSequenceNumber(name: string): SequenceNumber {
+    return (this.#retired.get(name) ?? this.#sequenceFloor) as SequenceNumber
+  }
+
+  /** Throws a MillraceError, CATALOG_UNREADABLE, for a record that does not follow the others. */
+  apply(record: CatalogRecord): void {
+    switch (record.kind) {
+      case 'header':
+        throw unreadable('a header stands in the middle of it')
+      case 'snapshotEnd':
+        this.#nextStreamNumber = record.nextStreamNumber
+        this.#sequenceFloor = record.sequenceFloor
+        break
+      case 'streamCreated':
+        this.#create(record)
+        break
+      case 'shardsWritten':
+        this.#writeShards(record)
+        break
+      case 'statusSet':
+        this.#put({ ...this.#require(record.streamNumber), status: record.status })
+        break
+      case 'tagsSet': {
+        const tags = new Map(record.tags.map(({ key, value }) => [key, value]))
+        this.#put({ ...this.#require(record.streamNumber), tags })
+        break
+      }
+      case 'deletionBegun':
+        this.#put({
+          ...this.#require(record.streamNumber),
+          status: 'DELETING',
+          endSequenceNumber: record.endSequenceNumber as SequenceNumber,
+        })
+        break
+      case 'streamDeleted':
+        this.#delete(this.#require(record.streamNumber))
+        break
+      case 'nameRetired':
+        this.#retire(record.streamName, record.endSequenceNumber)
+        break
+    }
+  }
+
+  /** The records of a snapshot, batch by batch, without the header. */
+  *snapshot(): Iterable<readonly CatalogRecord[]> {
+    for (const stream of this.#streams.values()) yield streamRecords(stream)
+    const end: CatalogRecord = {
+      kind: 'snapshotEnd',
+      nextStreamNumber: this.#nextStreamNumber,
+      sequenceFloor: this.#sequenceFloor,
+    }
+    yield [...Array.from(this.#retired, retiredRecord), end]
+  }
+
+  #create(record: Change<'streamCreated'>): void {
+    if (this.#byName.has(record.streamName)) throw unreadable('a name stands for two streams')
+    const number = record.streamNumber
+    if (this.#streams.has(number)) throw unreadable('a number stands for two streams')
+    this.#put({
+      number,
+      name: record.streamName,
+      status: 'CREATING',
+      mode: record.streamMode,
+      createdMillis: record.createdMillis,
+      retentionPeriodHours: record.retentionPeriodHours,
+      recordBytesMax: record.recordBytesMax,
+      shardCount: record.shardCount,
+      firstSequenceNumber: record.firstSequenceNumber as SequenceNumber,
+      endSequenceNumber: record.firstSequenceNumber as SequenceNumber,
+      shards: new Map(),
+      tags: new Map(record.tags.map(({ key, value }) => [key, value])),
+    })
+    this.#nextStreamNumber = Math.max(this.#nextStreamNumber, number + 1)
+    this.#retired.delete(record.streamName)
+  }
+
+  #writeShards(record: Change<'shardsWritten'>): void {
+    const stream = this.#require(record.streamNumber)
+    const shards = new Map(stream.shards)
+    for (const shard of record.shards) shards.set(shard.index, shardOf(shard))
+    this.#put({ ...stream, shards })
+  }
+
+  #delete(stream: Stream): void {
+    this.#streams.delete(stream.number)
+    this.#byName.delete(stream.name)
+    this.#retire(stream.name, stream.endSequenceNumber)
+  }
+
+  /** Past the names that are kept, the numbers of all are avoided by all. */
+  #retire(name: string, endSequenceNumber: bigint): void {
+    if (endSequenceNumber <= this.#sequenceFloor) return
+    this.#retired.set(name, endSequenceNumber)
+    if (this.#retired.size <= retiredNamesMax) return
+    const [oldest] = this.#retired
+    if (oldest === undefined) return
+    this.#retired.delete(oldest[0])
+    if (oldest[1] > this.#sequenceFloor) this.#sequenceFloor = oldest[1]
+  }
+
+  #require(number: number): Stream {
+    const stream = this.#streams.get(number)
+    if (stream === undefined) throw unreadable(`it has no stream of number ${number}`)
+    return stream
+  }
+
+  #put(stream: Stream): void {
+    this.#streams.set(stream.number, stream)
+    this.#byName.set(stream.name, stream)
+  }
+}
+
+function* chunks<Element>(elements: readonly Element[], size: number): Iterable<Element[]> {
+  for (let at = 0; at < elements.length; at += size) yield elements.slice(at, at + size)
+}
+
+function streamRecords(stream: Stream): CatalogRecord[] {
+  const streamNumber = stream.number
+  const records: CatalogRecord[] = [
+    {
+      kind: 'streamCreated',
+      streamNumber,
+      streamName: stream.name,
+      createdMillis: stream.createdMillis,
+      streamMode: stream.mode,
+      shardCount: stream.shardCount,
+      retentionPeriodHours: stream.retentionPeriodHours,
+      recordBytesMax: stream.recordBytesMax,
+      firstSequenceNumber: stream.firstSequenceNumber,
+      tags: Array.from(stream.tags, ([key, value]) => ({ key, value })),
+    },
+    ...shardRecords(streamNumber, [...stream.shards.values()]),
+  ]
+  if (stream.status === 'DELETING') {
+    const { endSequenceNumber } = stream
+    records.push({ kind: 'deletionBegun', streamNumber, endSequenceNumber })
+  } else if (stream.status !== 'CREATING') {
+    records.push({ kind: 'statusSet', streamNumber, status: stream.status })
+  }
+  return records
+}
+
+/** The records that say so of these shards of a stream. */
+export function shardRecords(streamNumber: number, shards: readonly Shard[]): CatalogRecord[] {
+  return Array.from(chunks(shards, shardsPerRecordMax), (part) => ({
+    kind: 'shardsWritten' as const,
+    streamNumber,
+    shards: part.map((shard) => ({
+      index: shard.index,
+      number: shard.number,
+      startingHashKey: shard.startingHashKey,
+      endingHashKey: shard.endingHashKey,
+      startingSequenceNumber: shard.startingSequenceNumber,
+      createdMillis: shard.createdMillis,
+      parents: shard.parents,
+      ...(shard.closing ?? {}),
+    })),
+  }))
+}
+
+function shardOf(shard: CatalogShard): Shard {
+  const { endingSequenceNumber, closedMillis } = shard
+  const closing =
+    endingSequenceNumber === undefined || closedMillis === undefined
+      ? undefined
+      : { endingSequenceNumber: endingSequenceNumber as SequenceNumber, closedMillis }
+  return {
+    index: shard.index,
+    number: shard.number as ShardId,
+    startingHashKey: shard.startingHashKey,
+    endingHashKey: shard.endingHashKey,
+    startingSequenceNumber: shard.startingSequenceNumber as SequenceNumber,
+    createdMillis: shard.createdMillis,
+    parents: shard.parents,
+    closing,
+  }
+}
+
+function retiredRecord([streamName, endSequenceNumber]: [string, bigint]): CatalogRecord {
+  return { kind: 'nameRetired', streamName, endSequenceNumber }
+}

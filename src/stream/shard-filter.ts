@@ -1,0 +1,80 @@
+/** Which shards of a stream a listing shows. Pure. */
+
+import { MillraceError } from '../errors.ts'
+import type { Shard } from '../shard/shard.ts'
+import type { ShardFilter } from '../wire/operations.ts'
+import { parseShardId } from '../wire/shard-id-text.ts'
+import type { Stream } from './stream.ts'
+
+const millisPerHour = 3_600_000
+
+/** The time before which records are not kept, but not before there was a stream. */
+export function horizonMillis(stream: Stream, now: number): number {
+  return Math.max(stream.createdMillis, now - stream.retentionPeriodHours * millisPerHour)
+}
+
+/** Those whose records can still be there, by index: all that a listing without a filter shows. */
+export function unexpiredShards(stream: Stream, now: number): Shard[] {
+  return filterShards(stream, { type: 'FROM_TRIM_HORIZON' }, now)
+}
+
+/**
+ * The shards that a filter lets pass, by index. Throws a MillraceError, INVALID_ARGUMENT, when the
+ * filter lacks what its type needs, or has what it does not take.
+ */
+export function filterShards(stream: Stream, filter: ShardFilter, now: number): Shard[] {
+  checkExtras(filter)
+  const horizon = horizonMillis(stream, now)
+  const from = Math.max(filter.timestamp ?? horizon, horizon)
+  const passes = passing(filter, from)
+  return [...stream.shards.values()].filter((it) => isOpenAfter(it, horizon) && passes(it))
+}
+
+function passing(filter: ShardFilter, from: number): (shard: Shard) => boolean {
+  switch (filter.type) {
+    case 'FROM_TRIM_HORIZON':
+    case 'FROM_TIMESTAMP':
+      return (shard) => isOpenAfter(shard, from)
+    case 'AT_TRIM_HORIZON':
+    case 'AT_TIMESTAMP':
+      return (shard) => shard.createdMillis <= from && isOpenAfter(shard, from)
+    case 'AT_LATEST':
+      return (shard) => shard.closing === undefined
+    case 'AFTER_SHARD_ID': {
+      const after = requireShardIndex(filter.shardId ?? '')
+      return (shard) => shard.index > after
+    }
+  }
+}
+
+/** A shard that was closed at a time was not open at it any more: its children were. */
+function isOpenAfter(shard: Shard, millis: number): boolean {
+  return shard.closing === undefined || shard.closing.closedMillis > millis
+}
+
+/** Throws a MillraceError, INVALID_ARGUMENT, for what names no shard. */
+export function requireShardIndex(shardId: string): number {
+  const index = parseShardId(shardId)
+  if (index === undefined) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `${JSON.stringify(shardId)} is no shard id; one looks like shardId-000000000000.`,
+    )
+  }
+  return index
+}
+
+function checkExtras(filter: ShardFilter): void {
+  const takesTimestamp = filter.type === 'FROM_TIMESTAMP' || filter.type === 'AT_TIMESTAMP'
+  const takesShardId = filter.type === 'AFTER_SHARD_ID'
+  checkExtra(filter.type, 'timestamp', takesTimestamp, filter.timestamp !== undefined)
+  checkExtra(filter.type, 'shardId', takesShardId, filter.shardId !== undefined)
+}
+
+function checkExtra(type: string, name: string, wanted: boolean, given: boolean): void {
+  if (wanted === given) return
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `A shard filter of type ${type} ${wanted ? 'needs a' : 'takes no'} ${name}.`,
+  )
+}

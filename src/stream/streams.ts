@@ -1,0 +1,340 @@
+/**
+ * The streams of a data directory: creating them, deleting them, and finding them. A creation and a
+ * deletion are each several steps on disk; a step that was done is in the catalog, and an open does
+ * those that are left.
+ */
+
+import { MillraceError } from '../errors.ts'
+import {
+  recordBytesMaxDefault,
+  retentionHoursDefault,
+  shardCountDefault,
+  shardsOfDirectoryMax,
+  tagsMax,
+} from '../limits.ts'
+import type { Log, SequenceNumber, ShardId } from '../log/log.ts'
+import type { Shard } from '../shard/shard.ts'
+import type { createStream, RequestOf, Tag } from '../wire/operations.ts'
+import { type CatalogRecord, unreadable } from './catalog-records.ts'
+import { shardRecords } from './catalog-state.ts'
+import { uniformHashRanges } from './hash-ranges.ts'
+import { isServing, type Stream } from './stream.ts'
+import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
+import { StreamWork } from './stream-work.ts'
+import { checkTags } from './tags.ts'
+
+export interface StreamsOptions extends CatalogOptions {
+  readonly now: () => number
+  /** Told when a stream begins and ceases to take records, and when its shards change. */
+  readonly onServing: (stream: Stream) => void
+  /** Told of steps that failed in the background. */
+  readonly onError: (error: unknown) => void
+}
+
+export class Streams {
+  readonly #log: Log
+  readonly #catalog: StreamCatalog
+  readonly #options: StreamsOptions
+  readonly #work: StreamWork
+  /** Streams for which a deletion has been asked, before it is in the catalog. */
+  readonly #doomed = new Set<number>()
+  /** Of streams that are serving: where each shard of the log belongs. */
+  readonly #byShard = new Map<ShardId, { readonly stream: number; readonly index: number }>()
+
+  /**
+   * Rejects: CATALOG_UNREADABLE when the catalog and the log do not fit together, with nothing
+   * changed; FORMAT_UNSUPPORTED; and what the log rejects with.
+   */
+  static async open(log: Log, options: StreamsOptions): Promise<Streams> {
+    const catalog = await StreamCatalog.open(log, options)
+    await deleteOrphans(log, catalog)
+    const streams = new Streams(log, catalog, options)
+    for (const stream of catalog.state.streams) {
+      if (isServing(stream)) streams.#serve(stream)
+      else streams.#work.start(stream.number)
+    }
+    return streams
+  }
+
+  private constructor(log: Log, catalog: StreamCatalog, options: StreamsOptions) {
+    this.#log = log
+    this.#catalog = catalog
+    this.#options = options
+    this.#work = new StreamWork((number) => this.#step(number), options.onError)
+  }
+
+  /** A secret of the data directory, to sign with. */
+  get instanceKey(): Uint8Array {
+    return this.#catalog.instanceKey
+  }
+
+  get all(): Iterable<Stream> {
+    return this.#catalog.state.streams
+  }
+
+  /** Throws a MillraceError, STREAM_NOT_FOUND. */
+  require(name: string): Stream {
+    const stream = this.#catalog.state.byName(name)
+    if (stream === undefined) {
+      throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} not found.`)
+    }
+    return stream
+  }
+
+  /** A stream whose records can be read; undefined for one that is not there (yet, or any more). */
+  serving(name: string): Stream | undefined {
+    const stream = this.#catalog.state.byName(name)
+    return stream !== undefined && this.#isServing(stream) ? stream : undefined
+  }
+
+  /** A shard by its number in the log, while its stream is serving. */
+  findShard(number: ShardId): { readonly stream: Stream; readonly shard: Shard } | undefined {
+    const place = this.#byShard.get(number)
+    if (place === undefined) return undefined
+    const stream = this.#catalog.state.byNumber(place.stream)
+    const shard = stream?.shards.get(place.index)
+    if (stream === undefined || shard === undefined || !this.#isServing(stream)) return undefined
+    return { stream, shard }
+  }
+
+  /**
+   * Answers when the creation is in the catalog; the stream is ACTIVE some time after it. Rejects:
+   * STREAM_EXISTS, LIMIT_EXCEEDED, INVALID_ARGUMENT (tags), DISK_FULL, LOG_FAILED.
+   */
+  async create(request: RequestOf<typeof createStream>): Promise<void> {
+    const { state } = this.#catalog
+    const name = request.streamName
+    checkTags(name, request.tags ?? [], 'add')
+    let streamNumber = 0
+    await this.#catalog.change(() => {
+      if (state.byName(name) !== undefined) {
+        throw new MillraceError('STREAM_EXISTS', `Stream ${name} already exists.`)
+      }
+      const shardCount = request.shardCount ?? shardCountDefault
+      this.#checkShardLimit(shardCount)
+      streamNumber = state.nextStreamNumber
+      return [
+        {
+          kind: 'streamCreated',
+          streamNumber,
+          streamName: name,
+          createdMillis: this.#options.now(),
+          streamMode: request.streamMode ?? 'ON_DEMAND',
+          shardCount,
+          retentionPeriodHours: retentionHoursDefault,
+          recordBytesMax: request.recordBytesMax ?? recordBytesMaxDefault,
+          firstSequenceNumber: state.firstSequenceNumber(name),
+          tags: request.tags ?? [],
+        },
+      ]
+    })
+    this.#work.start(streamNumber)
+  }
+
+  /**
+   * Answers when the deletion is in the catalog; from the call on nothing is put to the stream, and
+   * nothing read from it. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, DISK_FULL, LOG_FAILED.
+   */
+  async delete(name: string): Promise<void> {
+    const stream = this.#requireIdle(name)
+    this.#doom(stream)
+    try {
+      const endSequenceNumber = await this.#endOf(stream)
+      await this.#catalog.change(() => {
+        const now = this.#catalog.state.byNumber(stream.number)
+        // What was created meanwhile has given no numbers yet: it never served.
+        if (now === undefined) throw new MillraceError('STREAM_NOT_FOUND')
+        return [{ kind: 'deletionBegun', streamNumber: stream.number, endSequenceNumber }]
+      })
+    } catch (error) {
+      this.#pardon(stream.number)
+      throw error
+    }
+    this.#doomed.delete(stream.number)
+    this.#forgetShards(stream.number)
+    this.#work.start(stream.number)
+  }
+
+  /**
+   * Sets and removes tags. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, INVALID_ARGUMENT,
+   * LIMIT_EXCEEDED, DISK_FULL, LOG_FAILED.
+   */
+  async changeTags(name: string, set: readonly Tag[], removed: readonly string[]): Promise<void> {
+    const stream = this.#requireNotDeleting(name)
+    checkTags(name, set, 'add')
+    const keys = removed.map((key) => ({ key, value: '' }))
+    checkTags(name, keys, 'remove')
+    await this.#catalog.change(() => {
+      const now = this.#catalog.state.byNumber(stream.number)
+      if (now === undefined) throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} not found.`)
+      const tags = new Map(now.tags)
+      for (const { key, value } of set) tags.set(key, value)
+      for (const key of removed) tags.delete(key)
+      if (tags.size > tagsMax) throw tooManyTags(name)
+      const list = Array.from(tags, ([key, value]) => ({ key, value }))
+      return [{ kind: 'tagsSet', streamNumber: stream.number, tags: list }]
+    })
+  }
+
+  /** Replaces shards, and adds new ones: of a stream that is serving, all at once. */
+  async writeShards(stream: Stream, shards: readonly Shard[]): Promise<void> {
+    await this.#catalog.change(() => shardRecords(stream.number, shards))
+    this.#serve(this.require(stream.name))
+  }
+
+  /** Stops what is going on in the background, and waits for it. What is left is done by an open. */
+  async close(): Promise<void> {
+    await this.#work.stop()
+    await this.#catalog.settled()
+  }
+
+  #isServing(stream: Stream): boolean {
+    return isServing(stream) && !this.#doomed.has(stream.number)
+  }
+
+  #requireNotDeleting(name: string): Stream {
+    const stream = this.require(name)
+    if (stream.status === 'DELETING' || this.#doomed.has(stream.number)) {
+      throw notActive(name, 'DELETING')
+    }
+    return stream
+  }
+
+  #requireIdle(name: string): Stream {
+    const stream = this.#requireNotDeleting(name)
+    if (stream.status === 'UPDATING') throw notActive(name, stream.status)
+    return stream
+  }
+
+  #checkShardLimit(more: number): void {
+    let count = 0
+    for (const stream of this.#catalog.state.streams) {
+      count += Math.max(stream.shards.size, stream.shardCount)
+    }
+    if (count + more <= shardsOfDirectoryMax) return
+    throw new MillraceError(
+      'LIMIT_EXCEEDED',
+      `This request would exceed the shard limit of the data directory. Current shard count: ${count}. ` +
+        `Limit: ${shardsOfDirectoryMax}. Number of additional shards: ${more}.`,
+    )
+  }
+
+  #serve(stream: Stream): void {
+    for (const { number, index } of stream.shards.values()) {
+      this.#byShard.set(number, { stream: stream.number, index })
+    }
+    this.#options.onServing(stream)
+  }
+
+  #forgetShards(streamNumber: number): void {
+    const stream = this.#catalog.state.byNumber(streamNumber)
+    for (const { number } of stream?.shards.values() ?? []) this.#byShard.delete(number)
+  }
+
+  #doom(stream: Stream): void {
+    this.#doomed.add(stream.number)
+    this.#options.onServing({ ...stream, status: 'DELETING' })
+  }
+
+  #pardon(streamNumber: number): void {
+    this.#doomed.delete(streamNumber)
+    const stream = this.#catalog.state.byNumber(streamNumber)
+    if (stream !== undefined && isServing(stream)) this.#serve(stream)
+  }
+
+  /** One past the highest number that a shard of the stream has given to a record. */
+  async #endOf(stream: Stream): Promise<bigint> {
+    let end: bigint = stream.firstSequenceNumber
+    for (const { number } of stream.shards.values()) {
+      const { nextSequenceNumber } = await this.#log.shardStats(number)
+      if (nextSequenceNumber > end) end = nextSequenceNumber
+    }
+    return end
+  }
+
+  /** Brings a stream one state further; false when there is nothing to do for it. */
+  async #step(number: number): Promise<boolean> {
+    const stream = this.#catalog.state.byNumber(number)
+    if (stream?.status === 'CREATING') await this.#finishCreation(stream)
+    else if (stream?.status === 'DELETING') await this.#finishDeletion(stream)
+    else return false
+    return true
+  }
+
+  async #finishCreation(stream: Stream): Promise<void> {
+    const firsts = Array.from({ length: stream.shardCount }, () => stream.firstSequenceNumber)
+    const numbers = await this.#log.createShards(firsts)
+    const records = activationRecords(stream, numbers)
+    await this.#catalog.change(() => {
+      const now = this.#catalog.state.byNumber(stream.number)
+      return now?.status === 'CREATING' ? records : []
+    })
+    const now = this.#catalog.state.byNumber(stream.number)
+    if (now !== undefined && isServing(now)) {
+      if (!this.#doomed.has(now.number)) this.#serve(now)
+    } else {
+      // It was deleted meanwhile, and no record of the catalog names these shards.
+      for (const shard of numbers) await this.#log.deleteShard(shard)
+    }
+  }
+
+  async #finishDeletion(stream: Stream): Promise<void> {
+    const present = new Set(await this.#log.listShards())
+    for (const { number } of stream.shards.values()) {
+      if (present.has(number)) await this.#log.deleteShard(number)
+    }
+    await this.#catalog.change(() => [{ kind: 'streamDeleted', streamNumber: stream.number }])
+  }
+}
+
+function activationRecords(stream: Stream, numbers: readonly ShardId[]): CatalogRecord[] {
+  const ranges = uniformHashRanges(stream.shardCount)
+  const shards = ranges.map((range, index) => ({
+    ...range,
+    index,
+    number: numbers[index] as ShardId,
+    startingSequenceNumber: stream.firstSequenceNumber as SequenceNumber,
+    createdMillis: stream.createdMillis,
+    parents: [],
+  }))
+  const active = { kind: 'statusSet', streamNumber: stream.number, status: 'ACTIVE' } as const
+  return [...shardRecords(stream.number, shards), active]
+}
+
+/**
+ * Deletes the shards that no stream names: those of a creation that was cut short. They are empty.
+ * One that has records, or a shard of a stream that is not there, means that the catalog has lost
+ * something, and then nothing is touched.
+ */
+async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
+  const orphans = new Set(await log.listShards())
+  orphans.delete(catalog.shard)
+  for (const stream of catalog.state.streams) {
+    for (const { number } of stream.shards.values()) {
+      if (!orphans.delete(number) && stream.status !== 'DELETING') {
+        throw unreadable(`it names shard ${number} of stream ${stream.name}, which is not there`)
+      }
+    }
+  }
+  for (const shard of orphans) {
+    const { nextSequenceNumber, firstSequenceNumber, damaged } = await log.shardStats(shard)
+    if (nextSequenceNumber !== firstSequenceNumber || damaged.length > 0) {
+      throw unreadable(`shard ${shard} has records, and no stream names it`)
+    }
+  }
+  for (const shard of orphans) await log.deleteShard(shard)
+}
+
+function notActive(name: string, state: string): MillraceError {
+  return new MillraceError(
+    'STREAM_IN_USE',
+    `Stream ${name} not ACTIVE, instead in state ${state}`,
+  )
+}
+
+function tooManyTags(name: string): MillraceError {
+  return new MillraceError(
+    'LIMIT_EXCEEDED',
+    `Failed to add tags to stream ${name} because a given stream cannot have more than ${tagsMax} tags associated with it.`,
+  )
+}
