@@ -13,17 +13,12 @@ export interface StreamCounts {
   readonly readRefused: Map<string, number>
 }
 
-/** Streams that are counted apart; the others together have the name `other`. */
-const streamsMax = 200
-const otherName = 'other'
-
 export class StreamCounters {
   readonly #counts = new Map<string, StreamCounts>()
 
   /** The counts of a stream, to be added to. */
   of(stream: string): StreamCounts {
-    const name = this.#counts.has(stream) || this.#counts.size < streamsMax ? stream : otherName
-    let counts = this.#counts.get(name)
+    let counts = this.#counts.get(stream)
     if (counts === undefined) {
       counts = {
         appendRecords: 0,
@@ -33,13 +28,14 @@ export class StreamCounters {
         readBytes: 0,
         readRefused: new Map(),
       }
-      this.#counts.set(name, counts)
+      this.#counts.set(stream, counts)
     }
     return counts
   }
 
-  snapshot(): ReadonlyMap<string, Readonly<StreamCounts>> {
-    return new Map(this.#counts)
+  /** Of a stream that is deleted: one of the same name begins anew. */
+  forget(stream: string): void {
+    this.#counts.delete(stream)
   }
 }
 

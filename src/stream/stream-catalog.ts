@@ -78,11 +78,7 @@ export class StreamCatalog {
     return new StreamCatalog(log, shard, await replay(log, shard), options)
   }
 
-  static async #create(
-    log: Log,
-    shard: ShardId,
-    options: CatalogOptions,
-  ): Promise<StreamCatalog> {
+  static async #create(log: Log, shard: ShardId, options: CatalogOptions): Promise<StreamCatalog> {
     const instanceKey = new Uint8Array(randomBytes(instanceKeyBytes))
     const made = { state: new CatalogState(), instanceKey, bytes: 0, interrupted: true }
     const catalog = new StreamCatalog(log, shard, made, options)

@@ -166,7 +166,8 @@ export class Streams {
     checkTags(name, keys, 'remove')
     await this.#catalog.change(() => {
       const now = this.#catalog.state.byNumber(stream.number)
-      if (now === undefined) throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} not found.`)
+      if (now === undefined)
+        throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} not found.`)
       const tags = new Map(now.tags)
       for (const { key, value } of set) tags.set(key, value)
       for (const key of removed) tags.delete(key)
@@ -326,10 +327,7 @@ async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
 }
 
 function notActive(name: string, state: string): MillraceError {
-  return new MillraceError(
-    'STREAM_IN_USE',
-    `Stream ${name} not ACTIVE, instead in state ${state}`,
-  )
+  return new MillraceError('STREAM_IN_USE', `Stream ${name} not ACTIVE, instead in state ${state}`)
 }
 
 function tooManyTags(name: string): MillraceError {

@@ -1,0 +1,181 @@
+/**
+ * The broker without sockets: requests in, answers out. A server puts it on the network, and
+ * `Millrace.open` into a program.
+ */
+
+import { MillraceError } from '../errors.ts'
+import type { Log, LogStats } from '../log/log.ts'
+import { openLog } from '../log/native-log.ts'
+import type { LogOptions } from '../log/open-options.ts'
+import { TokenSealer } from '../shard/sealed-token.ts'
+import { isServing, openShards } from '../stream/stream.ts'
+import { Streams } from '../stream/streams.ts'
+import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/operations.ts'
+import type { BrokerContext } from './context.ts'
+import { handlerOf } from './dispatch.ts'
+import type { TakeAnswer } from './pending-puts.ts'
+import { Puts } from './puts.ts'
+import { ReadPace } from './read-pace.ts'
+import { StreamCounters, type StreamCounts } from './stream-counters.ts'
+import { asMillraceError } from './stream-errors.ts'
+
+export interface BrokerOptions {
+  /** The data directory. It is created when it is missing; its parent has to exist. */
+  readonly dir: string
+  readonly logOptions?: Omit<LogOptions, 'dir'>
+  /** Milliseconds since 1970; `Date.now` unless told otherwise. */
+  readonly now?: () => number
+  /** A snapshot of the catalog is written after so many bytes of changes to it. */
+  readonly catalogSnapshotBytesMin?: number
+  /** Told of what fails in the background: steps of creations and deletions of streams. */
+  readonly onBackgroundError?: (error: MillraceError) => void
+}
+
+/** What was put to a stream and read from it since the broker was opened. */
+export interface StreamStats extends Readonly<StreamCounts> {
+  readonly streamName: string
+  readonly streamStatus: StreamStatus
+  readonly openShardCount: number
+}
+
+export interface BrokerStats {
+  readonly streams: readonly StreamStats[]
+  /** What the log says of itself. */
+  readonly log: LogStats
+}
+
+/** The first failure of the log. */
+class Failure {
+  note: (error: MillraceError) => void = () => undefined
+  readonly noted = new Promise<MillraceError>((resolve) => {
+    this.note = resolve
+  })
+}
+
+export class Broker {
+  readonly #log: Log
+  readonly #context: BrokerContext
+  readonly #puts: Puts
+  readonly #report: (error: unknown) => void
+  #closing: Promise<void> | undefined
+  /**
+   * Resolves when a write or a sync of the log has failed: nothing is acknowledged any more until
+   * the directory is opened again. Never rejects.
+   */
+  readonly failed: Promise<MillraceError>
+
+  /**
+   * Opens a data directory. Rejects: LOG_LOCKED, INVALID_ARGUMENT, FORMAT_UNSUPPORTED,
+   * CATALOG_UNREADABLE (with nothing changed), ACCESS_DENIED, DISK_FULL, LIMIT_EXCEEDED, LOG_FAILED.
+   */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const log = await openLog({ ...options.logOptions, dir: options.dir })
+    try {
+      return await Broker.over(log, options)
+    } catch (error) {
+      await log.close()
+      throw error
+    }
+  }
+
+  /** A broker over a log that is open; it is closed with the broker. Rejects as `open`. */
+  static async over(log: Log, options: Omit<BrokerOptions, 'dir'> = {}): Promise<Broker> {
+    const counters = new StreamCounters()
+    const failure = new Failure()
+    const report = (error: unknown) => {
+      const reason = asMillraceError(error)
+      if (reason.code === 'LOG_FAILED') failure.note(reason)
+      options.onBackgroundError?.(reason)
+    }
+    const now = options.now ?? Date.now
+    const puts = new Puts(log, counters, failure.note)
+    const snapshotBytesMin = options.catalogSnapshotBytesMin
+    const streams = await Streams.open(log, {
+      now,
+      onError: report,
+      onServing: (stream) => (isServing(stream) ? puts.open(stream) : puts.close(stream)),
+      ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
+    })
+    const sealer = new TokenSealer(streams.instanceKey)
+    const context = { log, streams, sealer, counters, pace: new ReadPace(), now }
+    return new Broker(context, puts, report, failure.noted)
+  }
+
+  private constructor(
+    context: BrokerContext,
+    puts: Puts,
+    report: (error: unknown) => void,
+    failed: Promise<MillraceError>,
+  ) {
+    this.#log = context.log
+    this.#context = context
+    this.#puts = puts
+    this.#report = report
+    this.failed = failed
+  }
+
+  /**
+   * Carries out any operation but a put. The fields of the request have been checked
+   * (`parseRequest`). Rejects with a MillraceError: those of the operation, SERVER_CLOSING, and
+   * what the log rejects with.
+   */
+  async call<Op extends Operation>(operation: Op, request: RequestOf<Op>): Promise<AnswerOf<Op>> {
+    const handler = handlerOf(operation)
+    if (handler === undefined) {
+      throw new MillraceError('PROTOCOL_VIOLATION', `${operation.name} is no call`)
+    }
+    if (this.#closing !== undefined) throw new MillraceError('SERVER_CLOSING')
+    try {
+      return await handler(this.#context, request)
+    } catch (error) {
+      const reason = asMillraceError(error)
+      if (reason.code === 'LOG_FAILED' || reason.code === 'INTERNAL') this.#report(reason)
+      throw reason
+    }
+  }
+
+  /**
+   * Carries out a put. `frame` is only read during the call. `answer` gets one frame: before this
+   * returns where the acknowledgement holds by then (durability `os`, and what is refused), else
+   * when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION, when the head of
+   * the frame cannot be read; there is no answer then.
+   */
+  put(frame: Uint8Array, answer: TakeAnswer): void {
+    this.#puts.put(frame, answer)
+  }
+
+  async stats(): Promise<BrokerStats> {
+    const { counters, streams } = this.#context
+    const all = Array.from(streams.all, (stream) => ({
+      ...counters.of(stream.name),
+      streamName: stream.name,
+      streamStatus: stream.status,
+      openShardCount: openShards(stream).length,
+    }))
+    return { streams: all, log: await this.#log.stats() }
+  }
+
+  /** Answers when everything that was put so far is on disk. */
+  async flush(): Promise<void> {
+    await this.#log.flush()
+  }
+
+  /**
+   * Takes no more requests, answers those that wait for their acknowledgement, and lets go of the
+   * directory. Rejects with LOG_FAILED when the last of it did not get onto the disk.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#puts.refuseAll(new MillraceError('SERVER_CLOSING'))
+    await this.#context.streams.close()
+    await this.#log.close()
+  }
+}

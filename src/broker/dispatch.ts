@@ -1,0 +1,54 @@
+/** Which handler serves which operation. The puts are not among them: see puts.ts. */
+
+import {
+  type AnswerOf,
+  addTagsToStream,
+  createStream,
+  deleteStream,
+  describeStream,
+  describeStreamSummary,
+  getRecords,
+  getShardIterator,
+  listShards,
+  listStreams,
+  listTagsForStream,
+  type Operation,
+  type RequestOf,
+  removeTagsFromStream,
+} from '../wire/operations.ts'
+import type { BrokerContext } from './context.ts'
+import { handleCreateStream, handleDeleteStream } from './handlers/create-and-delete-stream.ts'
+import { handleDescribeStream, handleDescribeStreamSummary } from './handlers/describe-stream.ts'
+import { handleGetRecords } from './handlers/get-records.ts'
+import { handleGetShardIterator } from './handlers/get-shard-iterator.ts'
+import { handleListShards } from './handlers/list-shards.ts'
+import { handleListStreams } from './handlers/list-streams.ts'
+import { handleAddTags, handleListTags, handleRemoveTags } from './handlers/tags.ts'
+
+export type Handler<Op extends Operation> = (
+  context: BrokerContext,
+  request: RequestOf<Op>,
+) => Promise<AnswerOf<Op>>
+
+function serve<Op extends Operation>(operation: Op, handler: Handler<Op>) {
+  // The table is asked with the operation that it was made from, so the types are the right ones.
+  return [operation.opcode, handler as unknown as Handler<Operation>] as const
+}
+
+const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
+  serve(createStream, handleCreateStream),
+  serve(deleteStream, handleDeleteStream),
+  serve(describeStream, handleDescribeStream),
+  serve(describeStreamSummary, handleDescribeStreamSummary),
+  serve(listStreams, handleListStreams),
+  serve(listShards, handleListShards),
+  serve(addTagsToStream, handleAddTags),
+  serve(removeTagsFromStream, handleRemoveTags),
+  serve(listTagsForStream, handleListTags),
+  serve(getShardIterator, handleGetShardIterator),
+  serve(getRecords, handleGetRecords),
+])
+
+export function handlerOf<Op extends Operation>(operation: Op): Handler<Op> | undefined {
+  return handlers.get(operation.opcode) as unknown as Handler<Op> | undefined
+}

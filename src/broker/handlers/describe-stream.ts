@@ -1,0 +1,43 @@
+/** DescribeStream and DescribeStreamSummary. */
+
+import { describeStreamPageDefault } from '../../limits.ts'
+import { describeShard } from '../../shard/shard.ts'
+import { unexpiredShards } from '../../stream/shard-filter.ts'
+import { openShards, type Stream, summarizeStream } from '../../stream/stream.ts'
+import type {
+  AnswerOf,
+  describeStream,
+  describeStreamSummary,
+  RequestOf,
+} from '../../wire/operations.ts'
+import type { BrokerContext } from '../context.ts'
+import { shardIndexOf } from '../stream-errors.ts'
+
+function streamFields(stream: Stream) {
+  const { retentionPeriodHours, recordBytesMax } = stream
+  return { ...summarizeStream(stream), retentionPeriodHours, recordBytesMax }
+}
+
+export async function handleDescribeStream(
+  { streams, now }: BrokerContext,
+  request: RequestOf<typeof describeStream>,
+): Promise<AnswerOf<typeof describeStream>> {
+  const stream = streams.require(request.streamName)
+  const start = request.exclusiveStartShardId
+  const after = start === undefined ? -1 : shardIndexOf(start, stream.name)
+  const limit = request.limit ?? describeStreamPageDefault
+  const rest = unexpiredShards(stream, now()).filter((it) => it.index > after)
+  return {
+    ...streamFields(stream),
+    shards: rest.slice(0, limit).map(describeShard),
+    hasMoreShards: rest.length > limit,
+  }
+}
+
+export async function handleDescribeStreamSummary(
+  { streams }: BrokerContext,
+  request: RequestOf<typeof describeStreamSummary>,
+): Promise<AnswerOf<typeof describeStreamSummary>> {
+  const stream = streams.require(request.streamName)
+  return { ...streamFields(stream), openShardCount: openShards(stream).length }
+}

@@ -1,0 +1,128 @@
+/** GetRecords: the records at an iterator, as whole batches, and the next iterator. */
+
+import { MillraceError } from '../../errors.ts'
+import { getRecordsRecordsMax } from '../../limits.ts'
+import type { Position, Slice } from '../../log/log.ts'
+import { childShards, type Shard } from '../../shard/shard.ts'
+import {
+  decodeShardIterator,
+  encodeShardIterator,
+  type ShardIterator,
+} from '../../shard/shard-iterator.ts'
+import type { Stream } from '../../stream/stream.ts'
+import type { SequenceNumber } from '../../wire/numbers.ts'
+import type { AnswerOf, getRecords, RequestOf } from '../../wire/operations.ts'
+import { shardIdText } from '../../wire/shard-id-text.ts'
+import type { BrokerContext } from '../context.ts'
+import { cutSlice } from '../record-slice.ts'
+import { countRefused } from '../stream-counters.ts'
+import { asMillraceError } from '../stream-errors.ts'
+
+type Request = RequestOf<typeof getRecords>
+type Answer = AnswerOf<typeof getRecords>
+
+export async function handleGetRecords(context: BrokerContext, request: Request): Promise<Answer> {
+  const now = context.now()
+  const iterator = decodeShardIterator(context.sealer, request.shardIterator, now)
+  const found = context.streams.findShard(iterator.shard)
+  if (found === undefined) {
+    throw new MillraceError(
+      'SHARD_NOT_FOUND',
+      'The shard of this iterator does not exist: its stream was deleted.',
+    )
+  }
+  const { stream, shard } = found
+  const limit = request.limit ?? getRecordsRecordsMax
+  try {
+    const slice = await readSlice(context, iterator, stream, shard, limit)
+    return answerOf(context, iterator, stream, shard, slice, limit, now)
+  } catch (error) {
+    countRefused(context.counters.of(stream.name).readRefused, asMillraceError(error).code, 1)
+    throw error
+  }
+}
+
+async function readSlice(
+  context: BrokerContext,
+  { sequenceNumber }: ShardIterator,
+  stream: Stream,
+  shard: Shard,
+  limit: number,
+): Promise<Slice> {
+  const { log, pace } = context
+  const bytesMax = pace.bytesFor(shard.number, limit)
+  try {
+    return await log.read(shard.number, { sequenceNumber }, bytesMax)
+  } catch (error) {
+    const { code, range } = asMillraceError(error)
+    // What was trimmed since the iterator was made is passed over.
+    if (code === 'SEQUENCE_NUMBER_TRIMMED' && range !== undefined) {
+      return await log.read(shard.number, { position: range.start as Position }, bytesMax)
+    }
+    if (code === 'LOG_CORRUPT' && range !== undefined) {
+      throw await damagedRecords(context, stream, shard, range.start, error)
+    }
+    throw error
+  }
+}
+
+/** Names the records that are lost, so that a reader can go on behind them. */
+async function damagedRecords(
+  { log }: BrokerContext,
+  stream: Stream,
+  shard: Shard,
+  position: bigint,
+  cause: unknown,
+): Promise<MillraceError> {
+  const { damaged } = await log.shardStats(shard.number)
+  const damage = damaged.find((it) => it.start <= position && position < it.end)
+  if (damage === undefined) return asMillraceError(cause)
+  const { expectedSequenceNumber: start, nextSequenceNumber: end } = damage
+  return new MillraceError(
+    'LOG_CORRUPT',
+    `Records ${start} to ${end - 1n} of shard ${shardIdText(shard.index)} in stream ${stream.name} ` +
+      `are damaged on disk. Go on with an iterator AT_SEQUENCE_NUMBER ${end}.`,
+    { cause, range: { start, end } },
+  )
+}
+
+function answerOf(
+  context: BrokerContext,
+  iterator: ShardIterator,
+  stream: Stream,
+  shard: Shard,
+  slice: Slice,
+  limit: number,
+  now: number,
+): Answer {
+  const wanted = iterator.sequenceNumber
+  const skip = Math.max(0, Number(wanted - slice.firstSequenceNumber))
+  const { bytes, recordCount, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
+  // Without a batch the slice begins at no record.
+  const start = slice.bytes.length === 0 || skip > 0 ? wanted : slice.firstSequenceNumber
+  const next = (start + BigInt(recordCount)) as SequenceNumber
+  const isAtTip = next >= slice.committedNextSequenceNumber
+  const isAtEnd = isAtTip && shard.closing !== undefined
+  context.pace.learn(shard.number, slice.bytes.length, slice.recordCount)
+  const counts = context.counters.of(stream.name)
+  counts.readRecords += recordCount
+  counts.readBytes += bytes.length
+  return {
+    ...(isAtEnd ? {} : { nextShardIterator: nextIterator(context, iterator, next, now) }),
+    // Never 0 while there is something to read, whatever the clocks say.
+    millisBehindLatest: isAtTip ? 0 : Math.max(1, now - lastArrivalMillis),
+    childShards: isAtEnd ? childShards(stream.shards.values(), shard) : [],
+    firstSequenceNumber: start,
+    recordCount,
+    slice: bytes,
+  }
+}
+
+function nextIterator(
+  { sealer }: BrokerContext,
+  { shard }: ShardIterator,
+  sequenceNumber: SequenceNumber,
+  issuedMillis: number,
+): string {
+  return encodeShardIterator(sealer, { shard, sequenceNumber, issuedMillis })
+}

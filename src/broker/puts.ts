@@ -1,0 +1,117 @@
+/**
+ * The puts: from a frame as it was received to the frame that answers it. One native call per
+ * frame; no record is looked at here. This runs for every put, so it makes few objects.
+ */
+
+import { MillraceError } from '../errors.ts'
+import type { AppendAnswer, AppendOptions, Log, Waiter } from '../log/log.ts'
+import { openShards, type Stream } from '../stream/stream.ts'
+import { encodeError } from '../wire/frame.ts'
+import { putBatch } from '../wire/operations.ts'
+import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
+import { shardIdText } from '../wire/shard-id-text.ts'
+import { PendingBatch, PendingRecords, type PutTarget, type TakeAnswer } from './pending-puts.ts'
+import type { StreamCounters } from './stream-counters.ts'
+import { streamNotFound } from './stream-errors.ts'
+
+export class Puts {
+  readonly #log: Log
+  readonly #counters: StreamCounters
+  readonly #onFailed: (error: MillraceError) => void
+  readonly #targets = new Map<string, PutTarget>()
+  /** Why nothing is taken any more. */
+  #refusal: MillraceError | undefined
+
+  constructor(log: Log, counters: StreamCounters, onFailed: (error: MillraceError) => void) {
+    this.#log = log
+    this.#counters = counters
+    this.#onFailed = onFailed
+  }
+
+  /** Begins to route records to the open shards of a stream. */
+  open(stream: Stream): void {
+    const shards = [...stream.shards.values()]
+    const routes = openShards(stream).map(({ number, endingHashKey }) => ({
+      shard: number,
+      endingHashKey,
+    }))
+    this.#log.setRoutes(stream.number, routes)
+    this.#targets.set(stream.name, {
+      stream,
+      counts: this.#counters.of(stream.name),
+      shards: new Map(
+        shards.map(({ number, index }) => [number, { index, id: shardIdText(index) }]),
+      ),
+    })
+  }
+
+  /** Nothing is put to the stream any more. */
+  close(stream: Stream): void {
+    this.#targets.delete(stream.name)
+    this.#counters.forget(stream.name)
+    this.#log.clearRoutes(stream.number)
+  }
+
+  /** Everything that comes is answered with this. */
+  refuseAll(error: MillraceError): void {
+    this.#refusal = error
+  }
+
+  /**
+   * Carries out a put. `frame` is only read during the call. Throws a MillraceError,
+   * PROTOCOL_VIOLATION, when there is nothing to be answered: the head cannot be read.
+   */
+  put(frame: Uint8Array, answer: TakeAnswer): void {
+    const head = readPutHead(frame)
+    const target = this.#targets.get(head.streamName)
+    const refusal = this.#refusal ?? head.refusal
+    if (refusal !== undefined || target === undefined) {
+      const error = refusal ?? streamNotFound(head.streamName)
+      answer(encodeError(head.opcode, head.requestId, error))
+      return
+    }
+    const request = { head, target, bytes: frame.length - head.bodyAt, answer }
+    if (head.opcode === putBatch.opcode) {
+      this.#putBatch(frame, head, target, new PendingBatch(request, this.#onFailed))
+      return
+    }
+    const options = {
+      start: head.bodyAt,
+      durability: head.durability ?? 'disk',
+      recordBytesMax: target.stream.recordBytesMax,
+    }
+    const waiter = new PendingRecords(request, this.#onFailed)
+    this.#log.putRecordsThen(target.stream.number, frame, options, waiter)
+  }
+
+  #putBatch(
+    frame: Uint8Array,
+    head: PutHead,
+    { stream }: PutTarget,
+    waiter: Waiter<AppendAnswer>,
+  ): void {
+    try {
+      const body = readPutBatchBody(frame, head.bodyAt)
+      const { shardIndex, count, codec, producerId, producerSequence } = body
+      if (codec !== 0) {
+        throw new MillraceError('INVALID_ARGUMENT', `codec is ${codec}, the only one is 0`)
+      }
+      const shard = stream.shards.get(shardIndex)
+      if (shard === undefined) {
+        throw new MillraceError(
+          'SHARD_NOT_FOUND',
+          `Could not find shard ${shardIdText(shardIndex)} in stream ${stream.name}.`,
+        )
+      }
+      const options: AppendOptions = {
+        durability: head.durability ?? 'disk',
+        recordBytesMax: stream.recordBytesMax,
+        producerId,
+        producerSequence,
+      }
+      this.#log.appendThen(shard.number, { bytes: body.records, count }, options, waiter)
+    } catch (error) {
+      waiter.failed(error)
+    }
+  }
+}
