@@ -33,10 +33,10 @@ const tags = list(tag, { max: tagsMax })
 
 const shard = struct('CatalogShard', {
   index: uint(),
-  number: u64(1n),
+  number: u64(),
   startingHashKey: hashKey,
   endingHashKey: hashKey,
-  startingSequenceNumber: u64(1n),
+  startingSequenceNumber: u64(),
   createdMillis: uint(),
   parents: list(uint(), { max: 2 }),
   endingSequenceNumber: optional(u64()),
@@ -55,7 +55,7 @@ const header = struct('header', {
 const snapshotEnd = struct('snapshotEnd', {
   nextStreamNumber: uint(1),
   /** Where streams begin whose name is not among those that are remembered. */
-  sequenceFloor: u64(1n),
+  sequenceFloor: u64(),
 })
 
 const streamCreated = struct('streamCreated', {
@@ -66,7 +66,7 @@ const streamCreated = struct('streamCreated', {
   shardCount: uint(1, shardCountMax),
   retentionPeriodHours: uint(1),
   recordBytesMax: uint(1),
-  firstSequenceNumber: u64(1n),
+  firstSequenceNumber: u64(),
   tags,
 })
 
@@ -82,13 +82,13 @@ const tagsSet = struct('tagsSet', { streamNumber: uint(1), tags })
 const deletionBegun = struct('deletionBegun', {
   streamNumber: uint(1),
   /** Above all sequence numbers that the stream has given. */
-  endSequenceNumber: u64(1n),
+  endSequenceNumber: u64(),
 })
 
 const streamDeleted = struct('streamDeleted', { streamNumber: uint(1) })
 
 /** In snapshots: a deleted stream whose numbers one of the same name must not repeat. */
-const nameRetired = struct('nameRetired', { streamName, endSequenceNumber: u64(1n) })
+const nameRetired = struct('nameRetired', { streamName, endSequenceNumber: u64() })
 
 /** Numbers are given once; a kind that is not here was written by a newer version. */
 const kinds = {
