@@ -1,77 +1,239 @@
 /**
  * The metrics of a server in the text format of Prometheus. Everything is counted where it happens,
  * as a plain number, and read when somebody asks: nothing is observed on the way of a request.
+ * Labels are bounded: streams beyond the first 200 are `other`, and no name of a client is one.
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { Connections } from './connections.ts'
+import type { BrokerStats, ServedBroker } from './served-broker.ts'
 import type { HttpAnswer } from './transport.ts'
 
-const prefix = 'millrace_'
+/** What is known of the connections. */
+export interface ConnectionFigures {
+  readonly count: number
+  inFlight(): number
+  bufferedBytes(): number
+  readonly closes: ReadonlyMap<number, number>
+  readonly errors: ReadonlyMap<string, number>
+}
 
 type Labels = Readonly<Record<string, string>>
-type Samples = Iterable<readonly [value: number, labels?: Labels]>
+type Samples = readonly (readonly [value: number, labels?: Labels])[]
+
+interface Row {
+  readonly kind: 'counter' | 'gauge'
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly samples: (figures: Figures) => Samples
+}
+
+interface Figures {
+  readonly connections: ConnectionFigures
+  readonly broker: BrokerStats
+  readonly version: string
+}
+
+const microsPerSecond = 1e6
+
+function row(
+  kind: Row['kind'],
+  name: string,
+  help: string,
+  samples: Row['samples'],
+  labels: readonly string[] = [],
+): Row {
+  return { kind, name: `millrace_${name}`, help, labels, samples }
+}
+
+type StreamCounts =
+  BrokerStats['streams'] extends ReadonlyMap<string, infer Counts> ? Counts : never
+
+function perStream(
+  figures: Figures,
+  of: (counts: StreamCounts) => number,
+  labels: Labels = {},
+): Samples {
+  return Array.from(figures.broker.streams, ([stream, it]) => [of(it), { stream, ...labels }])
+}
+
+function perCode(
+  figures: Figures,
+  of: (counts: StreamCounts) => ReadonlyMap<string, number>,
+): Samples {
+  return Array.from(figures.broker.streams).flatMap(([stream, it]) =>
+    Array.from(of(it), ([code, count]) => [count, { stream, code }] as const),
+  )
+}
+
+const poll = { mode: 'poll' }
+
+const streamRows: readonly Row[] = [
+  row(
+    'counter',
+    'append_records_total',
+    'Records that were appended.',
+    (it) => perStream(it, ({ appendRecords }) => appendRecords),
+    ['stream'],
+  ),
+  row(
+    'counter',
+    'append_bytes_total',
+    'Bytes of the requests that appended them.',
+    (it) => perStream(it, ({ appendBytes }) => appendBytes),
+    ['stream'],
+  ),
+  row(
+    'counter',
+    'append_refused_total',
+    'Records and requests to append that were refused.',
+    (it) => perCode(it, ({ appendRefused }) => appendRefused),
+    ['stream', 'code'],
+  ),
+  row(
+    'counter',
+    'read_records_total',
+    'Records that were read.',
+    (it) => perStream(it, ({ readRecords }) => readRecords, poll),
+    ['stream', 'mode'],
+  ),
+  row(
+    'counter',
+    'read_bytes_total',
+    'Bytes that were read.',
+    (it) => perStream(it, ({ readBytes }) => readBytes, poll),
+    ['stream', 'mode'],
+  ),
+  row(
+    'counter',
+    'read_refused_total',
+    'Requests to read that were refused.',
+    (it) => perCode(it, ({ readRefused }) => readRefused),
+    ['stream', 'code'],
+  ),
+  row('gauge', 'streams', 'Streams.', ({ broker }) => [[broker.streamCount]]),
+]
+
+const connectionRows: readonly Row[] = [
+  row('gauge', 'connections', 'Open connections.', ({ connections }) => [[connections.count]]),
+  row('gauge', 'requests_in_flight', 'Requests that wait for their answers.', (it) => [
+    [it.connections.inFlight()],
+  ]),
+  row('gauge', 'socket_buffered_bytes', 'Bytes that clients have not taken.', (it) => [
+    [it.connections.bufferedBytes()],
+  ]),
+  row(
+    'counter',
+    'disconnects_total',
+    'Connections that have ended, by close code.',
+    (it) => Array.from(it.connections.closes, ([code, count]) => [count, { code: `${code}` }]),
+    ['code'],
+  ),
+  row(
+    'counter',
+    'errors_total',
+    'Errors that were answered, but for those of puts.',
+    (it) => Array.from(it.connections.errors, ([code, count]) => [count, { code }]),
+    ['code'],
+  ),
+]
+
+const logRows: readonly Row[] = [
+  row('counter', 'appends_total', 'Batches that were appended.', ({ broker }) => [
+    [broker.log.appendCount],
+  ]),
+  row('counter', 'syncs_total', 'Syncs of segments.', ({ broker }) => [[broker.log.syncCount]]),
+  row('counter', 'sync_rounds_total', 'Group commits: each syncs what is dirty.', (it) => [
+    [it.broker.log.syncGroupCount],
+  ]),
+  row('counter', 'sync_seconds_total', 'Time in syncs.', ({ broker }) => [
+    [broker.log.syncMicrosTotal / microsPerSecond],
+  ]),
+  row('gauge', 'shards', 'Shards, closed ones included.', ({ broker }) => [
+    [broker.log.shardCount],
+  ]),
+  row(
+    'gauge',
+    'segments',
+    'Segment files.',
+    ({ broker: { log } }) => [
+      [log.mappedSegmentCount, { state: 'mapped' }],
+      [log.spareSegmentCount, { state: 'spare' }],
+    ],
+    ['state'],
+  ),
+  row('gauge', 'disk_free_bytes', 'Free space where the data is.', ({ broker }) => [
+    [broker.log.diskBytesFree],
+  ]),
+  row('gauge', 'damaged_ranges', 'Ranges of the log that are not served.', ({ broker }) => [
+    [broker.log.damagedRangeCount],
+  ]),
+  row('counter', 'scrubbed_bytes_total', 'Bytes that were checked in the background.', (it) => [
+    [it.broker.log.scrubbedBytes],
+  ]),
+  row('gauge', 'recovery_seconds', 'Time that the log took to open.', ({ broker }) => [
+    [broker.log.openMicros / microsPerSecond],
+  ]),
+  row(
+    'gauge',
+    'build_info',
+    'Always 1: the labels say what runs.',
+    ({ version }) => [[1, { version, node: process.version }]],
+    ['version', 'node'],
+  ),
+]
+
+const rows: readonly Row[] = [...streamRows, ...connectionRows, ...logRows]
 
 export class Metrics {
   readonly #registry = new Registry()
+  readonly #connections: ConnectionFigures
+  readonly #broker: Pick<ServedBroker, 'stats'>
+  readonly #version: string
+  #figures: Figures | undefined
 
-  constructor(connections: Connections, brokerVersion: string) {
+  constructor(
+    connections: ConnectionFigures,
+    broker: Pick<ServedBroker, 'stats'>,
+    version: string,
+  ) {
+    this.#connections = connections
+    this.#broker = broker
+    this.#version = version
     collectDefaultMetrics({ register: this.#registry })
-    this.#gauge('connections', 'Open connections.', () => [[connections.count]])
-    this.#gauge('requests_in_flight', 'Requests that wait for their answers.', () => [
-      [connections.inFlight()],
-    ])
-    this.#gauge('socket_buffered_bytes', 'Bytes of answers that clients have not taken.', () => [
-      [connections.bufferedBytes()],
-    ])
-    this.#counter(
-      'disconnects_total',
-      'Connections that have ended, by close code.',
-      ['code'],
-      () =>
-        Array.from(connections.closes, ([code, count]) => [count, { code: String(code) }] as const),
-    )
-    this.#counter('errors_total', 'Errors that were answered, by code.', ['code'], () =>
-      Array.from(connections.errors, ([code, count]) => [count, { code }] as const),
-    )
-    this.#gauge('build_info', 'Always 1; the label says what runs.', () => [
-      [1, { version: brokerVersion, node: process.version }],
-    ])
+    for (const it of rows) this.#register(it)
   }
 
-  /** Answers a scrape. */
+  /** Answers a scrape. Rejects with what the statistics of the broker reject with. */
   async answer(): Promise<HttpAnswer> {
-    return {
-      status: '200 OK',
-      type: this.#registry.contentType,
-      body: await this.#registry.metrics(),
+    this.#figures = {
+      connections: this.#connections,
+      broker: await this.#broker.stats(),
+      version: this.#version,
     }
+    const body = await this.#registry.metrics()
+    return { status: '200 OK', type: this.#registry.contentType, body }
   }
 
-  #gauge(name: string, help: string, samples: () => Samples): void {
-    const labelNames = ['version', 'node']
-    new Gauge({
-      name: prefix + name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [value, labels = {}] of samples()) this.set(labels, value)
-      },
-    })
-  }
-
-  #counter(name: string, help: string, labelNames: string[], samples: () => Samples): void {
-    new Counter({
-      name: prefix + name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [value, labels = {}] of samples()) this.inc(labels, value)
-      },
-    })
+  #register({ kind, name, help, labels, samples }: Row): void {
+    const read = () => (this.#figures === undefined ? [] : samples(this.#figures))
+    const options = { name, help, labelNames: [...labels], registers: [this.#registry] }
+    if (kind === 'counter') {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset()
+          for (const [value, of = {}] of read()) this.inc(of, value)
+        },
+      })
+    } else {
+      new Gauge({
+        ...options,
+        collect() {
+          this.reset()
+          for (const [value, of = {}] of read()) this.set(of, value)
+        },
+      })
+    }
   }
 }

@@ -103,10 +103,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   })
   const { allowedOrigins = [], allowedHosts = [] } = options
   const rules: AdmissionRules = { host, allowedOrigins, allowedHosts }
-  const metrics = new Metrics(connections, options.version)
+  const metrics = new Metrics(connections, broker, options.version)
   const endpoints: Endpoints = {
     rules,
-    notReady: async () => (connections.isDraining() ? 'draining' : undefined),
+    notReady: watchReadiness(broker, connections),
     metrics: () => metrics.answer(),
     failed: (error) => logger.error(errorFacts(error), 'an HTTP request failed: a bug'),
   }
@@ -165,6 +165,23 @@ class RunningServer implements Server {
     }
     this.#transport.close()
     logger.info({}, 'stopped')
+  }
+}
+
+/** Answers why no requests are taken, or cannot be carried out, in a word or two. */
+function watchReadiness(
+  broker: ServedBroker,
+  connections: Connections,
+): () => Promise<string | undefined> {
+  let hasFailed = false
+  void broker.failed.then(() => {
+    hasFailed = true
+  })
+  return async () => {
+    if (connections.isDraining()) return 'draining'
+    if (hasFailed) return 'log failed'
+    const { log } = await broker.stats()
+    return log.diskFull ? 'disk full' : undefined
   }
 }
 

@@ -1,8 +1,10 @@
 /** The server on a real port, with a broker that does what the test says. */
 
+import { once } from 'node:events'
 import { connect as connectTcp, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { MillraceError } from '../../src/errors.ts'
 import { frameBytesMax, messageBytesMax } from '../../src/limits.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
 import { packMessage } from '../../src/wire/codec.ts'
@@ -273,6 +275,39 @@ describe('HTTP', () => {
     expect(metrics.text).toContain('millrace_build_info{version="1.2.3",node="v20')
     expect(metrics.text).toMatch(/^millrace_connections 0$/m)
     expect(metrics.text).toMatch(/^process_resident_memory_bytes \d+$/m)
+  })
+
+  it('says when the disk is full, the log has failed, or the broker is about to stop', async () => {
+    const { broker, http, server } = await start()
+    const ready = async () => {
+      const answer = await fetch(`${http}/readyz`)
+      return `${answer.status} ${await answer.text()}`
+    }
+    broker.log = { diskFull: true }
+    expect(await ready()).toBe('503 disk full\n')
+    broker.log = {}
+    expect(await ready()).toBe('200 ready\n')
+    broker.fail(new MillraceError('LOG_FAILED'))
+    expect(await ready()).toBe('503 log failed\n')
+    const client = await RawClient.open(server.url)
+    client.socket.send(putFrame(1))
+    await expect.poll(() => broker.puts.length).toBe(1)
+    // A connection that is open already still gets an answer; new ones are not taken.
+    const kept = connectTcp(server.port, '127.0.0.1')
+    await once(kept, 'connect')
+    const stopped = server.stop()
+    kept.write('GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const [answer] = (await once(kept, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*draining\n$/)
+    await expect(fetch(`${http}/readyz`)).rejects.toThrow()
+    broker.puts[0]?.answer(putAnswer(1))
+    expect(await client.next()).toEqual([0x20, 1, null, 'disk'])
+    expect(await client.closed).toEqual({
+      code: 1012,
+      reason: 'SERVER_CLOSING retryAfterMs=1000',
+    })
+    await stopped
+    kept.destroy()
   })
 
   it('survives those who leave in the middle', async () => {

@@ -1,9 +1,10 @@
 /** A socket and a broker that do what a test tells them. */
 
+import type { MillraceError } from '../../../src/errors.ts'
 import type { ConnectionHost } from '../../../src/server/connection.ts'
 import { Connections, type ServerLimits } from '../../../src/server/connections.ts'
 import type { Logger } from '../../../src/server/logger.ts'
-import type { ServedBroker } from '../../../src/server/served-broker.ts'
+import type { BrokerStats, ServedBroker } from '../../../src/server/served-broker.ts'
 import type { Socket, SocketHandler } from '../../../src/server/transport.ts'
 import type { CloseCode } from '../../../src/wire/close-codes.ts'
 import { unpackMessage } from '../../../src/wire/codec.ts'
@@ -86,6 +87,28 @@ export class FakeSocket implements Socket {
   }
 }
 
+const quietLog: BrokerStats['log'] = {
+  shardCount: 0,
+  appendCount: 0,
+  appendBytes: 0,
+  syncCount: 0,
+  syncGroupCount: 0,
+  syncMicrosTotal: 0,
+  diskBytesFree: 1e9,
+  diskLowWaterBytes: 0,
+  diskFull: false,
+  spareSegmentCount: 0,
+  mappedSegmentCount: 0,
+  scrubbedBytes: 0,
+  scrubPassCount: 0,
+  damagedRangeCount: 0,
+  openedClean: true,
+  openMicros: 0,
+  recoveredTornShards: 0,
+  recoveredTornBytes: 0,
+  provenBytes: 0,
+}
+
 type Answer = (frame: Uint8Array) => void
 
 /** Keeps every put, with the bytes as they were during the call, until the test answers it. */
@@ -108,6 +131,19 @@ export class FakeBroker implements ServedBroker {
 
   put(frame: Uint8Array, answer: Answer): void {
     this.onPut(frame, answer)
+  }
+
+  /** Set by a test; what the log says of itself is left out where it does not matter. */
+  counts: BrokerStats['streams'] = new Map()
+  log: Partial<BrokerStats['log']> = {}
+  fail: (error: MillraceError) => void = () => undefined
+  readonly failed = new Promise<MillraceError>((resolve) => {
+    this.fail = resolve
+  })
+
+  async stats(): Promise<BrokerStats> {
+    const log = { ...quietLog, ...this.log }
+    return { streams: this.counts, streamCount: this.counts.size, log }
   }
 
   async flush(): Promise<void> {

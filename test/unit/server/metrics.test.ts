@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest'
+import { Metrics } from '../../../src/server/metrics.ts'
+import { FakeBroker } from './fakes.ts'
+
+const connections = {
+  count: 2,
+  inFlight: () => 3,
+  bufferedBytes: () => 4096,
+  closes: new Map([
+    [1000, 5],
+    [4500, 1],
+  ]),
+  errors: new Map([['LIMIT_EXCEEDED', 7]]),
+}
+
+function makeBroker(): FakeBroker {
+  const broker = new FakeBroker()
+  broker.counts = new Map([
+    [
+      'orders',
+      {
+        appendRecords: 100,
+        appendBytes: 12_000,
+        appendRefused: new Map([['DISK_FULL', 2]]),
+        readRecords: 90,
+        readBytes: 11_000,
+        readRefused: new Map(),
+      },
+    ],
+  ])
+  broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
+  return broker
+}
+
+it('are what was counted, in the text format of Prometheus', async () => {
+  const { status, type, body } = await new Metrics(connections, makeBroker(), '1.2.3').answer()
+  expect(status).toBe('200 OK')
+  expect(type).toMatch(/^text\/plain; version=0\.0\.4/)
+  const lines = body.split('\n')
+  for (const line of [
+    'millrace_append_records_total{stream="orders"} 100',
+    'millrace_append_bytes_total{stream="orders"} 12000',
+    'millrace_append_refused_total{stream="orders",code="DISK_FULL"} 2',
+    'millrace_read_records_total{stream="orders",mode="poll"} 90',
+    'millrace_streams 1',
+    'millrace_connections 2',
+    'millrace_requests_in_flight 3',
+    'millrace_socket_buffered_bytes 4096',
+    'millrace_disconnects_total{code="4500"} 1',
+    'millrace_errors_total{code="LIMIT_EXCEEDED"} 7',
+    'millrace_syncs_total 40',
+    'millrace_sync_seconds_total 2.5',
+    'millrace_segments{state="mapped"} 3',
+    `millrace_build_info{version="1.2.3",node="${process.version}"} 1`,
+  ]) {
+    expect(lines).toContain(line)
+  }
+  expect(body).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
+})
+
+it('do not add up from scrape to scrape', async () => {
+  const metrics = new Metrics(connections, makeBroker(), '1.2.3')
+  await metrics.answer()
+  expect((await metrics.answer()).body).toMatch(/^millrace_syncs_total 40$/m)
+})
+
+it('have help, a known prefix, and counters end in _total', async () => {
+  const { body } = await new Metrics(connections, makeBroker(), '1.2.3').answer()
+  const types = Array.from(body.matchAll(/^# TYPE (millrace_\w+) (\w+)$/gm))
+  expect(types.length).toBeGreaterThan(20)
+  for (const [, name, kind] of types) {
+    expect(name?.endsWith('_total'), name).toBe(kind === 'counter')
+    expect(body).toMatch(new RegExp(`^# HELP ${name} [A-Z].*\\.$`, 'm'))
+  }
+})
