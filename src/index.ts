@@ -35,5 +35,14 @@ export {
 export { type NativeLog, openLog, verify } from './log/native-log.ts'
 export type { NativeShard } from './log/native-shard.ts'
 export type { LogOptions } from './log/open-options.ts'
+export { Millrace, type MillraceOptions } from './millrace.ts'
 export { BatchBuilder } from './wire/batch-builder.ts'
 export { type RecordView, SliceCursor } from './wire/slice-cursor.ts'
+export type {
+  CallOptions,
+  GetRecordsAnswer,
+  PutAnswer,
+  PutOptions,
+  PutRecordResult,
+  RecordInput,
+} from './wire/verbs.ts'

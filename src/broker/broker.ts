@@ -135,10 +135,10 @@ export class Broker {
   }
 
   /**
-   * Carries out a put. `frame` is only read during the call. `answer` gets one frame: before this
-   * returns where the acknowledgement holds by then (durability `os`, and what is refused), else
-   * when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION, when the head of
-   * the frame cannot be read; there is no answer then.
+   * Carries out a put. `frame` is only read during the call. `answer` gets one frame, to keep:
+   * before this returns where the acknowledgement holds by then (durability `os`, and what is
+   * refused), else when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION, when
+   * the head of the frame cannot be read; there is no answer then.
    */
   put(frame: Uint8Array, answer: TakeAnswer): void {
     this.#puts.put(frame, answer)

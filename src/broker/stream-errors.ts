@@ -1,17 +1,6 @@
-/** Errors about streams and shards, in the words of Kinesis. */
+/** Errors that several requests answer. */
 
 import { MillraceError } from '../errors.ts'
-import { parseShardId } from '../wire/shard-id-text.ts'
-
-/** The index that a shard id names. Throws a MillraceError, SHARD_NOT_FOUND. */
-export function shardIndexOf(shardId: string, streamName: string): number {
-  const index = parseShardId(shardId)
-  if (index !== undefined) return index
-  throw new MillraceError(
-    'SHARD_NOT_FOUND',
-    `Could not find shard ${shardId} in stream ${streamName}.`,
-  )
-}
 
 export function streamNotFound(streamName: string): MillraceError {
   return new MillraceError('STREAM_NOT_FOUND', `Stream ${streamName} not found.`)

@@ -2,9 +2,10 @@
  * What is known of a shard besides its records: where it stands in its stream, and in the log. Pure.
  */
 
+import { MillraceError } from '../errors.ts'
 import type { SequenceNumber, ShardId } from '../wire/numbers.ts'
 import type { ChildShard, ShardDescription } from '../wire/operations.ts'
-import { shardIdText } from '../wire/shard-id-text.ts'
+import { parseShardId, shardIdText } from '../wire/shard-id-text.ts'
 
 /** When and where a shard was closed by a split or a merge. */
 export interface ShardClosing {
@@ -25,6 +26,16 @@ export interface Shard {
   /** Indexes: none, the one that was split, or the two that were merged, the lower one first. */
   readonly parents: readonly number[]
   readonly closing?: ShardClosing | undefined
+}
+
+/** The index that a shard id names. Throws a MillraceError, SHARD_NOT_FOUND. */
+export function shardIndexOf(shardId: string, streamName: string): number {
+  const index = parseShardId(shardId)
+  if (index !== undefined) return index
+  throw new MillraceError(
+    'SHARD_NOT_FOUND',
+    `Could not find shard ${shardId} in stream ${streamName}.`,
+  )
 }
 
 export function describeShard(shard: Shard): ShardDescription {

@@ -1,9 +1,8 @@
 /** Which shards of a stream a listing shows. Pure. */
 
 import { MillraceError } from '../errors.ts'
-import type { Shard } from '../shard/shard.ts'
+import { type Shard, shardIndexOf } from '../shard/shard.ts'
 import type { ShardFilter } from '../wire/operations.ts'
-import { parseShardId } from '../wire/shard-id-text.ts'
 import type { Stream } from './stream.ts'
 
 const millisPerHour = 3_600_000
@@ -20,17 +19,18 @@ export function unexpiredShards(stream: Stream, now: number): Shard[] {
 
 /**
  * The shards that a filter lets pass, by index. Throws a MillraceError, INVALID_ARGUMENT, when the
- * filter lacks what its type needs, or has what it does not take.
+ * filter lacks what its type needs, or has what it does not take; SHARD_NOT_FOUND, for a shard id
+ * that is none.
  */
 export function filterShards(stream: Stream, filter: ShardFilter, now: number): Shard[] {
   checkExtras(filter)
   const horizon = horizonMillis(stream, now)
   const from = Math.max(filter.timestamp ?? horizon, horizon)
-  const passes = passing(filter, from)
+  const passes = passing(filter, stream.name, from)
   return [...stream.shards.values()].filter((it) => isOpenAfter(it, horizon) && passes(it))
 }
 
-function passing(filter: ShardFilter, from: number): (shard: Shard) => boolean {
+function passing(filter: ShardFilter, stream: string, from: number): (shard: Shard) => boolean {
   switch (filter.type) {
     case 'FROM_TRIM_HORIZON':
     case 'FROM_TIMESTAMP':
@@ -41,7 +41,7 @@ function passing(filter: ShardFilter, from: number): (shard: Shard) => boolean {
     case 'AT_LATEST':
       return (shard) => shard.closing === undefined
     case 'AFTER_SHARD_ID': {
-      const after = requireShardIndex(filter.shardId ?? '')
+      const after = shardIndexOf(filter.shardId ?? '', stream)
       return (shard) => shard.index > after
     }
   }
@@ -50,18 +50,6 @@ function passing(filter: ShardFilter, from: number): (shard: Shard) => boolean {
 /** A shard that was closed at a time was not open at it any more: its children were. */
 function isOpenAfter(shard: Shard, millis: number): boolean {
   return shard.closing === undefined || shard.closing.closedMillis > millis
-}
-
-/** Throws a MillraceError, INVALID_ARGUMENT, for what names no shard. */
-export function requireShardIndex(shardId: string): number {
-  const index = parseShardId(shardId)
-  if (index === undefined) {
-    throw new MillraceError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(shardId)} is no shard id; one looks like shardId-000000000000.`,
-    )
-  }
-  return index
 }
 
 function checkExtras(filter: ShardFilter): void {

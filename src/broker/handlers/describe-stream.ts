@@ -1,7 +1,7 @@
 /** DescribeStream and DescribeStreamSummary. */
 
 import { describeStreamPageDefault } from '../../limits.ts'
-import { describeShard } from '../../shard/shard.ts'
+import { describeShard, shardIndexOf } from '../../shard/shard.ts'
 import { unexpiredShards } from '../../stream/shard-filter.ts'
 import { openShards, type Stream, summarizeStream } from '../../stream/stream.ts'
 import type {
@@ -11,7 +11,6 @@ import type {
   RequestOf,
 } from '../../wire/operations.ts'
 import type { BrokerContext } from '../context.ts'
-import { shardIndexOf } from '../stream-errors.ts'
 
 function streamFields(stream: Stream) {
   const { retentionPeriodHours, recordBytesMax } = stream

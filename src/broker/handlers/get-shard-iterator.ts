@@ -2,12 +2,11 @@
 
 import { MillraceError } from '../../errors.ts'
 import type { Position, SequenceNumber, ShardStats } from '../../log/log.ts'
-import type { Shard } from '../../shard/shard.ts'
+import { type Shard, shardIndexOf } from '../../shard/shard.ts'
 import { encodeShardIterator } from '../../shard/shard-iterator.ts'
 import type { AnswerOf, getShardIterator, RequestOf } from '../../wire/operations.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
 import type { BrokerContext } from '../context.ts'
-import { shardIndexOf } from '../stream-errors.ts'
 
 type Request = RequestOf<typeof getShardIterator>
 

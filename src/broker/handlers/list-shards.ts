@@ -2,8 +2,8 @@
 
 import { MillraceError } from '../../errors.ts'
 import { listShardsPageDefault } from '../../limits.ts'
-import { describeShard } from '../../shard/shard.ts'
-import { filterShards, requireShardIndex } from '../../stream/shard-filter.ts'
+import { describeShard, shardIndexOf } from '../../shard/shard.ts'
+import { filterShards } from '../../stream/shard-filter.ts'
 import type { Stream } from '../../stream/stream.ts'
 import {
   type AnswerOf,
@@ -75,7 +75,8 @@ function begin(context: BrokerContext, request: Request): Listing {
   return {
     stream,
     filter: shardFilter ?? { type: 'FROM_TRIM_HORIZON' },
-    afterIndex: exclusiveStartShardId === undefined ? -1 : requireShardIndex(exclusiveStartShardId),
+    afterIndex:
+      exclusiveStartShardId === undefined ? -1 : shardIndexOf(exclusiveStartShardId, streamName),
   }
 }
 
