@@ -299,7 +299,9 @@ describe('HTTP', () => {
     kept.write('GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n')
     const [answer] = (await once(kept, 'data')) as [Buffer]
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*draining\n$/)
-    await expect(fetch(`${http}/readyz`)).rejects.toThrow()
+    await expect(once(connectTcp(server.port, '127.0.0.1'), 'connect')).rejects.toThrow(
+      'ECONNREFUSED',
+    )
     broker.puts[0]?.answer(putAnswer(1))
     expect(await client.next()).toEqual([0x20, 1, null, 'disk'])
     expect(await client.closed).toEqual({
