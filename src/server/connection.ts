@@ -289,9 +289,11 @@ export class Connection implements SocketHandler {
 
   /** What is no MillraceError is a bug: the log gets its stack, the client no more than that. */
   #known(error: unknown, what: string): MillraceError {
-    if (error instanceof MillraceError) return error
-    this.#host.logger.error({ ...errorFacts(error), request: what }, 'a request failed: a bug')
-    return new MillraceError('INTERNAL', undefined, { cause: error })
+    const known = error instanceof MillraceError ? error : undefined
+    if (known !== undefined && known.code !== 'INTERNAL') return known
+    const bug = known?.cause ?? error
+    this.#host.logger.error({ ...errorFacts(bug), request: what }, 'a request failed: a bug')
+    return new MillraceError('INTERNAL', undefined, { cause: bug })
   }
 
   /** A frame that is no request ends the connection; a bug does where it cannot be answered. */

@@ -46,23 +46,35 @@ function row(
   return { kind, name: `millrace_${name}`, help, labels, samples }
 }
 
-type StreamCounts =
-  BrokerStats['streams'] extends ReadonlyMap<string, infer Counts> ? Counts : never
+type StreamStats = BrokerStats['streams'][number]
+
+/** Streams that have a label of their own. */
+const streamLabelsMax = 200
+
+function labelOf(streamName: string, index: number): string {
+  return index < streamLabelsMax ? streamName : 'other'
+}
 
 function perStream(
   figures: Figures,
-  of: (counts: StreamCounts) => number,
+  of: (stats: StreamStats) => number,
   labels: Labels = {},
 ): Samples {
-  return Array.from(figures.broker.streams, ([stream, it]) => [of(it), { stream, ...labels }])
+  return figures.broker.streams.map((it, index) => [
+    of(it),
+    { stream: labelOf(it.streamName, index), ...labels },
+  ])
 }
 
 function perCode(
   figures: Figures,
-  of: (counts: StreamCounts) => ReadonlyMap<string, number>,
+  of: (stats: StreamStats) => ReadonlyMap<string, number>,
 ): Samples {
-  return Array.from(figures.broker.streams).flatMap(([stream, it]) =>
-    Array.from(of(it), ([code, count]) => [count, { stream, code }] as const),
+  return figures.broker.streams.flatMap((it, index) =>
+    Array.from(
+      of(it),
+      ([code, count]) => [count, { stream: labelOf(it.streamName, index), code }] as const,
+    ),
   )
 }
 
@@ -111,7 +123,7 @@ const streamRows: readonly Row[] = [
     (it) => perCode(it, ({ readRefused }) => readRefused),
     ['stream', 'code'],
   ),
-  row('gauge', 'streams', 'Streams.', ({ broker }) => [[broker.streamCount]]),
+  row('gauge', 'streams', 'Streams.', ({ broker }) => [[broker.streams.length]]),
 ]
 
 const connectionRows: readonly Row[] = [
@@ -231,7 +243,7 @@ export class Metrics {
         ...options,
         collect() {
           this.reset()
-          for (const [value, of = {}] of read()) this.set(of, value)
+          for (const [value, of = {}] of read()) this.inc(of, value)
         },
       })
     }

@@ -134,7 +134,7 @@ export class FakeBroker implements ServedBroker {
   }
 
   /** Set by a test; what the log says of itself is left out where it does not matter. */
-  counts: BrokerStats['streams'] = new Map()
+  counts: BrokerStats['streams'] = []
   log: Partial<BrokerStats['log']> = {}
   fail: (error: MillraceError) => void = () => undefined
   readonly failed = new Promise<MillraceError>((resolve) => {
@@ -143,7 +143,7 @@ export class FakeBroker implements ServedBroker {
 
   async stats(): Promise<BrokerStats> {
     const log = { ...quietLog, ...this.log }
-    return { streams: this.counts, streamCount: this.counts.size, log }
+    return { streams: this.counts, log }
   }
 
   async flush(): Promise<void> {

@@ -13,21 +13,21 @@ const connections = {
   errors: new Map([['LIMIT_EXCEEDED', 7]]),
 }
 
+const orders = {
+  streamName: 'orders',
+  streamStatus: 'ACTIVE',
+  openShardCount: 4,
+  appendRecords: 100,
+  appendBytes: 12_000,
+  appendRefused: new Map([['DISK_FULL', 2]]),
+  readRecords: 90,
+  readBytes: 11_000,
+  readRefused: new Map<string, number>(),
+} as const
+
 function makeBroker(): FakeBroker {
   const broker = new FakeBroker()
-  broker.counts = new Map([
-    [
-      'orders',
-      {
-        appendRecords: 100,
-        appendBytes: 12_000,
-        appendRefused: new Map([['DISK_FULL', 2]]),
-        readRecords: 90,
-        readBytes: 11_000,
-        readRefused: new Map(),
-      },
-    ],
-  ])
+  broker.counts = [orders]
   broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
   return broker
 }
@@ -56,6 +56,19 @@ it('are what was counted, in the text format of Prometheus', async () => {
     expect(lines).toContain(line)
   }
   expect(body).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
+})
+
+it('count the streams beyond the first 200 together', async () => {
+  const broker = makeBroker()
+  broker.counts = Array.from({ length: 203 }, (_, index) => ({
+    ...orders,
+    streamName: `stream-${index}`,
+  }))
+  const { body } = await new Metrics(connections, broker, '1.2.3').answer()
+  expect(body.match(/^millrace_append_records_total\{/gm)).toHaveLength(201)
+  expect(body).toMatch(/^millrace_append_records_total\{stream="other"\} 300$/m)
+  expect(body).toMatch(/^millrace_append_refused_total\{stream="other",code="DISK_FULL"\} 6$/m)
+  expect(body).toMatch(/^millrace_streams 203$/m)
 })
 
 it('do not add up from scrape to scrape', async () => {
