@@ -63,6 +63,9 @@ export const requestsInFlightMax: number = 1024
 export const messageDepthMax: number = 8
 export const messageElementsMax: number = 1024
 
+/** Elements of one container of an answer. */
+export const answerElementsMax: number = 10_000
+
 /** Bytes of a string of a message, other than the data and the key of a record. */
 export const messageStringBytesMax: number = 1024
 

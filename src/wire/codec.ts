@@ -19,7 +19,7 @@ const unpacker = new Unpackr(options)
 
 /** The values as one MessagePack array, in memory of its own. */
 export function packMessage(values: readonly unknown[]): Uint8Array {
-  return packer.pack(values)
+  return view(packer.pack(values))
 }
 
 /**
@@ -28,10 +28,13 @@ export function packMessage(values: readonly unknown[]): Uint8Array {
  */
 export function unpackMessage(frame: Uint8Array, bounds: ScanBounds = {}): unknown[] {
   scanMessage(frame, bounds)
-  // Of a Buffer the library makes Buffers; users are promised a Uint8Array.
-  const plain =
-    frame.constructor === Uint8Array
-      ? frame
-      : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength)
-  return unpacker.unpack(plain) as unknown[]
+  return unpacker.unpack(view(frame)) as unknown[]
+}
+
+/**
+ * A Uint8Array of the same memory. In Node the library makes Buffers, also of the values in one, and
+ * it leaves a property behind on what it is given.
+ */
+function view(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -64,7 +64,8 @@ function readable(number: number): string {
 }
 
 function range(min: number, max: number): string {
-  return `${readable(min)} to ${readable(max)}`
+  if (max === Number.MAX_SAFE_INTEGER) return min === 0 ? '' : `at least ${readable(min)}`
+  return min === max ? readable(min) : `${readable(min)} to ${readable(max)}`
 }
 
 const unsigned32Max = 2 ** 32 - 1
@@ -74,7 +75,7 @@ const unsigned64Max = 2n ** 64n - 1n
 export function uint(min = 0, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
   return {
     form: 'uint',
-    bounds: min === 0 && max === Number.MAX_SAFE_INTEGER ? '' : range(min, max),
+    bounds: range(min, max),
     // As numbers, those above 2^32-1 would be packed as floats.
     pack: (value) => (Number.isSafeInteger(value) && value > unsigned32Max ? BigInt(value) : value),
     parse(value, path) {
@@ -173,7 +174,7 @@ export function text({ min = 1, max, pattern, patternText }: TextBounds): Field<
 /** One of a few words. */
 export function word<const Words extends readonly string[]>(words: Words): Field<Words[number]> {
   return {
-    form: words.map((it) => `"${it}"`).join(', '),
+    form: words.map((it) => `"${it}"`).join(' or '),
     bounds: '',
     pack: (value) => value,
     parse(value, path) {
@@ -209,8 +210,8 @@ export function list<Value>(
   { min = 0, max }: { readonly min?: number; readonly max: number },
 ): Field<readonly Value[]> {
   return {
-    form: `array of ${element.form}`,
-    bounds: `${range(min, max)} elements${element.bounds === '' ? '' : ` of ${element.bounds}`}`,
+    form: `array of ${element.form.includes(' or ') ? `(${element.form})` : element.form}`,
+    bounds: `${range(min, max)} element${max === 1 ? '' : 's'}${element.bounds === '' ? '' : ` of ${element.bounds}`}`,
     pack: (values) => (Array.isArray(values) ? values.map((it) => element.pack(it)) : values),
     parse(value, path, extras) {
       if (!Array.isArray(value)) wrongType(path, 'array', value)

@@ -5,7 +5,7 @@
  */
 
 import { type ErrorCode, type ErrorRange, errorTable, MillraceError } from '../errors.ts'
-import { messageStringBytesMax } from '../limits.ts'
+import { answerElementsMax, messageStringBytesMax } from '../limits.ts'
 import { packMessage, unpackMessage } from './codec.ts'
 import { packFields, parseFields } from './fields.ts'
 import {
@@ -21,9 +21,6 @@ import {
 } from './operations.ts'
 
 const requestIdMax = 2 ** 32 - 1
-
-/** Elements of an answer's containers: listings have pages of up to 10,000 rows. */
-const answerElementsMax = 10_000
 
 /**
  * Checks a request as the broker would. Throws a TypeError that names a field of a wrong type, and

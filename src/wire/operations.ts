@@ -5,7 +5,6 @@
  */
 
 import {
-  describeStreamPageDefault,
   getRecordsRecordsMax,
   pageElementsMax,
   recordBytesMaxHighest,
@@ -121,7 +120,7 @@ export const describeStream = operation(
   },
   {
     ...streamFields,
-    shards: list(shard, { max: describeStreamPageDefault * describeStreamPageDefault }),
+    shards: list(shard, { max: pageElementsMax }),
     hasMoreShards: bool,
   },
 )

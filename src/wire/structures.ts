@@ -133,7 +133,7 @@ export const record = struct('Record', {
   data: bytes,
 })
 
-const putShard = struct('PutShard', {
+export const putShard = struct('PutShard', {
   shardNumber: u64(),
   /** The shard's records take consecutive numbers from here, in their order in the request. */
   firstSequenceNumber: u64(),
