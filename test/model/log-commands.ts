@@ -3,7 +3,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -20,6 +20,7 @@ import {
   SliceCursor,
   sequenceNumber,
 } from '../../src/index.ts'
+import { copyLive } from '../support/copy-live.ts'
 import { type ModelRecord, type Outcome, ShardModel } from './log-model.ts'
 
 export const firstNumbers = [1n, 2n ** 32n - 3n, 2n ** 53n - 3n]
@@ -72,23 +73,6 @@ export class Real {
   async remove(): Promise<void> {
     await this.log.close()
     rmSync(this.#base, { recursive: true, force: true })
-  }
-}
-
-/** Copies a directory that is in use: a file that the log frees meanwhile is not missed. */
-function copyLive(from: string, to: string): void {
-  mkdirSync(to)
-  for (const found of readdirSync(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, found.name), join(to, found.name)]
-    if (found.isDirectory()) {
-      copyLive(source, target)
-      continue
-    }
-    try {
-      copyFileSync(source, target)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
   }
 }
 

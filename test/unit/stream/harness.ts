@@ -1,0 +1,66 @@
+/** Streams over logs in temporary directories. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import type { Log } from '../../../src/log/log.ts'
+import { openLog } from '../../../src/log/native-log.ts'
+import type { Stream } from '../../../src/stream/stream.ts'
+import { Streams } from '../../../src/stream/streams.ts'
+
+export const logOptions = {
+  segmentBytesMin: 64 * 1024,
+  segmentBytesMax: 64 * 1024,
+  diskLowWaterBytes: 1,
+}
+
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-streams-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return join(directory, 'data')
+}
+
+export interface OpenedStreams {
+  readonly streams: Streams
+  readonly log: Log
+  readonly errors: unknown[]
+  close(): Promise<void>
+}
+
+/** Opens the streams of a directory; `wrap` puts something between them and the log. */
+export async function openStreams(
+  dir: string,
+  options: { readonly wrap?: (log: Log) => Log; readonly snapshotBytesMin?: number } = {},
+): Promise<OpenedStreams> {
+  const { wrap = (it) => it, snapshotBytesMin } = options
+  const opened = await openLog({ ...logOptions, dir })
+  const log = wrap(opened)
+  const errors: unknown[] = []
+  try {
+    const streams = await Streams.open(log, {
+      now: Date.now,
+      onServing: () => undefined,
+      onError: (error) => errors.push(error),
+      ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
+    })
+    const close = async () => {
+      await streams.close()
+      await log.close()
+    }
+    return { streams, log, errors, close }
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+export function find(streams: Streams, name: string): Stream | undefined {
+  return [...streams.all].find((it) => it.name === name)
+}
+
+/** Waits until nothing is CREATING or DELETING any more. */
+export async function untilQuiet(streams: Streams): Promise<void> {
+  const isQuiet = () => [...streams.all].every((it) => it.status === 'ACTIVE')
+  await expect.poll(isQuiet, { interval: 1, timeout: 10_000 }).toBe(true)
+}
