@@ -92,11 +92,15 @@ std::string Format(const char* format, ...) {
   return text;
 }
 
-Status OsError(const char* what, const std::string& path, int error_number) {
+std::string ErrnoText(int error_number) {
   char reason[128];
-  const char* text = strerror_r(error_number, reason, sizeof reason);
+  return strerror_r(error_number, reason, sizeof reason);
+}
+
+Status OsError(const char* what, const std::string& path, int error_number) {
   const Code code = CodeOfErrno(error_number);
-  return Status(code, Format("%s: %s failed: %s%s", path.c_str(), what, text, Remedy(code)));
+  return Status(code, Format("%s: %s failed: %s%s", path.c_str(), what,
+                             ErrnoText(error_number).c_str(), Remedy(code)));
 }
 
 }  // namespace millrace::base

@@ -93,6 +93,9 @@ class [[nodiscard]] Status {
 // printf into a std::string, for messages.
 std::string Format(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
+// What strerror says.
+std::string ErrnoText(int error_number);
+
 // An operating system error: `path: what: reason`, with the code that fits `error_number` (ENOSPC
 // and EDQUOT: DISK_FULL; EACCES, EPERM and EROFS: ACCESS_DENIED; EMFILE, ENFILE and ENOMEM:
 // LIMIT_EXCEEDED; else LOG_FAILED).

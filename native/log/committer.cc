@@ -146,6 +146,8 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
       }
     }
   }
+  // And that all of them have worked is believed only when the file system is still alive now.
+  status = status.ok() ? context_->directory.ConfirmSyncs() : status;
   for (const CommitPlan& plan : plans) {
     plan.shard->FinishCommit(plan, status);
   }

@@ -4,6 +4,10 @@
 // after another would make an acknowledgement slower with every shard. While a round runs the next
 // group forms; nothing is ever delayed to make a group larger.
 //
+// That every sync of a round returned 0 is not enough: when the journal of the file system aborts
+// meanwhile, they may have lied (FileOps::ConfirmSyncs). So a round asks once more before it
+// acknowledges anything.
+//
 // Threads: the requests are quick and may come under the lock of a shard. Run a round from one
 // thread at a time: the rounds' own lock sees to that. Lock order: round_mutex_, then a shard's,
 // then mutex_.

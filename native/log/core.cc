@@ -172,7 +172,7 @@ Status Core::OpenDirectory() {
   for (ShardStart& shard : shards) {
     status = status.ok() ? AddShard(std::move(shard)) : status;
   }
-  return status;
+  return status.ok() ? context.directory.ConfirmSyncs() : status;
 }
 
 Status Core::ReserveSlot(uint64_t slot) {

@@ -78,7 +78,7 @@ Directory::~Directory() {
 
 void Directory::Release() {
   if (lock_fd_ >= 0) {
-    file_ops_->Close(lock_fd_);  // drops the lock; nothing is ever written through it
+    file_ops_->Close(lock_fd_);  // drops the lock; nothing is ever synced through it
     lock_fd_ = -1;
   }
 }
@@ -215,6 +215,17 @@ Status Directory::SyncEntries() {
     }
   }
   return Status();
+}
+
+Status Directory::ConfirmSyncs() const {
+  const int error = file_ops_->ConfirmSyncs(lock_fd_);
+  if (error == 0) {
+    return Status();
+  }
+  return Status(Code::kLogFailed,
+                Format("%s: its file system takes no more changes (%s), so what was synced last "
+                       "may not be on disk; see the log of the kernel, repair and mount it anew",
+                       path_.c_str(), base::ErrnoText(-error).c_str()));
 }
 
 Status Directory::ListSegments(std::vector<uint64_t>* segments,

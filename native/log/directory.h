@@ -1,7 +1,8 @@
 // The data directory: who owns it, what it holds.
 //
 //   FORMAT                  one line, "millrace-log 1 <directory id in hex>"
-//   LOCK                    held exclusively while the directory is open
+//   LOCK                    held exclusively while the directory is open, and asked after each
+//                           sync whether the file system is alive; on the file system of log/
 //   manifest-a, manifest-b  which shards exist (manifest.h)
 //   verified-end            only after a clean close (verified_end.h)
 //   log/<id>.seg            segments and spares (format/segment_format.h)
@@ -45,6 +46,11 @@ class Directory {
   // that follows an unclean stop does this before it serves anything, as the process before it may
   // have died between a rename and the sync that was due.
   base::Status SyncEntries();
+
+  // Whether the syncs that have worked so far have told the truth (FileOps::ConfirmSyncs).
+  // LOG_FAILED when that is in doubt: then nothing that rests on them may be answered, and nothing
+  // be changed in place. The directory must have been acquired for writing.
+  base::Status ConfirmSyncs() const;
 
   void Release();
 

@@ -151,11 +151,11 @@ Status FindSegments(base::FileOps* file_ops, const Directory& directory,
   std::vector<uint64_t> ids;
   std::vector<uint64_t> index_ids;
   Status status = directory.ListSegments(&ids, &index_ids);
+  if (!status.ok()) {
+    return status;  // else the log would be taken for an empty one, and its files for free ones
+  }
   std::map<uint64_t, FoundShard> found;
   for (const uint64_t id : ids) {
-    if (!status.ok()) {
-      return status;
-    }
     SegmentBlocks blocks;
     std::shared_ptr<SegmentFile> file;
     status = ReadBlocks(file_ops, directory, id, &file, &blocks);

@@ -184,8 +184,8 @@ Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
   return Status();
 }
 
-Manifest::Manifest(base::FileOps* file_ops, std::string directory)
-    : file_ops_(file_ops), directory_(std::move(directory)) {}
+Manifest::Manifest(base::FileOps* file_ops, const Directory* directory)
+    : file_ops_(file_ops), directory_(directory) {}
 
 Manifest::~Manifest() {
   Close();
@@ -221,7 +221,7 @@ Status Manifest::Create(uint64_t directory_id) {
 }
 
 Status Manifest::Load() {
-  Status status = Read(file_ops_, directory_, &contents_);
+  Status status = Read(file_ops_, directory_->path(), &contents_);
   if (!status.ok()) {
     return status;
   }
@@ -248,7 +248,7 @@ Status Manifest::Rewrite() {
   }
   const size_t bytes = records.size() * sizeof(ManifestRecord);
   for (const char* name : kNames) {
-    Status status = ReplaceFile(file_ops_, directory_, name, records.data(), bytes);
+    Status status = ReplaceFile(file_ops_, directory_->path(), name, records.data(), bytes);
     if (!status.ok()) {
       return status;
     }
@@ -260,7 +260,7 @@ Status Manifest::Rewrite() {
 
 Status Manifest::OpenForAppend() {
   for (int copy = 0; copy < 2; ++copy) {
-    const std::string path = directory_ + "/" + kNames[copy];
+    const std::string path = directory_->path() + "/" + kNames[copy];
     fds_[copy] = file_ops_->Open(path, base::OpenMode::kReadWrite);
     if (fds_[copy] < 0) {
       return OsError("open", path, -fds_[copy]);
@@ -288,9 +288,13 @@ Status Manifest::Append(std::vector<ManifestRecord> records) {
     error = error == 0 ? file_ops_->SyncData(fds_[copy]) : error;
     if (error != 0) {
       // Whether the records are on disk is now unknown, and a second sync would not tell.
-      failed_ = OsError("sync", directory_ + "/" + kNames[copy], -error);
+      failed_ = OsError("sync", directory_->path() + "/" + kNames[copy], -error);
       return failed_;
     }
+  }
+  failed_ = directory_->ConfirmSyncs();
+  if (!failed_.ok()) {
+    return failed_;
   }
   for (const ManifestRecord& record : records) {
     if (!Apply(record, &contents_)) {

@@ -14,6 +14,8 @@
 
 namespace millrace::log {
 
+class Directory;
+
 struct ManifestShard {
   uint64_t created_sequence;  // first sequence number of the shard's life
   uint64_t trimmed_start;     // position
@@ -40,7 +42,8 @@ base::Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<
 
 class Manifest {
  public:
-  Manifest(base::FileOps* file_ops, std::string directory);
+  // Of a directory that has been acquired for writing before the first change.
+  Manifest(base::FileOps* file_ops, const Directory* directory);
   ~Manifest();
   Manifest(const Manifest&) = delete;
   Manifest& operator=(const Manifest&) = delete;
@@ -73,7 +76,7 @@ class Manifest {
   base::Status Append(std::vector<format::ManifestRecord> records);
 
   base::FileOps* const file_ops_;
-  const std::string directory_;
+  const Directory* const directory_;
   ManifestContents contents_;
   int fds_[2] = {-1, -1};
   base::Status failed_;

@@ -89,6 +89,8 @@ class Planner {
 
  private:
   Status LoadTable(const std::vector<FoundSegment>& segments);
+  bool LoadSnapshot(const Segment& segment);
+  Status ScanProducers(Segment* segment);
   Status ScanTail(const FoundSegment& found, bool last, bool durable_end, const Segment* next);
   Status FindLoss(const std::vector<FoundSegment>& segments, size_t at, bool* lost);
   void NoteGap(const Segment& next);
@@ -100,6 +102,7 @@ class Planner {
   const ManifestShard& manifest_;
   RecoveryPlan* const plan_;
   DuplicateTable duplicates_;
+  size_t sealed_prefix_ = 0;  // so many segments are in the table from the start
   uint64_t records_end_ = 0;
   uint64_t later_synced_upto_ = 0;
   bool lacks_successor_ = false;  // the last segment seen says that another followed it
@@ -123,39 +126,44 @@ void Planner::Take(const std::shared_ptr<Segment>& segment) {
   start.segments.push_back(segment);
 }
 
-// The duplicate table at the end of the sealed segments: from the last index file, else from all
-// their batches.
-Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
-  size_t sealed = 0;
-  while (sealed < segments.size() && segments[sealed].sealed) {
-    ++sealed;
-  }
-  if (sealed == 0) {
-    return Status();
-  }
+// The duplicate table as the index file of a sealed segment has it, of all batches up to its end.
+bool Planner::LoadSnapshot(const Segment& segment) {
   std::vector<uint8_t> snapshot;
   SegmentIndex index;
-  if (ReadIndexFile(context_, *segments[sealed - 1].segment, &index, &snapshot) &&
-      duplicates_.Decode(snapshot.data(), snapshot.size())) {
-    return Status();
+  return ReadIndexFile(context_, segment, &index, &snapshot) &&
+         duplicates_.Decode(snapshot.data(), snapshot.size());
+}
+
+// The same, as far as this one goes, from its batches.
+Status Planner::ScanProducers(Segment* segment) {
+  std::shared_ptr<const Mapping> mapping;
+  Status status = context_->cache->Map(segment, &mapping);
+  status = status.ok() ? mapping->Touch(0, mapping->bytes()) : status;
+  if (status.code() == Code::kLogCorrupt) {
+    return Status();  // its producers are forgotten with it
+  }
+  if (!status.ok()) {
+    return status;
   }
   TailVisitor visitor(nullptr, &duplicates_);
-  for (size_t at = 0; at < sealed; ++at) {
-    Segment& segment = *segments[at].segment;
-    std::shared_ptr<const Mapping> mapping;
-    Status status = context_->cache->Map(&segment, &mapping);
-    status = status.ok() ? mapping->Touch(0, mapping->bytes()) : status;
-    if (status.code() == Code::kLogCorrupt) {
-      continue;  // its producers are forgotten with it
-    }
-    if (!status.ok()) {
-      return status;
-    }
-    ScanSegment(ScanInputOf(segment, *mapping, segment.end_position, segment.next_sequence),
-                &visitor);
-  }
+  ScanSegment(ScanInputOf(*segment, *mapping, segment->end_position, segment->next_sequence),
+              &visitor);
   return visitor.complete() ? Status()
                             : Status(Code::kLimitExceeded, "out of memory for the duplicate table");
+}
+
+// The duplicate table at the end of the sealed segments with which the log begins.
+Status Planner::LoadTable(const std::vector<FoundSegment>& segments) {
+  while (sealed_prefix_ < segments.size() && segments[sealed_prefix_].sealed) {
+    ++sealed_prefix_;
+  }
+  Status status;
+  if (sealed_prefix_ != 0 && !LoadSnapshot(*segments[sealed_prefix_ - 1].segment)) {
+    for (size_t at = 0; status.ok() && at < sealed_prefix_; ++at) {
+      status = ScanProducers(segments[at].segment.get());
+    }
+  }
+  return status;
 }
 
 Status Planner::ScanTail(const FoundSegment& found, bool last, bool durable_end,
@@ -249,6 +257,10 @@ Status Planner::Run(FoundShard found) {
       plan_->proven = std::max(plan_->proven, segment->end_position);
       lacks_successor_ = segments[at].lacks_successor;
       Take(segment);
+      // Behind one whose seal is not on disk, of which the process before may not have known.
+      if (at >= sealed_prefix_ && !LoadSnapshot(*segment)) {
+        status = ScanProducers(segment.get());
+      }
       continue;
     }
     SegmentProof behind;

@@ -29,8 +29,11 @@ uint64_t TrailerOf(const SegmentFile& file) {
 // A segment file opened for repair; the descriptor closes with it.
 class OpenFile {
  public:
-  OpenFile(base::FileOps* file_ops, const std::string& path)
-      : file_ops_(file_ops), path_(path), fd_(file_ops->Open(path, base::OpenMode::kReadWrite)) {}
+  OpenFile(CoreContext* context, const std::string& path)
+      : context_(context),
+        file_ops_(context->file_ops),
+        path_(path),
+        fd_(file_ops_->Open(path, base::OpenMode::kReadWrite)) {}
 
   ~OpenFile() {
     if (fd_ >= 0) {
@@ -69,14 +72,16 @@ class OpenFile {
     return Status();
   }
 
+  // The next repair writes in place, which reaches the disk even when this one did not.
   Status Sync() {
     const int error = file_ops_->SyncData(fd_);
-    return error == 0 ? Status() : OsError("sync", path_, -error);
+    return error == 0 ? context_->directory.ConfirmSyncs() : OsError("sync", path_, -error);
   }
 
   int fd() const { return fd_; }
 
  private:
+  CoreContext* const context_;
   base::FileOps* const file_ops_;
   const std::string path_;
   const int fd_;
@@ -119,7 +124,7 @@ void PruneAside(CoreContext* context) {
 
 Status CopyAside(CoreContext* context, const Segment& segment, uint64_t from, uint64_t to) {
   base::FileOps* const file_ops = context->file_ops;
-  OpenFile source(file_ops, segment.file->path());
+  OpenFile source(context, segment.file->path());
   Status status = source.status();
   if (!status.ok()) {
     return status;
@@ -154,7 +159,7 @@ Status CopyAside(CoreContext* context, const Segment& segment, uint64_t from, ui
 }
 
 Status ZeroTail(CoreContext* context, const Segment& segment, uint64_t end_position) {
-  OpenFile file(context->file_ops, segment.file->path());
+  OpenFile file(context, segment.file->path());
   Status status = file.status();
   const std::vector<uint8_t> zeros(kChunkBytes);
   uint64_t offset = OffsetOf(segment, end_position);
@@ -169,7 +174,7 @@ Status ZeroTail(CoreContext* context, const Segment& segment, uint64_t end_posit
 
 Status ProveTail(CoreContext* context, const Segment& segment, uint64_t from, uint64_t to,
                  bool with_header, bool sync) {
-  OpenFile file(context->file_ops, segment.file->path());
+  OpenFile file(context, segment.file->path());
   Status status = file.status();
   if (status.ok() && with_header) {
     status = RewriteHeaders(context, segment, &file);
@@ -179,7 +184,7 @@ Status ProveTail(CoreContext* context, const Segment& segment, uint64_t from, ui
 }
 
 Status RestoreLength(CoreContext* context, const SegmentFile& segment_file) {
-  OpenFile file(context->file_ops, segment_file.path());
+  OpenFile file(context, segment_file.path());
   Status status = file.status();
   if (!status.ok()) {
     return status;
@@ -189,7 +194,7 @@ Status RestoreLength(CoreContext* context, const SegmentFile& segment_file) {
 }
 
 Status DisownSegment(CoreContext* context, const Segment& segment) {
-  OpenFile file(context->file_ops, segment.file->path());
+  OpenFile file(context, segment.file->path());
   Status status = file.status();
   const std::vector<uint8_t> zeros(format::kSegmentHeaderBlockBytes);
   for (const uint64_t offset : {uint64_t{0}, TrailerOf(*segment.file)}) {
@@ -199,7 +204,7 @@ Status DisownSegment(CoreContext* context, const Segment& segment) {
 }
 
 Status WriteSeal(CoreContext* context, const Segment& segment, const format::SegmentSeal& seal) {
-  OpenFile file(context->file_ops, segment.file->path());
+  OpenFile file(context, segment.file->path());
   Status status = file.status();
   status = status.ok()
                ? file.Write(&seal, sizeof seal, TrailerOf(*segment.file) + format::kSegmentSealAt)

@@ -62,4 +62,9 @@ export const mutants = [
   mutant('36-torn-tail-left.patch', gtest('DurableOrder*'), lost),
   mutant('37-trimmed-view-attached.patch', heldView, /can still be read/),
   mutant('38-manifest-written-once.patch', bitRot, rot),
+  mutant('39-unconfirmed-syncs.patch', gtest('AbortedJournal*'), lost),
+  mutant('40-unconfirmed-manifest.patch', gtest('AbortedJournal*'), lost),
+  mutant('41-unconfirmed-repair.patch', gtest('AbortedJournal*'), lost),
+  mutant('42-listing-unchecked.patch', callFault, lost),
+  mutant('43-producers-behind-a-lost-seal.patch', gtest('CoreFaults*'), /FAILED/),
 ]

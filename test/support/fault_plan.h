@@ -16,6 +16,9 @@ struct SimFault {
   bool for_ever = false;  // and all later ones
   int error = 5;          // the errno; EIO
 
+  // The call itself meets no error, but at its start the journal of the file system aborts.
+  bool aborts_journal = false;
+
   // Of a failing PWrite: how much was written before the error, in 1/256 of the whole.
   uint32_t written_of_256 = 128;
 };

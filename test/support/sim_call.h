@@ -14,6 +14,7 @@ enum class SimCallKind : uint8_t {
   kAllocate,
   kSize,
   kSyncData,
+  kConfirmSyncs,
   kSyncRange,
   kStartWriteback,
   kRename,
@@ -32,11 +33,11 @@ enum class SimCallKind : uint8_t {
 
 inline const char* SimCallName(SimCallKind kind) {
   static constexpr const char* kNames[] = {
-      "Open",   "Close",         "PRead",         "PWrite",         "Allocate",
-      "Size",   "SyncData",      "SyncRange",     "StartWriteback", "Rename",
-      "Unlink", "MakeDirectory", "SyncDirectory", "List",           "FreeSpace",
-      "Map",    "Unmap",         "Populate",      "Lock",           "store",
-      "any"};
+      "Open",      "Close",    "PRead",         "PWrite",        "Allocate",
+      "Size",      "SyncData", "ConfirmSyncs",  "SyncRange",     "StartWriteback",
+      "Rename",    "Unlink",   "MakeDirectory", "SyncDirectory", "List",
+      "FreeSpace", "Map",      "Unmap",         "Populate",      "Lock",
+      "store",     "any"};
   return kNames[static_cast<uint8_t>(kind)];
 }
 
@@ -49,6 +50,7 @@ struct SimCall {
   uint64_t bytes = 0;
   int64_t result = 0;
   bool created = false;     // Open: the file is new
+  bool lied = false;        // a sync that returned 0 after the journal had aborted
   uint64_t file_bytes = 0;  // length of the file after the call
 
   std::string Text() const {

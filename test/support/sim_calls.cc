@@ -21,6 +21,27 @@ SimFileOps::Descriptor* SimFileOps::Find(int fd, SimCall* call) {
   return &found->second;
 }
 
+// Answers the calls that a file system cannot do any more once its journal has aborted.
+bool SimFileOps::RefusesOrLies(SimCall* call) const {
+  switch (call->kind) {
+    case SimCallKind::kSyncData:
+    case SimCallKind::kSyncRange:
+    case SimCallKind::kSyncDirectory:
+      call->lied = true;
+      call->result = 0;
+      return true;
+    case SimCallKind::kAllocate:
+    case SimCallKind::kConfirmSyncs:
+    case SimCallKind::kRename:
+    case SimCallKind::kUnlink:
+    case SimCallKind::kMakeDirectory:
+      call->result = -EROFS;
+      return true;
+    default:
+      return false;
+  }
+}
+
 void SimFileOps::ObserveLocked() {
   std::vector<StoredRange> stored;
   disk_->ForEachStorable([&](SimFile* file) {
@@ -57,6 +78,9 @@ int SimFileOps::OpenLocked(const std::string& path, OpenMode mode, SimCall* call
   }
   if (found == 0 && node.directory) {
     return -EISDIR;
+  }
+  if (found == -ENOENT && creates && disk_->journal_aborted()) {
+    return -EROFS;
   }
   if (found == -ENOENT && creates) {
     found = disk_->CreateFile(path, &node.file);

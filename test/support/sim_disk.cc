@@ -381,6 +381,7 @@ std::shared_ptr<SimDisk> SimDisk::Clone() {
     disk->pending_.push_back(std::move(copy));
   }
   disk->next_file_id_ = next_file_id_;
+  disk->journal_aborted_ = journal_aborted_;
   return disk;
 }
 

@@ -76,6 +76,11 @@ class SimDisk {
 
   void set_capacity_bytes(uint64_t bytes) { capacity_bytes_ = bytes; }
 
+  // For ever, as far as this machine goes.
+  void AbortJournal() { journal_aborted_ = true; }
+
+  bool journal_aborted() const { return journal_aborted_; }
+
   // All of these: 0, or -errno as of the system call.
   int Find(const std::string& path, SimNode* node);
   int CreateFile(const std::string& path, std::shared_ptr<SimFile>* file);
@@ -130,6 +135,7 @@ class SimDisk {
   std::mutex mutex_;
   const std::string root_;
   uint64_t capacity_bytes_;
+  bool journal_aborted_ = false;
   std::shared_ptr<SimDirectory> top_;
   std::vector<SimChange> pending_;  // in order
   std::vector<std::shared_ptr<SimFile>> unlinked_;

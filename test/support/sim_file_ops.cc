@@ -52,11 +52,16 @@ int64_t SimFileOps::Run(SimCall call, int fd, Body body, OnFault on_fault) {
   ObserveLocked();
   ++call_count_;
   Descriptor* const descriptor = fd == kNoDescriptor ? nullptr : Find(fd, &call);
-  if (fd != kNoDescriptor && descriptor == nullptr) {
+  const bool known = fd == kNoDescriptor || descriptor != nullptr;
+  const SimFault* const fault = known ? faults_.Match(call) : nullptr;
+  if (fault != nullptr && fault->aborts_journal) {
+    disk_->AbortJournal();
+  }
+  if (!known) {
     call.result = Misuse(EBADF);
-  } else if (const SimFault* const fault = faults_.Match(call); fault != nullptr) {
+  } else if (fault != nullptr && !fault->aborts_journal) {
     call.result = on_fault(descriptor, &call, *fault);
-  } else {
+  } else if (!disk_->journal_aborted() || !RefusesOrLies(&call)) {
     call.result = body(descriptor, &call);
   }
   const int64_t result = call.result;
@@ -180,6 +185,12 @@ int SimFileOps::SyncData(int fd) {
       [](Descriptor* descriptor, SimCall*, const SimFault& fault) {
         return FailSync(descriptor, 0, kWholeFile, fault.error);
       }));
+}
+
+int SimFileOps::ConfirmSyncs(int fd) {
+  return static_cast<int>(Run(
+      CallByFile(SimCallKind::kConfirmSyncs), fd,
+      [&](Descriptor* descriptor, SimCall*) { return descriptor->writable ? 0 : Misuse(EBADF); }));
 }
 
 int SimFileOps::SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) {

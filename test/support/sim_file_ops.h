@@ -20,6 +20,9 @@
 //                for writing). EvictLostPages makes such pages show what the disk has. A failing
 //                StartWriteback does the same, and the next sync on each descriptor that was open
 //                reports its error, once.
+//   aborted journal  from then on syncs return 0 and make nothing durable, names and lengths cannot
+//   be changed
+//                (-EROFS), and ConfirmSyncs fails. A power cut leads to a machine with a new one.
 //   partial PWrite  a failing one has written a part before.
 //   death        Kill ends the process: locks and descriptors go, the page cache stays.
 //   maps         are real memory; a store through a read-only one, and any access after Unmap, is a
@@ -29,7 +32,8 @@
 //   limits       capacity of the disk (-ENOSPC; counts lengths, so there are no holes), descriptors
 //   (-EMFILE), maps
 //                (-ENOMEM).
-// Not modelled: permissions, links, a bad block, a disk that lies about a flush, and stores that
+// Not modelled: permissions, links, a bad block, a disk that lies about a flush, the read-only
+// mount that follows an aborted journal as soon as the kernel notices it, and stores that
 // are overwritten between two observations.
 //
 // Safe for use from several threads; a lock of the machine orders the calls. Random choices come
@@ -74,6 +78,7 @@ class SimFileOps final : public base::FileOps {
   int Allocate(int fd, uint64_t bytes) override;
   int64_t Size(int fd) override;
   int SyncData(int fd) override;
+  int ConfirmSyncs(int fd) override;
   int SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) override;
   void StartWriteback(int fd, uint64_t offset, uint64_t bytes) override;
   int Rename(const std::string& from, const std::string& to) override;
@@ -156,6 +161,7 @@ class SimFileOps final : public base::FileOps {
   int64_t Run(SimCall call, int fd, Body body, OnFault on_fault);
   template <typename Body>
   int64_t Run(SimCall call, int fd, Body body);
+  bool RefusesOrLies(SimCall* call) const;
   void ObserveLocked();
   void Record(SimCall call);
   int Misuse(int error);

@@ -76,7 +76,7 @@ void SyncOrderChecker::OnLength(const SimCall& call) {
 }
 
 void SyncOrderChecker::OnSync(const SimCall& call) {
-  if (call.kind == SimCallKind::kStartWriteback && call.result == 0) {
+  if (call.lied || (call.kind == SimCallKind::kStartWriteback && call.result == 0)) {
     return;  // proves nothing
   }
   FileState& file = files_[call.file];
@@ -97,7 +97,7 @@ void SyncOrderChecker::OnSync(const SimCall& call) {
 }
 
 void SyncOrderChecker::OnEntry(const SimCall& call) {
-  if (call.result < 0) {
+  if (call.result < 0 || call.lied) {
     return;
   }
   const std::string path = Trimmed(call.path);

@@ -39,6 +39,8 @@ class WarmFileOps final : public base::FileOps {
 
   int SyncData(int fd) override { return os_->SyncData(fd); }
 
+  int ConfirmSyncs(int fd) override { return os_->ConfirmSyncs(fd); }
+
   int SyncRange(int fd, uint8_t* map, uint64_t offset, uint64_t bytes) override {
     return os_->SyncRange(fd, map, offset, bytes);
   }

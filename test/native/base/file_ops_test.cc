@@ -187,6 +187,23 @@ TEST_F(PosixFileOpsTest, SyncsWork) {
   EXPECT_EQ(files_->Close(fd), 0);
 }
 
+TEST_F(PosixFileOpsTest, ConfirmingSyncsChangesNothingThatShows) {
+  const int fd = Create("a");
+  EXPECT_EQ(files_->ConfirmSyncs(fd), 0);
+  struct stat before;
+  ASSERT_EQ(::fstat(fd, &before), 0);
+  EXPECT_EQ(files_->ConfirmSyncs(fd), 0);
+  struct stat after;
+  ASSERT_EQ(::fstat(fd, &after), 0);
+  EXPECT_EQ(before.st_size, 0);
+  EXPECT_EQ(after.st_size, 0);
+  EXPECT_EQ(after.st_blocks, before.st_blocks);
+  EXPECT_EQ(files_->Close(fd), 0);
+#if defined(__linux__)
+  EXPECT_EQ(files_->ConfirmSyncs(fd), -EBADF);
+#endif
+}
+
 TEST_F(PosixFileOpsTest, NamesMoveAndVanish) {
   EXPECT_EQ(files_->MakeDirectory(directory_.File("d")), 0);
   EXPECT_EQ(files_->MakeDirectory(directory_.File("d")), -EEXIST);

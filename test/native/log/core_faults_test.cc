@@ -369,6 +369,56 @@ TEST_F(CoreFaultsTest, LetsAnIdleShardWithAlignedCommitsComeToRest) {
   EXPECT_EQ(process.Stats(slot).appended_end, end);
 }
 
+TEST_F(CoreFaultsTest, RefusesToOpenWhenTheSegmentsCannotBeListed) {
+  Process process(NewMachine());
+  ASSERT_TRUE(process.Append(process.Create(), Durability::kDisk).ok());
+  for (const uint64_t listing : {1, 2}) {
+    auto killed = process.files()->KillCopy();
+    SimFault fault;
+    fault.kind = SimCallKind::kList;
+    fault.path_part = "/log";
+    fault.nth = listing;
+    killed->AddFault(fault);
+    Process unlucky(std::move(killed));
+    EXPECT_EQ(unlucky.status().code(), Code::kLogFailed) << "listing " << listing;
+    Process heir(unlucky.files()->KillCopy());
+    ASSERT_TRUE(heir.status().ok()) << heir.status().message();
+    EXPECT_EQ(heir.Stats(0).next_sequence, 2u);
+  }
+}
+
+// The seal of the first segment is not on disk, those of later ones are.
+TEST_F(CoreFaultsTest, RemembersProducersBehindALostSeal) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  ASSERT_TRUE(process.Append(slot, Durability::kDisk, 7, 0).ok());
+  for (const uint64_t segments : {2, 3}) {
+    while (process.Stats(slot).segment_count < segments) {
+      ASSERT_TRUE(process.Append(slot, Durability::kDisk).ok());
+    }
+    if (segments == 2) {
+      ASSERT_TRUE(process.Append(slot, Durability::kDisk, 7, 1).ok());
+    }
+  }
+  process.core()->RunChores();
+  const std::vector<uint8_t> no_seal(sizeof(format::SegmentSeal));
+  for (const bool with_index_files : {true, false}) {
+    auto killed = process.files()->KillCopy();
+    const std::string first = FirstSegmentOf(killed.get(), 1);
+    killed->Overwrite(first,
+                      kSegmentBytes - format::kSegmentTrailerBlockBytes + format::kSegmentSealAt,
+                      no_seal.data(), no_seal.size());
+    for (const std::string& path : killed->FilePaths()) {
+      if (path.ends_with(".idx") && !with_index_files) {
+        ASSERT_EQ(killed->Unlink(path), 0);
+      }
+    }
+    Process heir(std::move(killed));
+    ASSERT_TRUE(heir.status().ok()) << heir.status().message();
+    EXPECT_TRUE(heir.Append(0, Durability::kDisk, 7, 2).ok());
+  }
+}
+
 TEST_F(CoreFaultsTest, BlamesTheDiskAndNotTheDataWhenAFileCannotBeLookedAt) {
   Process process(NewMachine());
   const uint32_t slot = process.Create();

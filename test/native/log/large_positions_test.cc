@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "native/log/directory.h"
 #include "native/log/manifest.h"
 #include "test/support/log_harness.h"
 #include "test/support/seeded_random.h"
@@ -39,11 +40,15 @@ class LargePositionsTest : public testing::TestWithParam<uint64_t> {
     log_.Create(first_sequence_);
     const uint64_t shard = log_.core->ListShards().at(0);
     ASSERT_TRUE(log_.core->Close().ok());
-    Manifest manifest(base::PosixFileOps(), log_.path);
+    Directory directory(base::PosixFileOps(), log_.path);
+    bool fresh = true;
+    ASSERT_TRUE(directory.Acquire(&fresh).ok());
+    Manifest manifest(base::PosixFileOps(), &directory);
     ASSERT_TRUE(manifest.Load().ok());
     ASSERT_TRUE(
         manifest.TrimShards({{shard, {first_sequence_, start_, first_sequence_, false}}}).ok());
     manifest.Close();
+    directory.Release();
     log_.Open();
     ASSERT_EQ(log_.Stats(0).trimmed_start, start_);
     ASSERT_EQ(log_.Stats(0).appended_end, start_);

@@ -232,6 +232,30 @@ TEST_F(SimFaultTest, AFailedDirectorySyncLeavesTheChangesPending) {
   EXPECT_TRUE(files_.CutPower(&random_, CutMode::kKeepSynced)->Exists("/data/a"));
 }
 
+TEST_F(SimFaultTest, AfterAnAbortedJournalSyncsLieAndNamesStay) {
+  map_[0] = 1;
+  SimFault fault;
+  fault.kind = SimCallKind::kSyncRange;
+  fault.aborts_journal = true;
+  EXPECT_EQ(files_.ConfirmSyncs(fd_), 0);
+  files_.AddFault(fault);
+  EXPECT_EQ(files_.SyncRange(fd_, map_, 0, 1), 0);
+  EXPECT_EQ(files_.SyncData(fd_), 0);
+  EXPECT_EQ(FirstByteOnDisk(&files_), 0);
+  EXPECT_EQ(files_.SyncDirectory("/data"), 0);
+  EXPECT_EQ(files_.ConfirmSyncs(fd_), -EROFS);
+  EXPECT_EQ(files_.Unlink("/data/a"), -EROFS);
+  EXPECT_EQ(files_.Rename("/data/a", "/data/b"), -EROFS);
+  EXPECT_EQ(files_.MakeDirectory("/data/d"), -EROFS);
+  EXPECT_EQ(files_.Open("/data/b", OpenMode::kCreate), -EROFS);
+  EXPECT_EQ(files_.Allocate(fd_, 2 * kFileBytes), -EROFS);
+  auto next = files_.Kill();
+  const int fd = next->Open("/data/a", OpenMode::kReadWrite);
+  EXPECT_EQ(next->ConfirmSyncs(fd), -EROFS);
+  auto healed = next->CutPower(&random_, CutMode::kKeepSynced);
+  EXPECT_EQ(healed->ConfirmSyncs(healed->Open("/data/a", OpenMode::kReadWrite)), 0);
+}
+
 TEST_F(SimFaultTest, FaultsSelectByKindPathAndNumber) {
   const int other = files_.Open("/data/other", OpenMode::kCreate);
   SimFault fault;
@@ -273,6 +297,7 @@ std::vector<int64_t> UseEveryCall(SimFileOps* files) {
   note(files->PRead(fd, &byte, 1, 0));
   note(files->Size(fd));
   note(files->SyncData(fd));
+  note(files->ConfirmSyncs(fd));
   note(files->Lock(fd));
   note(files->Rename("/data/d/f", "/data/d/g"));
   note(files->SyncDirectory("/data/d"));

@@ -90,6 +90,16 @@ TEST_F(SyncOrderCheckerTest, AFailedSyncIsFinal) {
   EXPECT_EQ(Acknowledge("/data/a", 0, 1), "");
 }
 
+TEST_F(SyncOrderCheckerTest, BelievesNoSyncOfAnAbortedJournal) {
+  map_[0] = 1;
+  SimFault fault;
+  fault.kind = SimCallKind::kSyncRange;
+  fault.aborts_journal = true;
+  files_.AddFault(fault);
+  EXPECT_EQ(files_.SyncRange(fd_, map_, 0, 1), 0);
+  EXPECT_EQ(Acknowledge("/data/a", 0, 1), "/data/a [0, 1): stored after the last sync");
+}
+
 TEST_F(SyncOrderCheckerTest, RefusesAnEntryThatIsNotSynced) {
   EXPECT_EQ(files_.MakeDirectory("/data/d"), 0);
   const int fd = files_.Open("/data/d/f", OpenMode::kCreateNew);

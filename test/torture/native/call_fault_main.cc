@@ -26,14 +26,20 @@ struct Failure {
   int error;
   uint32_t written_of_256;  // of a failing write
   const char* name;
+  bool aborts_journal = false;
 };
 
 // A write that fails may have written anything from nothing to all of it.
 constexpr Failure kFailures[] = {
-    {EIO, 0, "EIO"},         {EIO, 256, "EIO after all of the write"},
-    {ENOSPC, 128, "ENOSPC"}, {EDQUOT, 64, "EDQUOT"},
-    {EMFILE, 0, "EMFILE"},   {ENOMEM, 0, "ENOMEM"},
-    {EROFS, 0, "EROFS"},     {EIO, 100, "EIO after a part of the write"},
+    {EIO, 0, "EIO"},
+    {EIO, 256, "EIO after all of the write"},
+    {ENOSPC, 128, "ENOSPC"},
+    {EDQUOT, 64, "EDQUOT"},
+    {EMFILE, 0, "EMFILE"},
+    {ENOMEM, 0, "ENOMEM"},
+    {EROFS, 0, "EROFS"},
+    {EIO, 100, "EIO after a part of the write"},
+    {0, 0, "an aborted journal", true},
 };
 
 constexpr uint64_t kStepsMin = 12;
@@ -51,7 +57,7 @@ class FaultRun {
                 {}),
         witness_(kSimPath) {
     driver_.SetOnDiskAck([this](const ShardModel& shard, const SentBatch& batch) {
-      return witness_.OnAck(machine_.get(), shard, batch);
+      return witness_.OnAck(machine_.get(), shard, batch, driver_.refusals());
     });
   }
 
@@ -69,7 +75,9 @@ class FaultRun {
   }
 
   std::string Script();
+  void AddFault(SimFault fault);
   void NextProcess();
+  void Die();
   std::string Restart(ImageTally* tally);
 
   Random random_;
@@ -78,12 +86,16 @@ class FaultRun {
   std::unique_ptr<SimFileOps> machine_;
   SimDriver driver_;
   SimWitness witness_;
+  SimFault fault_;
+  uint64_t calls_before_ = 0;  // of the processes before this one
+  uint64_t hits_before_ = 0;
 };
 
-// Steps, a clean restart in the middle, steps, a close: every part of the log's life meets the
-// failing call.
+// Steps, a restart in the middle, clean or not, steps, a close: every part of the log's life meets
+// the failing call.
 std::string FaultRun::Script() {
   Crash crash = Crash::kCut;
+  const bool dies = random_.OneIn(2);
   std::string wrong = driver_.Open(crash);
   for (int part = 0; part < 2 && wrong.empty() && driver_.is_open(); ++part) {
     const uint64_t steps = random_.Between(kStepsMin, kStepsMax);
@@ -91,15 +103,36 @@ std::string FaultRun::Script() {
       wrong = driver_.Step();
       machine_->Observe();
     }
-    if (wrong.empty()) {
+    if (wrong.empty() && part == 0 && dies) {
+      Die();
+    } else if (wrong.empty()) {
       wrong = driver_.Close(&crash);
     }
     if (wrong.empty() && part == 0) {
-      // Not a new process: the errors of its disk go on.
       wrong = driver_.Open(Crash::kCut);
     }
   }
   return wrong;
+}
+
+// The fault counts the calls of the whole script.
+void FaultRun::AddFault(SimFault fault) {
+  if (fault.nth > calls_before_) {
+    fault.nth -= calls_before_;
+  } else if (fault.for_ever) {
+    fault.nth = 1;
+  } else {
+    return;
+  }
+  machine_->AddFault(fault);
+}
+
+// Killed, and the disk goes on to fail under the next process, which has to recover on it.
+void FaultRun::Die() {
+  calls_before_ += machine_->call_count();
+  hits_before_ += machine_->fault_hits();
+  NextProcess();
+  AddFault(fault_);
 }
 
 // The next process on the machine, whose disk is healthy again.
@@ -130,10 +163,11 @@ std::string FaultRun::Restart(ImageTally* tally) {
 }
 
 std::string FaultRun::Run(const SimFault& fault, bool* hit, ImageTally* tally) {
-  machine_->AddFault(fault);
+  fault_ = fault;
+  AddFault(fault);
   driver_.SetFaults(true);
   std::string wrong = Script();
-  *hit = machine_->fault_hits() != 0;
+  *hit = hits_before_ + machine_->fault_hits() != 0;
   if (wrong.empty() && machine_->misuses() != 0) {
     wrong = "the log used a descriptor or a map that it does not have";
   }
@@ -159,11 +193,15 @@ int Main(int argument_count, char** arguments) {
       any = false;
       for (const Failure& failure : kFailures) {
         for (const bool for_ever : {false, true}) {
+          if (for_ever && failure.aborts_journal) {
+            continue;  // it is for ever as it is
+          }
           SimFault fault;
           fault.nth = call;
           fault.for_ever = for_ever;
           fault.error = failure.error;
           fault.written_of_256 = failure.written_of_256;
+          fault.aborts_journal = failure.aborts_journal;
           bool hit = false;
           const std::string wrong = FaultRun(seed, plan).Run(fault, &hit, &tally);
           if (!wrong.empty()) {

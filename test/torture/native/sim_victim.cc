@@ -30,7 +30,7 @@ SimVictim::SimVictim(uint64_t seed, const ImagePlan& plan, OnPoint on_point)
       driver_(kSimPath, WithMachine(plan.options, machine_.get()), plan.rules, random_.Next(), {}),
       witness_(kSimPath) {
   driver_.SetOnDiskAck([this](const ShardModel& shard, const SentBatch& batch) {
-    return witness_.OnAck(machine_.get(), shard, batch);
+    return witness_.OnAck(machine_.get(), shard, batch, driver_.refusals());
   });
   Watch();
 }

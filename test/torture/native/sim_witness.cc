@@ -59,10 +59,11 @@ void SimWitness::Find(support::SimFileOps* machine, uint64_t shard, uint64_t sta
 }
 
 std::string SimWitness::OnAck(support::SimFileOps* machine, const ShardModel& shard,
-                              const SentBatch& batch) {
+                              const SentBatch& batch, uint64_t refusals) {
   const uint64_t end = batch.end_position;
   const uint64_t start = end - format::kBatchHeaderBytes - batch.records_bytes;
-  if (!Fits(place_, shard.shard, start, end)) {
+  if (!Fits(place_, shard.shard, start, end) || refusals != refusals_) {
+    refusals_ = refusals;
     Find(machine, shard.shard, start);
   }
   if (place_.path.empty()) {

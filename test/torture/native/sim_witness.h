@@ -17,8 +17,10 @@ class SimWitness {
   // `path` is the data directory.
   explicit SimWitness(const std::string& path) : log_path_(path + "/log") {}
 
-  // A batch has been acknowledged with disk durability by the process of `machine`.
-  std::string OnAck(support::SimFileOps* machine, const ShardModel& shard, const SentBatch& batch);
+  // A batch has been acknowledged with disk durability by the process of `machine`, which has
+  // refused `refusals` calls so far: one of them may have begun a segment.
+  std::string OnAck(support::SimFileOps* machine, const ShardModel& shard, const SentBatch& batch,
+                    uint64_t refusals);
 
   // Takes the trace along; before the process ends, and now and then.
   void Follow(support::SimFileOps* machine) { checker_.Follow(machine); }
@@ -40,6 +42,7 @@ class SimWitness {
   const std::string log_path_;
   support::SyncOrderChecker checker_;
   Place place_;
+  uint64_t refusals_ = 0;  // when it was found
 };
 
 }  // namespace millrace::torture
