@@ -1,10 +1,13 @@
 /** The broker in a program: the same operations as over a socket, and no socket. */
 
 import { Broker, type BrokerOptions } from './broker/broker.ts'
+// A producer and a reader need an Exchange and no socket: they are the client's, and shared.
+import { StreamVerbs } from './client/stream-verbs.ts'
 import type { MillraceError } from './errors.ts'
+import { frameBytesMax } from './limits.ts'
 import { checkRequest, decodeBrokerFrame } from './wire/frame.ts'
 import type { AnswerOf, Operation, RequestOf } from './wire/operations.ts'
-import { type Exchange, type ExchangeOptions, Verbs } from './wire/verbs.ts'
+import type { Exchange, ExchangeOptions } from './wire/verbs.ts'
 
 export type MillraceOptions = Pick<BrokerOptions, 'dir' | 'logOptions'>
 
@@ -62,11 +65,11 @@ async function orAborted<Answer>(
  *
  * It never ends the process, and takes no signals of it.
  */
-export class Millrace extends Verbs implements AsyncDisposable {
+export class Millrace extends StreamVerbs implements AsyncDisposable {
   readonly #broker: Broker
 
   private constructor(broker: Broker) {
-    super(new LocalExchange(broker))
+    super(new LocalExchange(broker), frameBytesMax)
     this.#broker = broker
   }
 

@@ -1,5 +1,7 @@
 /** Who may connect, decided before anything else is done for them. Pure. */
 
+import { subprotocol } from '../wire/operations.ts'
+
 /** What a broker is told about who may reach it. */
 export interface AdmissionRules {
   /** The address that is listened on. */
@@ -77,8 +79,6 @@ export function originRefusal(rules: AdmissionRules, origin: string): string | u
   if (name !== undefined && isLoopbackName(rules.host) && isLoopbackName(name)) return undefined
   return 'pages of this origin may not connect; name it in the allowed origins'
 }
-
-export const subprotocol = 'millrace.v1'
 
 /** Which subprotocol a connection gets, and whether it is the one that is spoken here. */
 export interface Negotiated {

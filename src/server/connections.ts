@@ -28,8 +28,6 @@ export interface ConnectionsOptions {
 
 const inspectMillis = 5000
 const drainLookMillis = 5
-const lateMillis = 25
-const lateMillisMax = 250
 /** For the last bytes and the answers to close frames to get through before sockets are reset. */
 const lingerMillis = 200
 
@@ -146,7 +144,6 @@ export class Connections implements ConnectionHost {
     const { drainMillisMax, drainRetryAfterMillis } = this.limits
     const deadline = this.now() + drainMillisMax - 2 * lingerMillis
     while (!this.#isQuiet() && this.now() < deadline) await wait(drainLookMillis)
-    if (this.#open.size > 0) await this.#refuseLate(deadline)
     const { size } = this.#open
     const unfinished = this.inFlight()
     if (unfinished > 0) this.logger.warn({ unfinished }, 'requests were not answered in time')
@@ -155,19 +152,6 @@ export class Connections implements ConnectionHost {
     }
     if (size > 0) await wait(lingerMillis)
     clearInterval(this.#timer)
-  }
-
-  /**
-   * Requests that were on their way when the last answers left are refused rather than lost: until
-   * none came for a moment, but not for long, as some clients never pause.
-   */
-  async #refuseLate(deadline: number): Promise<void> {
-    const end = Math.min(deadline, this.now() + lateMillisMax)
-    let refused: number | undefined
-    while (refused !== this.errors.get('SERVER_CLOSING') && this.now() < end) {
-      refused = this.errors.get('SERVER_CLOSING')
-      await wait(lateMillis)
-    }
   }
 
   #isQuiet(): boolean {

@@ -1,6 +1,7 @@
 /** What the port says to plain HTTP. Decided here, sent by the transport. */
 
-import { type AdmissionRules, hostRefusal, originRefusal, subprotocol } from './admission.ts'
+import { subprotocol } from '../wire/operations.ts'
+import { type AdmissionRules, hostRefusal, originRefusal } from './admission.ts'
 import type { HttpAnswer, HttpRequest } from './transport.ts'
 
 export interface Endpoints {

@@ -16,13 +16,13 @@ import {
   unreadMillisMax,
 } from '../limits.ts'
 import { closeCodes } from '../wire/close-codes.ts'
+import { subprotocol } from '../wire/operations.ts'
 import {
   type AdmissionRules,
   hostRefusal,
   type InsecureSwitches,
   negotiate,
   originRefusal,
-  subprotocol,
   unsafeBindReason,
 } from './admission.ts'
 import { Connections, type ServerLimits } from './connections.ts'

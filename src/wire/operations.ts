@@ -294,6 +294,9 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
   ].map((it): [number, Operation] => [it.opcode, it as unknown as Operation]),
 )
 
+/** The WebSocket subprotocol that client and broker agree on. */
+export const subprotocol = 'millrace.v1'
+
 /** What the broker sends unasked: the first message on a connection. */
 export const welcome = {
   opcode: 0x01,

@@ -1,6 +1,6 @@
 /**
  * The operations as users call them, over anything that carries requests to a broker: a socket, or
- * a broker in the same process. What works on one works on the other. No sockets and no timers here.
+ * a broker in the same process. What works on one works on the other. No sockets and no timers.
  *
  * Every method rejects with a MillraceError when the operation fails. Besides the codes that a
  * method names there are those that any can have: INVALID_ARGUMENT and PROTOCOL_VIOLATION (a field
@@ -37,12 +37,15 @@ import type { RecordView } from './slice-cursor.ts'
 export interface CallOptions {
   /** Gives the call up: it rejects with the signal's reason, and its answer is dropped. */
   readonly signal?: AbortSignal | undefined
-  /** How long to wait for the answer, in ms; the client's `timeoutMillis` unless it is given. */
+  /**
+   * How long to wait for the answer, in ms; the client's `timeoutMillis` unless it is given, and as
+   * long as it takes with Infinity.
+   */
   readonly timeoutMillis?: number | undefined
 }
 
 export interface ExchangeOptions extends CallOptions {
-  /** Whether the same request may be carried out twice: it is then sent again on a new connection. */
+  /** Whether it may be carried out twice: it is then sent again on a new connection. */
   readonly repeatable: boolean
 }
 

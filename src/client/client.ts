@@ -1,0 +1,126 @@
+/** A client of a broker behind a socket, whatever the socket is. */
+
+import { MillraceError } from '../errors.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts'
+import { Emitter } from './emitter.ts'
+import type { OpenSocket } from './socket.ts'
+import { StreamVerbs } from './stream-verbs.ts'
+
+const connectMillisDefault = 10_000
+const inFlightMaxDefault = 256
+
+export interface ConnectOptions {
+  /** Gives up connecting; without effect once there is a client. */
+  readonly signal?: AbortSignal | undefined
+  /** How long to try to connect at first, in ms; 10,000 unless it is given. */
+  readonly connectTimeoutMillis?: number | undefined
+  /**
+   * Whether to connect again, for ever, when the connection is lost: true unless it is given. With
+   * false the first failure ends the client, the failure to connect at first included.
+   */
+  readonly reconnect?: boolean | undefined
+  /** How long calls wait for their answers, in ms; as long as it takes unless it is given. */
+  readonly timeoutMillis?: number | undefined
+  /** Calls on their way at the same time, 256 unless it is given; others wait for their turn. */
+  readonly inFlightMax?: number | undefined
+}
+
+export class Client extends StreamVerbs implements AsyncDisposable {
+  readonly #connection: Connection
+  readonly #events: Emitter<ConnectionEvents>
+
+  constructor(
+    connection: Connection,
+    events: Emitter<ConnectionEvents>,
+    frameBytesMax: number,
+    clock: Clock,
+  ) {
+    super(connection, frameBytesMax, clock)
+    this.#connection = connection
+    this.#events = events
+  }
+
+  /** `connecting`, `open`, `reconnecting` or, for good, `closed`. */
+  get state(): ConnectionState {
+    return this.#connection.state
+  }
+
+  /** Calls `listener` when the state changes; the function that comes back stops that. */
+  on(name: 'state', listener: (state: ConnectionState) => void): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /**
+   * Ends the client at once: calls that wait reject with CLIENT_CLOSED, as later ones do. Close
+   * producers first, they send what they hold.
+   */
+  async close(): Promise<void> {
+    this.#connection.end(new MillraceError('CLIENT_CLOSED'))
+    await this.#connection.ended()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/**
+ * Connects to `ws://host:port` and answers a client once the broker has said welcome. Rejects:
+ * CONNECTION_LOST when there is none within `connectTimeoutMillis`, ACCESS_DENIED,
+ * UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an aborted `signal`; a
+ * TypeError for what is no URL.
+ */
+export async function connectOver(
+  openSocket: OpenSocket,
+  url: string,
+  options: ConnectOptions = {},
+  clock: Clock = systemClock,
+): Promise<Client> {
+  options.signal?.throwIfAborted()
+  checkUrl(url)
+  const events = new Emitter<ConnectionEvents>()
+  const connection = new Connection({
+    url,
+    openSocket,
+    clock,
+    events,
+    reconnect: options.reconnect ?? true,
+    inFlightMax: options.inFlightMax ?? inFlightMaxDefault,
+    timeoutMillis: options.timeoutMillis,
+  })
+  const stop = giveUp(connection, url, options, clock)
+  try {
+    const { frameBytesMax } = await connection.opened()
+    return new Client(connection, events, frameBytesMax, clock)
+  } finally {
+    stop()
+  }
+}
+
+/** Ends the connection when time or signal say so; the function that comes back prevents it. */
+function giveUp(
+  connection: Connection,
+  url: string,
+  { signal, connectTimeoutMillis = connectMillisDefault }: ConnectOptions,
+  clock: Clock,
+): () => void {
+  const aborted = () => connection.end(signal?.reason)
+  signal?.addEventListener('abort', aborted, { once: true })
+  const timer = clock.after(connectTimeoutMillis, () => {
+    const last = connection.lastLoss === '' ? 'no answer came' : connection.lastLoss
+    const text = `no broker at ${url} within ${connectTimeoutMillis} ms (${last})`
+    connection.end(new MillraceError('CONNECTION_LOST', text))
+  })
+  return () => {
+    timer.cancel()
+    signal?.removeEventListener('abort', aborted)
+  }
+}
+
+function checkUrl(url: string): void {
+  const { protocol } = new URL(url)
+  if (protocol !== 'ws:' && protocol !== 'wss:') {
+    throw new TypeError(`url: wanted ws://host:port or wss://host:port, got ${url}`)
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * Carries requests to a broker over one socket at a time, and opens the next one when that is lost.
+ *
+ * A request waits while there is no connection, while as many as the broker allows are on their
+ * way, and while the socket has not sent off what it has. It is sent again after a lost connection
+ * where that cannot do harm; request-table.ts has the rules.
+ */
+
+import { MillraceError } from '../errors.ts'
+import { decodeBrokerFrame, encodeRequest, parseAnswer } from '../wire/frame.ts'
+import {
+  type AnswerOf,
+  type Operation,
+  operationsByOpcode,
+  type RequestOf,
+  type Welcome,
+  welcome as welcomeMessage,
+} from '../wire/operations.ts'
+import type { Exchange, ExchangeOptions } from '../wire/verbs.ts'
+import { readAnswerHead } from './answer-head.ts'
+import { backoffMillis, closeText, retryAfterOf, stopError } from './backoff.ts'
+import type { Clock, Timer } from './clock.ts'
+import type { Emitter } from './emitter.ts'
+import { Patience } from './patience.ts'
+import { Request } from './request.ts'
+import { RequestTable } from './request-table.ts'
+import { bufferedBytesMax, type OpenSocket, type Socket, type SocketEvents } from './socket.ts'
+
+/** How long a broker may take to say welcome. */
+const welcomeMillisMax = 10_000
+/** How long a broker that takes no more requests may take to close the connection. */
+const drainMillisMax = 10_000
+/** A connection that lived so long, or answered anything, has ended the row of failed attempts. */
+const goodConnectionMillis = 5000
+
+export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
+
+export interface ConnectionEvents {
+  state: ConnectionState
+}
+
+export interface ConnectionOptions {
+  readonly url: string
+  readonly openSocket: OpenSocket
+  readonly clock: Clock
+  readonly events: Emitter<ConnectionEvents>
+  /** Whether a lost connection is followed by another one. */
+  readonly reconnect: boolean
+  /** Requests on their way at most; the broker's own bound holds as well. */
+  readonly inFlightMax: number
+  /** For calls that bring none; undefined: they wait as long as it takes. */
+  readonly timeoutMillis: number | undefined
+}
+
+export class Connection implements Exchange {
+  readonly #options: ConnectionOptions
+  readonly #requests = new RequestTable()
+  #state: ConnectionState = 'connecting'
+  #socket: Socket | undefined
+  #welcome: Welcome | undefined
+  #openedAt = 0
+  #attempt = 0
+  #draining = false
+  /** Of the state: until the next attempt, for the welcome, or for the end of a drain. */
+  #timer: Timer | undefined
+  /** Why nothing is carried any more. */
+  #end: unknown
+  #lastLoss = ''
+  #socketGone: (() => void) | undefined
+  readonly #waiters = new Set<{ opened(welcome: Welcome): void; ended(error: unknown): void }>()
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#connect()
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** Why the last connection was lost, for messages; empty where none was. */
+  get lastLoss(): string {
+    return this.#lastLoss
+  }
+
+  /** Answers at the first welcome; rejects when the connection ends before. */
+  opened(): Promise<Welcome> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) reject(this.#end)
+      else if (this.#welcome !== undefined) resolve(this.#welcome)
+      else this.#waiters.add({ opened: resolve, ended: reject })
+    })
+  }
+
+  async call<Op extends Operation>(
+    operation: Op,
+    request: RequestOf<Op>,
+    options: ExchangeOptions,
+  ): Promise<AnswerOf<Op>> {
+    const encode = (id: number) => encodeRequest(operation, id, request)
+    const answer = decodeBrokerFrame(await this.put(encode, options))
+    if (answer.kind !== 'answer') throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an answer')
+    return parseAnswer(operation, answer.values)
+  }
+
+  put(makeFrame: (requestId: number) => Uint8Array, options: ExchangeOptions): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) throw this.#end
+      options.signal?.throwIfAborted()
+      const id = this.#requests.newId()
+      const frame = makeFrame(id)
+      const opcode = frame[1] as number
+      const name = operationsByOpcode.get(opcode)?.name ?? `operation ${opcode}`
+      const { clock, timeoutMillis } = this.#options
+      const patience = new Patience(clock, name, { timeoutMillis, ...options })
+      const settle = { resolve, reject, patience }
+      const request = new Request({ id, opcode, name, frame, ...options, ...settle })
+      patience.begin((reason) => request.reject(reason))
+      this.#requests.add(request)
+      this.#timer?.keepAlive(true)
+      this.#send()
+    })
+  }
+
+  /** Ends it: what waits and what comes rejects with `error`. */
+  end(error: unknown, code = 1000, reason = ''): void {
+    if (this.#end !== undefined) return
+    this.#end = error
+    this.#timer?.cancel()
+    this.#requests.rejectAll(error)
+    for (const waiter of this.#waiters) waiter.ended(error)
+    this.#waiters.clear()
+    this.#socket?.close(code, reason)
+    this.#become('closed')
+  }
+
+  /** Answers once the socket is gone. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket === undefined) resolve()
+      else this.#socketGone = resolve
+    })
+  }
+
+  #become(state: ConnectionState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#options.events.emit('state', state)
+  }
+
+  #after(millis: number, action: () => void): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(millis, action)
+    this.#timer.keepAlive(this.#requests.hasCallers || this.#waiters.size > 0)
+  }
+
+  #connect(): void {
+    const socket: Socket = this.#options.openSocket(
+      this.#options.url,
+      this.#eventsOf(() => socket),
+    )
+    this.#socket = socket
+    this.#after(welcomeMillisMax, () => socket.terminate())
+  }
+
+  #eventsOf(socket: () => Socket): SocketEvents {
+    return {
+      message: (frame) => {
+        if (this.#end === undefined) this.#received(frame)
+      },
+      textMessage: () => this.#violated('the broker sent a text message'),
+      drained: () => this.#send(),
+      closed: (code, reason) => {
+        if (this.#socket === socket()) this.#lost(code, reason)
+      },
+    }
+  }
+
+  #received(frame: Uint8Array): void {
+    try {
+      if (frame[1] === welcomeMessage.opcode) this.#welcomed(frame)
+      // What a newer broker may send besides is not for this client.
+      else if (operationsByOpcode.has(frame[1] as number)) this.#answered(frame)
+    } catch (error) {
+      // Whoever cannot be understood once cannot be trusted with what follows.
+      this.#violated(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #welcomed(frame: Uint8Array): void {
+    const message = decodeBrokerFrame(frame)
+    if (message.kind !== 'welcome') throw new MillraceError('PROTOCOL_VIOLATION', 'no welcome')
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#welcome = message.welcome
+    this.#openedAt = this.#options.clock.now()
+    this.#draining = false
+    this.#become('open')
+    for (const waiter of this.#waiters) waiter.opened(this.#welcome)
+    this.#waiters.clear()
+    this.#send()
+  }
+
+  #answered(frame: Uint8Array): void {
+    const { opcode, requestId, worked } = readAnswerHead(frame)
+    const refusal = worked ? undefined : refusalIn(frame)
+    const request = this.#requests.take(requestId, opcode)
+    this.#attempt = 0
+    if (refusal === undefined) request.resolve(frame)
+    else if (refusal.code === 'SERVER_CLOSING' && !request.settled) this.#postpone(request)
+    else request.reject(refusal)
+    this.#send()
+  }
+
+  /**
+   * The broker shuts down and has not carried it out, that is certain: any request may be sent
+   * again once there is a broker.
+   */
+  #postpone(request: Request): void {
+    this.#requests.putBack(request)
+    if (this.#draining) return
+    this.#draining = true
+    this.#after(drainMillisMax, () => this.#socket?.terminate())
+  }
+
+  #send(): void {
+    if (this.#state !== 'open' || this.#draining) return
+    const socket = this.#socket as Socket
+    const { frameBytesMax, requestsInFlightMax } = this.#welcome as Welcome
+    const inFlightMax = Math.min(requestsInFlightMax, this.#options.inFlightMax)
+    while (socket.bufferedBytes < bufferedBytesMax) {
+      const request = this.#requests.next(inFlightMax)
+      if (request === undefined) return
+      if (request.frame.length > frameBytesMax) {
+        this.#requests.take(request.id, request.opcode)
+        request.reject(frameTooLarge(request, frameBytesMax))
+      } else {
+        socket.send(request.frame)
+      }
+    }
+  }
+
+  #violated(what: string): void {
+    const text = `the broker broke the protocol: ${what}`
+    this.end(new MillraceError('PROTOCOL_VIOLATION', text), 4500, 'PROTOCOL_VIOLATION')
+  }
+
+  #lost(code: number, reason: string): void {
+    this.#socket = undefined
+    this.#timer?.cancel()
+    this.#socketGone?.()
+    if (this.#end !== undefined) return
+    this.#lastLoss = closeText(code, reason)
+    const stop =
+      stopError(code, reason) ?? (this.#options.reconnect ? undefined : this.#lossError())
+    if (stop !== undefined) {
+      this.end(stop)
+      return
+    }
+    const wasGood = this.#state === 'open' && this.#age() >= goodConnectionMillis
+    if (wasGood) this.#attempt = 0
+    this.#requests.lose(code === 1006, this.#lastLoss)
+    this.#become(this.#welcome === undefined ? 'connecting' : 'reconnecting')
+    const { clock } = this.#options
+    const millis = backoffMillis(this.#attempt, clock.random(), retryAfterOf(reason))
+    this.#attempt += 1
+    this.#after(millis, () => this.#connect())
+  }
+
+  #lossError(): MillraceError {
+    const what = this.#welcome === undefined ? 'could not be made' : 'was lost'
+    const text = `the connection to ${this.#options.url} ${what}: ${this.#lastLoss}`
+    return new MillraceError('CONNECTION_LOST', text)
+  }
+
+  #age(): number {
+    return this.#options.clock.now() - this.#openedAt
+  }
+}
+
+function refusalIn(frame: Uint8Array): MillraceError {
+  const answer = decodeBrokerFrame(frame)
+  if (answer.kind === 'error') return answer.error
+  throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an error')
+}
+
+function frameTooLarge({ name, frame }: Request, bytesMax: number): MillraceError {
+  return new MillraceError(
+    'RECORD_TOO_LARGE',
+    `${name} makes a frame of ${frame.length} bytes, the broker takes at most ${bytesMax} ` +
+      '(frameBytesMax); send fewer or smaller records at a time',
+  )
+}

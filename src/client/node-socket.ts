@@ -1,0 +1,145 @@
+/** The socket of Node programs: the `ws` package. */
+
+import type { Socket as NetSocket } from 'node:net'
+import { WebSocket } from 'ws'
+import { closeCodes } from '../wire/close-codes.ts'
+import { subprotocol } from '../wire/operations.ts'
+import {
+  answerBytesMax,
+  bufferedBytesMax,
+  type OpenSocket,
+  type Socket,
+  type SocketEvents,
+} from './socket.ts'
+
+/** A broker from which nothing came for so long is asked for a sign of life ... */
+const silenceMillis = 15_000
+/** ... and a goodbye is waited for so long. */
+const goodbyeMillis = 1000
+
+/** The close code that stands for the refusal of an upgrade; undefined where it may heal. */
+const codesByStatus: ReadonlyMap<number, number> = new Map([
+  [400, closeCodes.unsupportedVersion.code],
+  [401, closeCodes.accessDenied.code],
+  [403, closeCodes.accessDenied.code],
+  [404, closeCodes.unsupportedVersion.code],
+  [426, closeCodes.unsupportedVersion.code],
+  [429, closeCodes.tooMany.code],
+])
+
+/**
+ * Frames go out under a mask of zeros, so that their bytes need not be copied and changed. The mask
+ * keeps scripts of foreign pages from making a browser send bytes of their choosing to a proxy; a
+ * program can send any bytes that it likes anyway.
+ */
+function maskOfZeros(mask: Buffer): void {
+  mask.fill(0)
+}
+
+class NodeSocket implements Socket {
+  readonly #web: WebSocket
+  readonly #events: SocketEvents
+  #net: NetSocket | undefined
+  #corked = false
+  #full = false
+  #isHeard = true
+  #lastError = ''
+  #refusedWith: number | undefined
+  readonly #pulse: NodeJS.Timeout
+
+  constructor(url: string, events: SocketEvents) {
+    this.#events = events
+    this.#web = new WebSocket(url, [subprotocol], {
+      perMessageDeflate: false,
+      maxPayload: answerBytesMax,
+      generateMask: maskOfZeros,
+    })
+    this.#pulse = setInterval(() => this.#checkPulse(), silenceMillis)
+    this.#pulse.unref()
+    this.#listen()
+  }
+
+  get bufferedBytes(): number {
+    return this.#web.bufferedAmount
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#web.readyState !== WebSocket.OPEN) return
+    this.#cork()
+    this.#web.send(frame)
+    if (this.bufferedBytes >= bufferedBytesMax) this.#full = true
+  }
+
+  close(code: number, reason: string): void {
+    this.#web.close(code, reason)
+    setTimeout(() => this.#web.terminate(), goodbyeMillis).unref()
+  }
+
+  terminate(): void {
+    this.#web.terminate()
+  }
+
+  #listen(): void {
+    const web = this.#web
+    web.on('upgrade', (response) => {
+      this.#net = response.socket
+      this.#net.on('drain', () => this.#drained())
+    })
+    web.on('message', (data, isBinary) => {
+      this.#isHeard = true
+      if (isBinary) this.#events.message(data as Buffer)
+      else this.#events.textMessage()
+    })
+    web.on('ping', () => {
+      this.#isHeard = true
+    })
+    web.on('pong', () => {
+      this.#isHeard = true
+    })
+    web.on('unexpected-response', (request, response) => {
+      this.#lastError = `HTTP ${response.statusCode} instead of a WebSocket`
+      this.#refusedWith = codesByStatus.get(response.statusCode ?? 0)
+      request.destroy()
+      web.terminate()
+    })
+    web.on('error', (error) => {
+      this.#lastError ||= error.message || (error as NodeJS.ErrnoException).code || error.name
+    })
+    web.on('close', (code, reason) => {
+      clearInterval(this.#pulse)
+      this.#events.closed(this.#refusedWith ?? code, reason.toString() || this.#lastError)
+    })
+  }
+
+  /** What is sent in one turn of the event loop goes to the kernel in one call. */
+  #cork(): void {
+    if (this.#corked || this.#net === undefined) return
+    this.#corked = true
+    this.#net.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#net?.uncork()
+    })
+  }
+
+  #drained(): void {
+    if (!this.#full || this.bufferedBytes >= bufferedBytesMax) return
+    this.#full = false
+    this.#events.drained()
+  }
+
+  /** A peer that vanished without a word would be waited for until the kernel gives up. */
+  #checkPulse(): void {
+    if (this.#web.readyState !== WebSocket.OPEN) return
+    if (this.#isHeard) {
+      this.#isHeard = false
+      this.#web.ping()
+    } else {
+      this.#lastError = `nothing came for ${2 * silenceMillis} ms`
+      this.#web.terminate()
+    }
+  }
+}
+
+/** Throws a SyntaxError for what is no WebSocket URL. */
+export const openNodeSocket: OpenSocket = (url, events) => new NodeSocket(url, events)

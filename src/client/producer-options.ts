@@ -1,0 +1,95 @@
+/** What a producer can be told, and what it does unless it is told. */
+
+import { requestBytesMax, requestRecordsMax } from '../limits.ts'
+import { checkInteger } from '../wire/arguments.ts'
+import type { Durability } from '../wire/verbs.ts'
+
+export interface ProducerOptions {
+  /** Records of one request: 1 to 500, 500 unless it is given. */
+  readonly batchRecordsMax?: number | undefined
+  /** Bytes of one request, 256 KiB unless it is given; a larger record goes alone. */
+  readonly batchBytesMax?: number | undefined
+  /**
+   * How long a record waits for others to fill its request, in ms. 0, unless it is given: until the
+   * next turn of the event loop. Records collect anyway while earlier requests are on their way.
+   */
+  readonly lingerMillis?: number | undefined
+  /**
+   * The bound of what is held: bytes of all records that are not acknowledged yet, 32 MiB unless it
+   * is given. At the bound `put` waits.
+   */
+  readonly bytesMax?: number | undefined
+  /** What an acknowledgement means: `disk` unless it is given. */
+  readonly durability?: Durability | undefined
+  /**
+   * Whether the broker shall know repeats: true unless it is given. A request whose answer was lost
+   * is then sent again without the risk that its records are stored twice.
+   */
+  readonly idempotent?: boolean | undefined
+  /** Requests on their way at the same time: 1 to 64, 8 unless it is given. */
+  readonly inFlightMax?: number | undefined
+  /** How long what the broker refuses for the time being is tried again, in ms; 120,000. */
+  readonly retryMillisMax?: number | undefined
+}
+
+export interface ProducerSettings {
+  readonly batchRecordsMax: number
+  readonly batchBytesMax: number
+  readonly lingerMillis: number
+  readonly bytesMax: number
+  readonly durability: Durability | undefined
+  readonly idempotent: boolean
+  readonly inFlightMax: number
+  readonly retryMillisMax: number
+  /** Key and data of one record with what is around them. */
+  readonly recordBytesMax: number
+}
+
+const batchBytesDefault = 256 * 1024
+const bytesMaxDefault = 32 * 1024 * 1024
+const inFlightDefault = 8
+const inFlightHighest = 64
+const retryMillisDefault = 120_000
+const dayMillis = 86_400_000
+
+/** What a frame has besides its records: the head, and explicit hash keys. */
+const frameOverheadBytes = 1024 + requestRecordsMax * 20
+
+/**
+ * The options with what is not given filled in. `frameBytesMax` is the largest frame that the
+ * broker takes. Throws a TypeError or a RangeError that names the option.
+ */
+export function producerSettings(
+  options: ProducerOptions,
+  frameBytesMax: number,
+): ProducerSettings {
+  const recordBytesMax = frameBytesMax - frameOverheadBytes
+  const batchBytesHighest = Math.min(recordBytesMax, requestBytesMax)
+  const {
+    batchRecordsMax = requestRecordsMax,
+    batchBytesMax = Math.min(batchBytesDefault, batchBytesHighest),
+    lingerMillis = 0,
+    bytesMax = bytesMaxDefault,
+    durability,
+    idempotent = true,
+    inFlightMax = inFlightDefault,
+    retryMillisMax = retryMillisDefault,
+  } = options
+  checkInteger('batchRecordsMax', batchRecordsMax, 1, requestRecordsMax)
+  checkInteger('batchBytesMax', batchBytesMax, 1, batchBytesHighest)
+  checkInteger('lingerMillis', lingerMillis, 0, dayMillis)
+  checkInteger('bytesMax', bytesMax, 1, Number.MAX_SAFE_INTEGER)
+  checkInteger('inFlightMax', inFlightMax, 1, inFlightHighest)
+  checkInteger('retryMillisMax', retryMillisMax, 0, Number.MAX_SAFE_INTEGER)
+  return {
+    batchRecordsMax,
+    batchBytesMax,
+    lingerMillis,
+    bytesMax,
+    durability,
+    idempotent,
+    inFlightMax,
+    retryMillisMax,
+    recordBytesMax: Math.min(recordBytesMax, bytesMax),
+  }
+}

@@ -1,0 +1,29 @@
+/** What both entries of the client export. */
+
+export { type ErrorCode, type ErrorRow, errorTable, MillraceError } from '../errors.ts'
+export type {
+  ChildShard,
+  ShardDescription,
+  ShardFilter,
+  ShardIteratorType,
+  StreamMode,
+  StreamStatus,
+  StreamSummary,
+  Tag,
+} from '../wire/operations.ts'
+export { type RecordView, SliceCursor } from '../wire/slice-cursor.ts'
+export type {
+  CallOptions,
+  Durability,
+  GetRecordsAnswer,
+  PutAnswer,
+  PutOptions,
+  PutRecordResult,
+  PutRecordsAnswer,
+  RecordInput,
+} from '../wire/verbs.ts'
+export type { Client, ConnectOptions } from './client.ts'
+export type { ConnectionState } from './connection.ts'
+export type { Producer, ProducerStats, TakeOptions } from './producer.ts'
+export type { ProducerOptions } from './producer-options.ts'
+export { RecordsRefusedError, type RefusedRecord } from './refusals.ts'

@@ -1,0 +1,53 @@
+/** One request, from its call to its answer. */
+
+import type { Patience } from './patience.ts'
+
+export interface RequestParts {
+  readonly id: number
+  readonly opcode: number
+  /** For messages: `GetRecords`. */
+  readonly name: string
+  readonly frame: Uint8Array
+  /** Whether it may be carried out twice. */
+  readonly repeatable: boolean
+  readonly patience: Patience
+  resolve(answer: Uint8Array): void
+  reject(error: unknown): void
+}
+
+export class Request {
+  readonly id: number
+  readonly opcode: number
+  readonly name: string
+  readonly frame: Uint8Array
+  readonly repeatable: boolean
+  readonly #parts: RequestParts
+  /** Lost connections on which it was waiting for an answer. */
+  losses = 0
+  /** The caller waits no more. A request that was sent keeps its place until it is answered. */
+  settled = false
+
+  constructor(parts: RequestParts) {
+    this.id = parts.id
+    this.opcode = parts.opcode
+    this.name = parts.name
+    this.frame = parts.frame
+    this.repeatable = parts.repeatable
+    this.#parts = parts
+  }
+
+  resolve(answer: Uint8Array): void {
+    this.#settle()
+    this.#parts.resolve(answer)
+  }
+
+  reject(error: unknown): void {
+    this.#settle()
+    this.#parts.reject(error)
+  }
+
+  #settle(): void {
+    this.settled = true
+    this.#parts.patience.end()
+  }
+}

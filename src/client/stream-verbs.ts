@@ -1,0 +1,73 @@
+/**
+ * The operations, and what takes many of them: a producer and a reader. It works over any Exchange,
+ * so that a broker in the same process has the same face as one behind a socket.
+ */
+
+import { type CallOptions, type Exchange, Verbs } from '../wire/verbs.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { Producer } from './producer.ts'
+import { type ProducerOptions, producerSettings } from './producer-options.ts'
+import { sleep } from './sleep.ts'
+
+/** How often it is asked whether a stream is there. */
+const statusMillisFirst = 2
+const statusMillisMax = 100
+
+export class StreamVerbs extends Verbs {
+  readonly #exchange: Exchange
+  readonly #clock: Clock
+
+  readonly #frameBytesMax: number
+
+  /** `frameBytesMax` is the largest frame that the broker takes. */
+  constructor(exchange: Exchange, frameBytesMax: number, clock: Clock = systemClock) {
+    super(exchange)
+    this.#exchange = exchange
+    this.#frameBytesMax = frameBytesMax
+    this.#clock = clock
+  }
+
+  /**
+   * Creates a stream (4 shards, ON_DEMAND, unless told otherwise) and answers when it is ACTIVE.
+   * Rejects: STREAM_EXISTS, LIMIT_EXCEEDED, DISK_FULL, LOG_FAILED.
+   */
+  override async createStream(
+    streamName: string,
+    request: Parameters<Verbs['createStream']>[1] = {},
+    options: CallOptions = {},
+  ): Promise<void> {
+    await super.createStream(streamName, request, options)
+    for (let millis = statusMillisFirst; ; millis = Math.min(2 * millis, statusMillisMax)) {
+      const { streamStatus } = await this.describeStreamSummary(streamName, options)
+      if (streamStatus !== 'CREATING') return
+      await sleep(this.#clock, millis, options.signal)
+    }
+  }
+
+  /**
+   * Collects records for a stream into requests. Throws a RangeError or a TypeError for an option
+   * out of its bounds, and a MillraceError, INVALID_ARGUMENT, for what cannot be a stream's name.
+   *
+   * ```ts
+   * const producer = client.producer('orders')
+   * for (const order of orders) await producer.put({ key: order.customer, data: encode(order) })
+   * await producer.close()
+   * ```
+   */
+  producer(streamName: string, options: ProducerOptions = {}): Producer {
+    const settings = producerSettings(options, this.#frameBytesMax)
+    return new Producer({
+      exchange: this.#exchange,
+      clock: this.#clock,
+      streamName,
+      settings,
+      newId: randomId,
+    })
+  }
+}
+
+/** Unsigned, 64 bits, and not 0, which means no producer. */
+function randomId(): bigint {
+  const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1))
+  return id === 0n ? randomId() : id
+}
