@@ -214,7 +214,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   CONNECTION_LOST: {
     message: 'the connection to the broker was lost',
     retryable: true,
-    hint: 'Check that the broker runs and is reachable at the URL; whether the request was carried out is not known.',
+    hint: 'Check that the broker runs at this URL; the request may or may not be carried out.',
   },
   CLIENT_CLOSED: {
     message: 'the client is closed',

@@ -32,8 +32,8 @@ export function unpackMessage(frame: Uint8Array, bounds: ScanBounds = {}): unkno
 }
 
 /**
- * A Uint8Array of the same memory. In Node the library makes Buffers, also of the values in one, and
- * it leaves a property behind on what it is given.
+ * A Uint8Array of the same memory. In Node the library makes Buffers, also of the values in one,
+ * and it leaves a property behind on what it is given.
  */
 function view(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

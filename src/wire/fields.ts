@@ -4,6 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
+import { messageStringBytesMax } from '../limits.ts'
 
 /**
  * What becomes of elements behind the last known field. A broker refuses them: what it does not
@@ -150,6 +151,21 @@ export interface TextBounds {
   readonly patternText?: string
 }
 
+// The first has no UTF-8. The second is dropped by decoders, of which many take it for no character.
+const unsendable = /\p{Surrogate}|^\ufeff/u
+
+const utf8BytesMax = 4
+const charactersThatFit = messageStringBytesMax / utf8BytesMax
+const encoder = new TextEncoder()
+
+/** What is refused as a frame where it arrives must be refused as a value where it is sent. */
+function checkTextBytes(value: string, path: string): void {
+  const { length } = encoder.encode(value)
+  if (length > messageStringBytesMax) {
+    outOfBounds(path, `has ${length} bytes of UTF-8, at most ${messageStringBytesMax}`)
+  }
+}
+
 /** A string of `min` to `max` characters. */
 export function text({ min = 1, max, pattern, patternText }: TextBounds): Field<string> {
   return {
@@ -162,6 +178,10 @@ export function text({ min = 1, max, pattern, patternText }: TextBounds): Field<
       const characters = value.length <= max ? value.length : Array.from(value).length
       if (characters < min || characters > max) {
         outOfBounds(path, `has ${characters} characters, it must have ${min} to ${max}`)
+      }
+      if (value.length > charactersThatFit) checkTextBytes(value, path)
+      if (unsendable.test(value)) {
+        outOfBounds(path, 'has half of a surrogate pair, or begins with a byte order mark')
       }
       if (pattern !== undefined && !pattern.test(value)) {
         outOfBounds(path, `is ${JSON.stringify(value)}, it may have ${patternText ?? pattern}`)
@@ -204,6 +224,11 @@ export function optional<Value>(field: Field<Value>): Field<Value | undefined> {
   }
 }
 
+function boundsOfList(count: string, max: number, ofEach: string): string {
+  const elements = `${count} element${max === 1 ? '' : 's'}`
+  return ofEach === '' ? elements : `${elements} of ${ofEach}`
+}
+
 /** An array of `min` to `max` elements of one type. */
 export function list<Value>(
   element: Field<Value>,
@@ -211,7 +236,7 @@ export function list<Value>(
 ): Field<readonly Value[]> {
   return {
     form: `array of ${element.form.includes(' or ') ? `(${element.form})` : element.form}`,
-    bounds: `${range(min, max)} element${max === 1 ? '' : 's'}${element.bounds === '' ? '' : ` of ${element.bounds}`}`,
+    bounds: boundsOfList(range(min, max), max, element.bounds),
     pack: (values) => (Array.isArray(values) ? values.map((it) => element.pack(it)) : values),
     parse(value, path, extras) {
       if (!Array.isArray(value)) wrongType(path, 'array', value)

@@ -105,7 +105,9 @@ class MessageScanner {
     }
     const start = this.#at
     this.#skip(bytes)
-    if (!isUtf8(this.#bytes, start, this.#at)) refuse(at, 'a string that is not valid UTF-8')
+    if (!isText(this.#bytes, start, this.#at)) {
+      refuse(at, 'a string that is not valid UTF-8, or begins with a byte order mark')
+    }
   }
 
   #length(width: Shape['width']): number {
@@ -123,14 +125,16 @@ class MessageScanner {
 }
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const byteOrderMark = '\ufeff'
 
-function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+function isText(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start
   while (at < end && (bytes[at] as number) < 0x80) at += 1
   if (at === end) return true
   try {
-    strictDecoder.decode(bytes.subarray(at, end))
-    return true
+    const rest = strictDecoder.decode(bytes.subarray(at, end))
+    // Decoders drop it, some of them in long strings alone: it would be lost in silence.
+    return at > start || !rest.startsWith(byteOrderMark)
   } catch {
     return false
   }

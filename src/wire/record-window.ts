@@ -1,4 +1,4 @@
-/** The records that an answer of GetRecords is about, among those of the whole batches it brings. */
+/** The records that an answer of GetRecords is about, among those of the batches it brings. */
 
 import { MillraceError } from '../errors.ts'
 import type { SequenceNumber } from './numbers.ts'
