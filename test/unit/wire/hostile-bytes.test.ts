@@ -25,6 +25,7 @@ import { encodePutBatch, encodePutRecords } from '../../../src/wire/put-builder.
 import { isPutFrame, readPutBatchBody, readPutHead } from '../../../src/wire/put-frame.ts'
 import { RecordWindow } from '../../../src/wire/record-window.ts'
 import { SliceCursor } from '../../../src/wire/slice-cursor.ts'
+import { changedBytes, changeKinds, typeBytes } from '../../support/changed-bytes.ts'
 import { parsePutRequest } from '../../support/put-request.ts'
 import { makeBatch, makeRecords } from '../../support/slices.ts'
 import { arbitraryFields } from '../../support/wire-arbitraries.ts'
@@ -111,28 +112,11 @@ const goodFrames: readonly Uint8Array[] = [
   slice,
 ]
 
-const types = [0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc4, 0xc6, 0xcf, 0xd3, 0xd9, 0xdb, 0xdd, 0xff]
 const change = fc.record({
   at: fc.nat({ max: 10_000 }),
-  kind: fc.constantFrom('set', 'type', 'insert', 'remove', 'cut'),
+  kind: fc.constantFrom(...changeKinds),
   value: fc.nat({ max: 255 }),
 })
-
-function changed(
-  bytes: Uint8Array,
-  changes: readonly { at: number; kind: string; value: number }[],
-) {
-  let list = Array.from(bytes)
-  for (const { at, kind, value } of changes) {
-    const place = list.length === 0 ? 0 : at % list.length
-    if (kind === 'set') list[place] = value
-    else if (kind === 'type') list[place] = types[value % types.length] as number
-    else if (kind === 'insert') list.splice(place, 0, value)
-    else if (kind === 'remove') list.splice(place, 1 + (value % 4))
-    else list = list.slice(0, place)
-  }
-  return Uint8Array.from(list)
-}
 
 describe('every reader of the wire', { timeout: 60_000 }, () => {
   it('reads the frames that are changed below', () => {
@@ -152,7 +136,7 @@ describe('every reader of the wire', { timeout: 60_000 }, () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc
-        .array(fc.constantFrom(...types, 0, 1, 2, 0x20, 0x21, 0x24, 0x61), { maxLength: 60 })
+        .array(fc.constantFrom(...typeBytes, 0, 1, 2, 0x20, 0x21, 0x24, 0x61), { maxLength: 60 })
         .map((it) => Uint8Array.from(it)),
     )
     fc.assert(fc.property(bytes, readAll), { numRuns: 5000 })
@@ -161,7 +145,7 @@ describe('every reader of the wire', { timeout: 60_000 }, () => {
   it('takes or refuses changed frames', () => {
     const frame = fc
       .tuple(fc.constantFrom(...goodFrames), fc.array(change, { minLength: 1, maxLength: 4 }))
-      .map(([bytes, changes]) => changed(bytes, changes))
+      .map(([bytes, changes]) => changedBytes(bytes, changes))
     fc.assert(fc.property(frame, readAll), { numRuns: 5000 })
   })
 
