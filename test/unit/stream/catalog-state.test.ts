@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import {
+  type CatalogRecord,
+  decodeCatalogRecord,
+  encodeCatalogRecord,
+} from '../../../src/stream/catalog-records.ts'
+import { CatalogState, shardRecords } from '../../../src/stream/catalog-state.ts'
+import { uniformHashRanges } from '../../../src/stream/hash-ranges.ts'
+import { sequenceNumber, shardId } from '../../../src/wire/numbers.ts'
+
+function created(streamNumber: number, streamName: string, first = 1n): CatalogRecord {
+  return {
+    kind: 'streamCreated',
+    streamNumber,
+    streamName,
+    createdMillis: 1_800_000_000_000,
+    streamMode: 'ON_DEMAND',
+    shardCount: 3,
+    retentionPeriodHours: 24,
+    recordBytesMax: 1024 * 1024,
+    firstSequenceNumber: first,
+    tags: [{ key: 'k', value: '' }],
+  }
+}
+
+function shards(streamNumber: number): CatalogRecord[] {
+  return shardRecords(
+    streamNumber,
+    uniformHashRanges(3).map((range, index) => ({
+      ...range,
+      index,
+      number: shardId(2n ** 40n + BigInt(index)),
+      startingSequenceNumber: sequenceNumber(1n),
+      createdMillis: 1_800_000_000_000,
+      parents: index === 2 ? [0, 1] : [],
+      closing:
+        index === 2
+          ? undefined
+          : { endingSequenceNumber: sequenceNumber(2n ** 63n), closedMillis: 1_800_000_000_001 },
+    })),
+  )
+}
+
+function deleted(streamNumber: number, endSequenceNumber: bigint): CatalogRecord[] {
+  return [
+    { kind: 'deletionBegun', streamNumber, endSequenceNumber },
+    { kind: 'streamDeleted', streamNumber },
+  ]
+}
+
+/** The state after records that went through their bytes. */
+function stateOf(records: Iterable<CatalogRecord>): CatalogState {
+  const state = new CatalogState()
+  for (const record of records) state.apply(decodeCatalogRecord(encodeCatalogRecord(record)))
+  return state
+}
+
+test('a snapshot adds up to the state that it was made of', () => {
+  const state = stateOf([
+    created(1, 'one'),
+    ...shards(1),
+    { kind: 'statusSet', streamNumber: 1, status: 'ACTIVE' },
+    created(2, 'two'),
+    created(3, 'three'),
+    ...shards(3),
+    { kind: 'deletionBegun', streamNumber: 3, endSequenceNumber: 900n },
+    created(4, 'four'),
+    ...deleted(4, 77n),
+    { kind: 'tagsSet', streamNumber: 1, tags: [{ key: 'ß', value: '€'.repeat(256) }] },
+  ])
+  const again = stateOf([...state.snapshot()].flat())
+  expect([...again.streams]).toEqual([...state.streams])
+  expect(again.nextStreamNumber).toBe(5)
+  expect(again.firstSequenceNumber('four')).toBe(77n)
+  expect(again.firstSequenceNumber('five')).toBe(1n)
+  expect([...again.snapshot()]).toEqual([...state.snapshot()])
+})
+
+test('the numbers of a deleted stream are remembered, of 1000 by name and of all others for all', () => {
+  const state = new CatalogState()
+  for (let number = 1; number <= 1005; number += 1) {
+    state.apply(created(number, `s${number}`))
+    for (const record of deleted(number, BigInt(10 * number))) state.apply(record)
+  }
+  for (const it of [state, stateOf([...state.snapshot()].flat())]) {
+    expect(it.firstSequenceNumber('s1005')).toBe(10_050n)
+    expect(it.firstSequenceNumber('s6')).toBe(60n)
+    // Those that were dropped count for every name that is not kept.
+    expect(it.firstSequenceNumber('s1')).toBe(50n)
+    expect(it.firstSequenceNumber('new')).toBe(50n)
+  }
+})
+
+test('a stream that never had a record is not remembered', () => {
+  const state = stateOf([created(1, 'one'), ...deleted(1, 1n)])
+  expect([...state.snapshot()].flat()).toHaveLength(1)
+})
