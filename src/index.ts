@@ -1,5 +1,6 @@
 /** The public face of the package. */
 
+export type { Producer, ProducerOptions, ProducerStats } from './client/public.ts'
 export {
   type ErrorCode,
   type ErrorDetails,

@@ -1,7 +1,9 @@
 /** The broker in a program: the same operations as over a socket, and no socket. */
 
 import { Broker, type BrokerOptions } from './broker/broker.ts'
-// A producer and a reader need an Exchange and no socket: they are the client's, and shared.
+// What needs an Exchange and no socket is the client's, and shared.
+import { systemClock } from './client/clock.ts'
+import { Patience } from './client/patience.ts'
 import { StreamVerbs } from './client/stream-verbs.ts'
 import type { MillraceError } from './errors.ts'
 import { frameBytesMax } from './limits.ts'
@@ -22,38 +24,37 @@ class LocalExchange implements Exchange {
   async call<Op extends Operation>(
     operation: Op,
     request: RequestOf<Op>,
-    { signal }: ExchangeOptions,
+    options: ExchangeOptions,
   ): Promise<AnswerOf<Op>> {
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     const checked = checkRequest(operation, request)
-    return await orAborted(this.#broker.call(operation, checked), signal)
+    return await withPatience(this.#broker.call(operation, checked), operation.name, options)
   }
 
   async put(
     makeFrame: (requestId: number) => Uint8Array,
-    { signal }: ExchangeOptions,
+    options: ExchangeOptions,
   ): Promise<Uint8Array> {
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     const frame = makeFrame(0)
     const answered = new Promise<Uint8Array>((resolve) => this.#broker.put(frame, resolve))
-    const answer = await orAborted(answered, signal)
+    const answer = await withPatience(answered, 'a put', options)
     const decoded = decodeBrokerFrame(answer)
     if (decoded.kind === 'error') throw decoded.error
     return answer
   }
 }
 
-/** What comes first: the answer, or the reason of the signal. */
-async function orAborted<Answer>(
+/** What comes first: the answer, or the end of the caller's patience. */
+async function withPatience<Answer>(
   answer: Promise<Answer>,
-  signal: AbortSignal | undefined,
+  name: string,
+  options: ExchangeOptions,
 ): Promise<Answer> {
-  if (signal === undefined) return await answer
-  return await new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
+  if (options.signal === undefined && options.timeoutMillis === undefined) return await answer
+  const patience = new Patience(systemClock, name, options)
+  const over = new Promise<never>((_, reject) => patience.begin(reject))
+  return await Promise.race([answer, over]).finally(() => patience.end())
 }
 
 /**

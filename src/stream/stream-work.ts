@@ -6,19 +6,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { MillraceError } from '../errors.ts'
 
-const retryMillis = 1000
+const retryMillisDefault = 1000
 
 export class StreamWork {
   readonly #step: (number: number) => Promise<boolean>
   readonly #onError: (error: unknown) => void
+  readonly #retryMillis: number
   readonly #running = new Map<number, Promise<void>>()
   readonly #again = new Set<number>()
   readonly #stop = new AbortController()
 
   /** `step` does the next step for a stream; false when there is none left. */
-  constructor(step: (number: number) => Promise<boolean>, onError: (error: unknown) => void) {
+  constructor(
+    step: (number: number) => Promise<boolean>,
+    onError: (error: unknown) => void,
+    retryMillis: number = retryMillisDefault,
+  ) {
     this.#step = step
     this.#onError = onError
+    this.#retryMillis = retryMillis
   }
 
   start(number: number): void {
@@ -56,7 +62,7 @@ export class StreamWork {
 
   async #pause(): Promise<void> {
     const { signal } = this.#stop
-    const waited = delay(retryMillis, undefined, { signal, ref: false })
+    const waited = delay(this.#retryMillis, undefined, { signal, ref: false })
     // Rejects when the work is stopped, and the loop then ends.
     await waited.catch(() => undefined)
   }

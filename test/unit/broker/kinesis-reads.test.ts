@@ -3,7 +3,7 @@
  * twenty; here those of iterators and reads.
  */
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Broker } from '../../../src/broker/broker.ts'
 import { getRecordsBytesMax, recordBytesMaxDefault } from '../../../src/limits.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
@@ -21,6 +21,9 @@ import {
   textRecord,
   untilGone,
 } from './harness.ts'
+
+// Syncs take their time on a busy disk.
+vi.setConfig({ testTimeout: 30_000 })
 
 const streamName = 's'
 const os = { streamName, durability: 'os' } as const

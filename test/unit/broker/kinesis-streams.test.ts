@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Broker } from '../../../src/broker/broker.ts'
 import { sequenceNumber } from '../../../src/log/log.ts'
 import type { Shard } from '../../../src/shard/shard.ts'
@@ -33,6 +33,9 @@ import {
   untilActive,
   untilGone,
 } from './harness.ts'
+
+// Syncs take their time on a busy disk.
+vi.setConfig({ testTimeout: 30_000 })
 
 const top = 2n ** 128n - 1n
 const streamName = 's'

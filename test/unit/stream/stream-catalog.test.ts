@@ -1,6 +1,6 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { MillraceError } from '../../../src/errors.ts'
 import { sequenceNumber } from '../../../src/log/log.ts'
 import { openLog } from '../../../src/log/native-log.ts'
@@ -8,6 +8,9 @@ import { StreamCatalog } from '../../../src/stream/stream-catalog.ts'
 import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
 import { logOptions, openStreams, temporaryDirectory, untilQuiet } from './harness.ts'
+
+// Syncs take their time on a busy disk.
+vi.setConfig({ testTimeout: 30_000 })
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return await promise.then(
@@ -98,7 +101,7 @@ test('a damaged catalog stops the open, with nothing changed, at every place of 
     refused += 1
   }
   expect(refused).toBeGreaterThan(5)
-}, 60_000)
+})
 
 test('a log that is that of another program is refused, and left as it is', async () => {
   const dir = temporaryDirectory()

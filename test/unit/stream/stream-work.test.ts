@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
 import { StreamWork } from '../../../src/stream/stream-work.ts'
 
@@ -43,7 +43,6 @@ test('a step that is asked for while the last look is taken is done', async () =
 })
 
 test('what fails for want of room is tried again, until it is stopped; other failures end it', async () => {
-  vi.useFakeTimers({ toFake: ['Date'] })
   const errors: unknown[] = []
   let tries = 0
   const code = { now: 'DISK_FULL' as 'DISK_FULL' | 'LOG_FAILED' }
@@ -51,18 +50,18 @@ test('what fails for want of room is tried again, until it is stopped; other fai
     tries += 1
     throw new MillraceError(code.now)
   }
-  const work = new StreamWork(step, (error) => errors.push(error))
+  const work = new StreamWork(step, (error) => errors.push(error), 1)
   work.start(1)
-  await expect.poll(() => tries, { timeout: 5000 }).toBe(2)
+  await expect.poll(() => tries).toBeGreaterThan(2)
   await work.stop()
-  expect(errors).toHaveLength(2)
-  expect(tries).toBe(2)
+  expect(errors).toHaveLength(tries)
 
+  tries = 0
+  errors.length = 0
   code.now = 'LOG_FAILED'
   const failing = new StreamWork(step, (error) => errors.push(error))
   failing.start(1)
-  await expect.poll(() => tries).toBe(3)
+  await expect.poll(() => tries).toBe(1)
   await failing.stop()
-  expect(errors).toHaveLength(3)
-  vi.useRealTimers()
+  expect([tries, errors.length]).toEqual([1, 1])
 })

@@ -35,7 +35,7 @@ test('a creation is done in full or not at all, wherever it is cut', async () =>
       const accepted = first !== undefined && (await isKept(first.streams.create(request)))
       if (first !== undefined && accepted) {
         const isDone = () => cut?.isDead === true || find(first.streams, 's')?.status === 'ACTIVE'
-        await expect.poll(isDone, { interval: 1 }).toBe(true)
+        await expect.poll(isDone, { interval: 1, timeout: 20_000 }).toBe(true)
       }
       wasWhole = cut?.isDead === false
       cuts += wasWhole ? 0 : 1
@@ -59,7 +59,7 @@ test('a creation is done in full or not at all, wherever it is cut', async () =>
   }
   // The catalog itself, the stream, its shards, and that it is ACTIVE.
   expect(cuts).toBeGreaterThanOrEqual(2 * 4)
-})
+}, 60_000)
 
 test('a deletion that was accepted is done in full, wherever it is cut', async () => {
   let cuts = 0
@@ -81,7 +81,7 @@ test('a deletion that was accepted is done in full, wherever it is cut', async (
       const accepted = await isKept(second.streams.delete('s'))
       if (accepted) {
         const isDone = () => cut?.isDead === true || find(second.streams, 's') === undefined
-        await expect.poll(isDone, { interval: 1 }).toBe(true)
+        await expect.poll(isDone, { interval: 1, timeout: 20_000 }).toBe(true)
       }
       wasWhole = cut?.isDead === false
       cuts += wasWhole ? 0 : 1
@@ -101,7 +101,7 @@ test('a deletion that was accepted is done in full, wherever it is cut', async (
   }
   // That it began, three shards, and that it is gone.
   expect(cuts).toBe(2 * 5)
-})
+}, 60_000)
 
 test('a snapshot of the catalog changes nothing, wherever it is cut', async () => {
   const names = Array.from({ length: 90 }, (_, i) => `stream-${i}`)
@@ -150,4 +150,4 @@ test('a snapshot of the catalog changes nothing, wherever it is cut', async () =
   }
   // The parts of the snapshot, the trim of what it replaces, and the tags.
   expect(cuts).toBeGreaterThanOrEqual(2 * 4)
-})
+}, 60_000)
