@@ -1,0 +1,197 @@
+/** `millrace serve`: a broker on a port, until it is stopped. */
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { Broker } from '../../broker/broker.ts'
+import { MillraceError } from '../../errors.ts'
+import { unsafeBindReason } from '../../server/admission.ts'
+import type { Logger } from '../../server/logger.ts'
+import type { Server } from '../../server/server.ts'
+import { createStream, describeStreamSummary } from '../../wire/operations.ts'
+import { bannerLines, type StartFacts } from '../banner.ts'
+import { type Config, parseAddress, parseCreate, settings } from '../config-schema.ts'
+import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { loadLog } from '../load-log.ts'
+import { logLine } from '../log-lines.ts'
+import { packageVersion } from '../package-version.ts'
+import { withProgress } from '../slow-work.ts'
+import { whenActive } from '../wait-active.ts'
+
+const mainSettings = [
+  'listen',
+  'data',
+  'ephemeral',
+  'create',
+  'logLevel',
+  'insecureNoAuth',
+  'insecureNoTls',
+]
+const furtherSettings = settings
+  .map((setting) => setting.path)
+  .filter((path) => path !== 'url' && !mainSettings.includes(path))
+
+interface Wanted {
+  readonly name: string
+  readonly shardCount?: number
+}
+
+async function serve(invocation: Invocation): Promise<undefined> {
+  const started = performance.now()
+  const config = invocation.config().values
+  checkAddress(config)
+  const logger = await makeLogger(invocation, config)
+  const data = dataDirectory(config)
+  const isNew = !existsSync(data) || config.ephemeral
+  try {
+    const broker = await openBroker(invocation, config, data)
+    try {
+      await createStreams(invocation, broker, config.create)
+      const server = await listen(broker, config, logger)
+      await announce({ invocation, logger, broker, server, config, data, isNew, started })
+      await serveUntilStopped(invocation, broker, server)
+    } finally {
+      await broker.close()
+    }
+  } finally {
+    if (config.ephemeral) rmSync(data, { recursive: true, force: true })
+  }
+}
+
+/** Before anything is opened: a refusal must leave nothing behind. */
+function checkAddress(config: Config): void {
+  const unsafe = unsafeBindReason(address(config).host, config)
+  if (unsafe !== undefined) throw new MillraceError('UNSAFE_ADDRESS', unsafe)
+}
+
+function address({ listen }: Config): { host: string; port: number } {
+  return parseAddress(listen) as { host: string; port: number }
+}
+
+/** Lines of JSON for programs; on a terminal, lines for people. */
+async function makeLogger({ output }: Invocation, { logLevel: level }: Config): Promise<Logger> {
+  const { createLogger } = await import('../../server/logger.ts')
+  if (!output.isErrorTerminal || output.json) return createLogger({ level })
+  const write = (line: string) => output.note(logLine(output, line.trimEnd()))
+  return createLogger({ level, destination: { write } })
+}
+
+function dataDirectory({ ephemeral, data }: Config): string {
+  if (ephemeral) return mkdtempSync(join(tmpdir(), 'millrace-'))
+  mkdirSync(dirname(resolve(data)), { recursive: true })
+  return data
+}
+
+async function openBroker(
+  { output }: Invocation,
+  { storage }: Config,
+  dir: string,
+): Promise<Broker> {
+  // First, for its own error: without the addon nothing of the broker loads.
+  await loadLog()
+  const { Broker } = await import('../../broker/broker.ts')
+  return await withProgress(
+    output,
+    () => `opening ${dir}`,
+    () => Broker.open({ dir, logOptions: storage }),
+  )
+}
+
+async function createStreams(
+  { signal }: Invocation,
+  broker: Broker,
+  wanted: readonly string[],
+): Promise<void> {
+  for (const text of wanted) {
+    const { name: streamName, shardCount } = parseCreate(text) as Wanted
+    try {
+      await broker.call(createStream, { streamName, shardCount })
+      await whenActive(() => broker.call(describeStreamSummary, { streamName }), signal)
+    } catch (error) {
+      if (!(error instanceof MillraceError && error.code === 'STREAM_EXISTS')) throw error
+    }
+  }
+}
+
+async function listen(broker: Broker, config: Config, logger: Logger): Promise<Server> {
+  const { startServer } = await import('../../server/server.ts')
+  const { insecureNoAuth, insecureNoTls, allowedOrigins, allowedHosts } = config
+  return await startServer({
+    broker,
+    ...address(config),
+    logger,
+    insecureNoAuth,
+    insecureNoTls,
+    allowedOrigins,
+    allowedHosts,
+    version: packageVersion(),
+  })
+}
+
+interface Started {
+  readonly invocation: Invocation
+  readonly logger: Logger
+  readonly broker: Broker
+  readonly server: Server
+  readonly config: Config
+  readonly data: string
+  readonly isNew: boolean
+  readonly started: number
+}
+
+/** The banner on a terminal, else one line of the log with the same facts. */
+async function announce(start: Started): Promise<void> {
+  const { config, data, isNew, started } = start
+  const { output } = start.invocation
+  const { streams, log } = await start.broker.stats()
+  const facts: StartFacts = {
+    version: packageVersion(),
+    node: process.versions.node,
+    readyMillis: Math.round(performance.now() - started),
+    data,
+    ephemeral: config.ephemeral,
+    streams: streams.length,
+    shards: streams.reduce((sum, it) => sum + it.openShardCount, 0),
+    opened: isNew ? 'new' : log.openedClean ? 'clean' : 'recovered',
+    durability: 'disk',
+    url: start.server.url,
+  }
+  if (!output.isErrorTerminal || output.json) start.logger.info(facts, 'ready')
+  else for (const line of bannerLines(output, facts, streams[0]?.streamName)) output.note(line)
+}
+
+/** Serves until a signal comes; the drain is the server's. Rejects when the log has failed. */
+async function serveUntilStopped(
+  { signal }: Invocation,
+  broker: Broker,
+  server: Server,
+): Promise<void> {
+  try {
+    await new Promise<void>((stopped, failed) => {
+      if (signal.aborted) stopped()
+      signal.addEventListener('abort', () => stopped(), { once: true })
+      broker.failed.then(failed, failed)
+    })
+  } finally {
+    await server.stop()
+  }
+}
+
+export function addServe(program: Command, runner: Runner): void {
+  defineCommand(program, runner, {
+    usage: 'serve',
+    summary: 'run a broker',
+    purpose:
+      'Run a broker until SIGINT or SIGTERM; it then drains for 10 s at most.\n' +
+      'More settings, of web pages and the storage: millrace config show',
+    examples: [
+      'millrace serve                            on 127.0.0.1:4570',
+      'millrace serve --create orders:8          with a stream',
+      'millrace serve --ephemeral --listen 127.0.0.1:0',
+    ],
+    settings: [...mainSettings, ...furtherSettings],
+    hiddenSettings: furtherSettings,
+    action: serve,
+  })
+}

@@ -1,0 +1,204 @@
+/** `millrace stream create|ls|info|rm`. */
+
+import { createInterface } from 'node:readline/promises'
+import { type Command, Option } from 'commander'
+import type { Client } from '../../client/client.ts'
+import { shardCountMax, tagsMax } from '../../limits.ts'
+import {
+  type ShardDescription,
+  type StreamSummary,
+  streamModes,
+  type Tag,
+} from '../../wire/operations.ts'
+import { withClient } from '../broker-client.ts'
+import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { CliError } from '../exit-codes.ts'
+import { CliOption, setExamples } from '../help.ts'
+import { wholeNumber } from '../option-values.ts'
+import { table } from '../output.ts'
+import { formatBytes, formatCount, plural } from '../units.ts'
+import { whenActive } from '../wait-active.ts'
+
+const created = (millis: number) => new Date(millis).toISOString()
+
+function parseTag(text: string, before: readonly Tag[] = []): readonly Tag[] {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
+  if (key === undefined || value === undefined) {
+    throw new CliError('USAGE', `--tag is "${text}", wanted KEY=VALUE`)
+  }
+  return [...before, { key, value }]
+}
+
+async function create(invocation: Invocation): Promise<undefined> {
+  const { args, options, output, signal } = invocation
+  const name = args[0] as string
+  const { shards: shardCount, mode, recordBytesMax, tag: tags } = options
+  const request = { shardCount, streamMode: mode, recordBytesMax, tags }
+  await withClient(invocation, async (client) => {
+    await client.createStream(name, request as Parameters<Client['createStream']>[1])
+    const summary = await whenActive(() => client.describeStreamSummary(name), signal)
+    output.show(summary, () => {
+      return `created ${name} with ${plural(summary.openShardCount, 'shard')}`
+    })
+  })
+}
+
+async function list(invocation: Invocation): Promise<undefined> {
+  const { output } = invocation
+  await withClient(invocation, async (client) => {
+    const summaries = await allStreams(client)
+    if (output.json) for (const it of summaries) output.row(it)
+    else if (summaries.length === 0) output.note('there are no streams')
+    else for (const line of table(summaries.map(summaryRow))) output.line(line)
+  })
+}
+
+function summaryRow(it: StreamSummary): string[] {
+  return [it.streamName, it.streamStatus, it.streamMode, created(it.streamCreationTimestamp)]
+}
+
+async function allStreams(client: Client): Promise<StreamSummary[]> {
+  const summaries: StreamSummary[] = []
+  let nextToken: string | undefined
+  do {
+    const page = await client.listStreams(nextToken === undefined ? {} : { nextToken })
+    summaries.push(...page.streamSummaries)
+    nextToken = page.nextToken
+  } while (nextToken !== undefined)
+  return summaries
+}
+
+async function info(invocation: Invocation): Promise<undefined> {
+  const { args, output } = invocation
+  const name = args[0] as string
+  await withClient(invocation, async (client) => {
+    const { openShardCount, ...summary } = await client.describeStreamSummary(name)
+    const shards = await allShards(client, name)
+    const { tags } = await client.listTagsForStream(name, { limit: tagsMax })
+    output.show({ ...summary, openShardCount, shards, tags }, () => [
+      `${output.style('bold', name)}  ${summary.streamStatus}  ${summary.streamMode}`,
+      `created    ${created(summary.streamCreationTimestamp)}`,
+      `retention  ${plural(summary.retentionPeriodHours, 'hour')}`,
+      `records    at most ${formatBytes(summary.recordBytesMax)} of key and data`,
+      ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
+      `shards     ${formatCount(openShardCount)} open of ${formatCount(shards.length)}`,
+      ...table(shards.map(shardRow)).map((line) => `  ${line}`),
+    ])
+  })
+}
+
+const tagText = ({ key, value }: Tag) => `${key}=${value}`
+
+function shardRow(it: ShardDescription): string[] {
+  const { endingSequenceNumber } = it
+  return [
+    it.shardId,
+    `${percent(it.startingHashKey)} to ${percent(it.endingHashKey + 1n)} of the hash keys`,
+    endingSequenceNumber === undefined
+      ? `open, from ${it.startingSequenceNumber}`
+      : `closed, ${it.startingSequenceNumber} to ${endingSequenceNumber}`,
+  ]
+}
+
+/** A hash key as a share of the space, with one digit. */
+function percent(hashKey: bigint): string {
+  return `${Number((hashKey * 1000n) / 2n ** 128n) / 10} %`
+}
+
+async function allShards(client: Client, name: string): Promise<ShardDescription[]> {
+  const shards: ShardDescription[] = []
+  let nextToken: string | undefined
+  do {
+    const page = await client.listShards(name, nextToken === undefined ? {} : { nextToken })
+    shards.push(...page.shards)
+    nextToken = page.nextToken
+  } while (nextToken !== undefined)
+  return shards
+}
+
+async function remove(invocation: Invocation): Promise<undefined> {
+  const { args, options, output } = invocation
+  const name = args[0] as string
+  if (options['yes'] !== true) await confirm(invocation, name)
+  await withClient(invocation, async (client) => {
+    await client.deleteStream(name)
+    output.show({ stream: name, deleted: true }, () => `deleted ${name}`)
+  })
+}
+
+/** Asks on the terminal. Throws a CliError, CONFIRMATION_NEEDED, unless the answer is yes. */
+async function confirm({ output, stdin, signal }: Invocation, name: string): Promise<void> {
+  if (stdin.isTTY !== true || !output.isErrorTerminal) {
+    throw new CliError(
+      'CONFIRMATION_NEEDED',
+      `rm deletes ${name} and all of its records, and nobody can be asked without a terminal`,
+    )
+  }
+  const prompt = createInterface({ input: stdin, output: process.stderr })
+  try {
+    const question = `Delete the stream ${name} and all of its records? [y/N] `
+    const answer = await prompt.question(question, { signal })
+    if (!/^y(es)?$/i.test(answer.trim())) {
+      throw new CliError('CONFIRMATION_NEEDED', `${name} was not deleted`, {
+        hint: 'Answer y, or add --yes.',
+      })
+    }
+  } finally {
+    prompt.close()
+  }
+}
+
+export function addStreamCommands(program: Command, runner: Runner): void {
+  const stream = program.command('stream').summary('create, list, describe, delete streams')
+  stream.description('Create, list, describe and delete streams.')
+  stream.helpOption('-h, --help', 'show this help').helpCommand(false)
+  setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
+  const settings = ['url']
+  defineCommand(stream, runner, {
+    usage: 'create <stream>',
+    summary: 'create a stream',
+    purpose: 'Create a stream. Records are spread over its shards by their partition key.',
+    examples: [
+      'millrace stream create orders',
+      'millrace stream create orders --shards 8 --tag team=shop',
+    ],
+    settings,
+    options: [
+      wholeNumber(new CliOption('--shards <n>', 'shards', { fallback: '4' }), 1, shardCountMax),
+      new CliOption('--mode <mode>', 'how it is limited', { fallback: 'ON_DEMAND' }).choices(
+        streamModes,
+      ),
+      wholeNumber(
+        new CliOption('--record-bytes-max <n>', 'key and data', { fallback: '1 MiB' }),
+        1,
+      ),
+      new Option('--tag <key=value>', 'a tag; can be repeated').argParser(parseTag),
+    ],
+    action: create,
+  })
+  defineCommand(stream, runner, {
+    usage: 'ls',
+    summary: 'list the streams',
+    purpose: 'List the streams with their state, mode and time of creation.',
+    examples: ['millrace stream ls', 'millrace stream ls --json'],
+    settings,
+    action: list,
+  })
+  defineCommand(stream, runner, {
+    usage: 'info <stream>',
+    summary: 'describe a stream and its shards',
+    purpose: 'Describe a stream, its shards and its tags.',
+    examples: ['millrace stream info orders', 'millrace stream info orders --json'],
+    settings,
+    action: info,
+  })
+  defineCommand(stream, runner, {
+    usage: 'rm <stream>',
+    summary: 'delete a stream',
+    purpose: 'Delete a stream and all of its records. Asks first, unless --yes is given.',
+    examples: ['millrace stream rm orders', 'millrace stream rm orders --yes'],
+    settings,
+    options: [new Option('--yes', 'do not ask')],
+    action: remove,
+  })
+}

@@ -1,0 +1,60 @@
+/** The broker of the demonstration: `millrace serve` in a process of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('../main.js', import.meta.url))
+
+export interface BrokerProcess {
+  readonly url: string
+  /** Answers with the exit code when the process has ended, whoever ended it. */
+  readonly ended: Promise<number | null>
+  /** Lets it drain, and waits for its end. */
+  stop(): Promise<void>
+}
+
+/** Starts a broker over `data` on a free port. Rejects when it does not come up. */
+export async function startBroker(data: string): Promise<BrokerProcess> {
+  const args = [program, 'serve', '--json', '--data', data, '--listen', '127.0.0.1:0']
+  // A group of its own: Ctrl-C reaches the demonstration alone, which then stops the broker.
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  })
+  process.once('exit', () => child.kill())
+  const ended = once(child, 'close').then(() => child.exitCode)
+  return {
+    url: await urlOf(child),
+    ended,
+    stop: async () => {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+/** Reads the log of the broker: the URL from the line that says it is ready; warnings are shown. */
+async function urlOf(child: ChildProcess): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const said: string[] = []
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
+      const { level, msg, url } = parse(line)
+      if (msg === 'ready' && typeof url === 'string') resolve(url)
+      else said.push(line)
+      if (level === 'warn' || level === 'error') process.stderr.write(`${line}\n`)
+    })
+    child.once('error', reject)
+    child.once('close', () => reject(new Error(`the broker did not start: ${said.join(' ')}`)))
+  })
+}
+
+function parse(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}

@@ -1,0 +1,161 @@
+/** The whole command line, and how it reports what went wrong. */
+
+import { Command, CommanderError } from 'commander'
+import { MillraceError } from '../errors.ts'
+import { addConfigCommands } from './commands/config.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addExplain } from './commands/explain.ts'
+import { addGet } from './commands/get.ts'
+import { addPut } from './commands/put.ts'
+import { addServe } from './commands/serve.ts'
+import { addStreamCommands } from './commands/stream.ts'
+import { addVerify } from './commands/verify.ts'
+import type { Context, Runner } from './context.ts'
+import { nearest } from './did-you-mean.ts'
+import { CliError, type ExitCode, exitCodeOf, exitCodes, Stopped } from './exit-codes.ts'
+import { CliHelp, setExamples } from './help.ts'
+import { type Output, toJson } from './output.ts'
+import { packageVersion } from './package-version.ts'
+
+/** Runs one command line. `args` are those behind the name of the program. Never rejects. */
+export async function runProgram(args: readonly string[], context: Context): Promise<ExitCode> {
+  let exit: ExitCode = exitCodes.done
+  const program: Command = makeProgram({
+    context,
+    ended: (code) => {
+      exit = code ?? exitCodes.done
+    },
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return brokenOutput(context.output) ?? exit
+  } catch (error) {
+    return brokenOutput(context.output) ?? report(error, context, program)
+  } finally {
+    context.output.endProgress()
+  }
+}
+
+function makeProgram(runner: Runner): Command {
+  const program = new Command('millrace')
+  const { output } = runner.context
+  program
+    .summary('stream broker')
+    .description(
+      'A sharded, durable, replayable stream broker.\n' +
+        'Exit codes, error codes and close codes: millrace explain CODE',
+    )
+    .version(packageVersion(), '--version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureHelp({})
+    .configureOutput({
+      writeOut: (text) => output.line(text.trimEnd()),
+      writeErr: (text) => output.note(text.trimEnd()),
+      // Reported with its hint, by `report`.
+      outputError: () => undefined,
+    })
+  program.createHelp = () => new CliHelp()
+  setExamples(program, [
+    'millrace serve                                       a broker on this machine',
+    'millrace put orders --key customer-7 "order 1"       a record',
+    'millrace tail orders --from oldest                   all records, then on',
+  ])
+  addServe(program, runner)
+  addStreamCommands(program, runner)
+  addPut(program, runner)
+  addGet(program, runner)
+  addVerify(program, runner)
+  addDoctor(program, runner)
+  addConfigCommands(program, runner)
+  addExplain(program, runner)
+  inherit(program)
+  return program
+}
+
+/** Commander hands these down when a command is made, and then `createHelp` not at all. */
+function inherit(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent)
+    command.createHelp = parent.createHelp
+    inherit(command)
+  }
+}
+
+/** What a failed output ends with: quietly where the reader has gone. */
+function brokenOutput(output: Output): ExitCode | undefined {
+  if (!output.closed.aborted) return undefined
+  const { code } = output.closed.reason as NodeJS.ErrnoException
+  if (code === 'EPIPE') return exitCodes.done
+  output.note(`error: the output cannot be written: ${code}`)
+  return exitCodes.failed
+}
+
+/** An error as both people and programs are told about it. */
+interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly retryable: boolean
+  readonly retryAfterMs?: number
+  readonly hint: string
+}
+
+function report(error: unknown, { output }: Context, program: Command): ExitCode {
+  output.endProgress()
+  if (error instanceof CommanderError) return reportUsage(error, output, program)
+  if (error instanceof Stopped) return error.exit
+  if (error instanceof CliError) {
+    const { code, message, hint } = error
+    fail(output, { code, message, retryable: false, hint })
+    return error.exit
+  }
+  const known = error instanceof MillraceError ? error : internal(error)
+  const { code, message, retryable, retryAfterMs, hint } = known
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
+  fail(output, { code, message, retryable, ...wait, hint })
+  if (known !== error) output.note(error instanceof Error ? String(error.stack) : String(error))
+  return exitCodeOf(code)
+}
+
+function internal(error: unknown): MillraceError {
+  const message = error instanceof Error ? error.message : String(error)
+  return new MillraceError('INTERNAL', message, { cause: error })
+}
+
+/** Help and version are no errors; everything else about the command line is a usage error. */
+function reportUsage(error: CommanderError, output: Output, program: Command): ExitCode {
+  if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') {
+    return exitCodes.done
+  }
+  // The help was shown for want of a command.
+  if (error.code === 'commander.help') return exitCodes.usage
+  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
+  const suggested = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(suggestion ?? '')?.[1]
+  const meant = suggested ?? hiddenOption(message, program)
+  const hint = meant === undefined ? 'See: millrace --help' : `Did you mean ${meant}?`
+  fail(output, { code: 'USAGE', message, retryable: false, hint })
+  return exitCodes.usage
+}
+
+/** Commander suggests only what its help shows. */
+function hiddenOption(message: string, program: Command): string | undefined {
+  const name = /^unknown option '(--[^']*)'/.exec(message)?.[1]
+  if (name === undefined) return undefined
+  const flags = (command: Command): string[] => [
+    ...command.options.flatMap((option) => option.long ?? []),
+    ...command.commands.flatMap(flags),
+  ]
+  return nearest(name, flags(program))
+}
+
+/** One line and its hint, or one JSON line; on stderr, for stdout carries data alone. */
+function fail(output: Output, failure: Failure): void {
+  if (output.json) {
+    output.note(toJson({ error: failure }))
+    return
+  }
+  output.note(`${output.errorStyle('red', 'error:')} ${failure.code}: ${failure.message}`)
+  output.note(`${output.errorStyle('cyan', 'hint:')} ${failure.hint}`)
+}

@@ -1,0 +1,32 @@
+/** Waits until a new stream takes records. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MillraceError } from '../errors.ts'
+import type { StreamStatus } from '../wire/operations.ts'
+
+const intervalMillis = 10
+const activeMillisMax = 30_000
+
+interface Described {
+  readonly streamStatus: StreamStatus
+}
+
+/**
+ * Asks `describe` until the stream is ACTIVE, and answers what it said then. Rejects with
+ * STREAM_IN_USE when that takes more than 30 s, and with the reason of `signal`.
+ */
+export async function whenActive<It extends Described>(
+  describe: () => Promise<It>,
+  signal: AbortSignal,
+): Promise<It> {
+  const started = performance.now()
+  for (;;) {
+    const described = await describe()
+    if (described.streamStatus === 'ACTIVE') return described
+    if (performance.now() - started > activeMillisMax) {
+      throw new MillraceError('STREAM_IN_USE', `the stream is still ${described.streamStatus}`)
+    }
+    await sleep(intervalMillis)
+    signal.throwIfAborted()
+  }
+}

@@ -1,0 +1,163 @@
+/** Commands against a running broker, each in a process of its own. */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { jsonLines, runCli, serve, temporaryDirectory } from './cli-process.ts'
+
+/** A broker with a stream `orders` of two shards, and how to run a command against it. */
+async function broker() {
+  const data = join(temporaryDirectory(), 'data')
+  const served = await serve(['--data', data, '--create', 'orders:2'])
+  const environment = { MILLRACE_URL: served.url }
+  const run = (args: readonly string[], input: string | Uint8Array = '') =>
+    runCli(args, { environment, input })
+  return { served, data, environment, run }
+}
+
+describe('stream', () => {
+  it('is created, listed, described and removed', async () => {
+    const { run } = await broker()
+    const made = await run(['stream', 'create', 'flights', '--shards', '3', '--tag', 'team=air'])
+    expect(made).toEqual({ status: 0, stdout: 'created flights with 3 shards\n', stderr: '' })
+    const listed = jsonLines((await run(['stream', 'ls', '--json'])).stdout)
+    expect(listed.map((it) => [it['streamName'], it['streamStatus']])).toEqual([
+      ['flights', 'ACTIVE'],
+      ['orders', 'ACTIVE'],
+    ])
+    const info = await run(['stream', 'info', 'flights'])
+    expect(info.status).toBe(0)
+    expect(info.stdout).toMatch(/^flights {2}ACTIVE {2}ON_DEMAND$/m)
+    expect(info.stdout).toMatch(/^tags +team=air$/m)
+    expect(info.stdout).toMatch(/^shards +3 open of 3$/m)
+    expect(info.stdout).toMatch(/^ +shardId-000000000002 +66\.6 % to 100 % .* open, from 1$/m)
+    const row = JSON.parse((await run(['stream', 'info', 'flights', '--json'])).stdout)
+    expect(row).toMatchObject({ streamName: 'flights', openShardCount: 3 })
+    expect(row.shards).toHaveLength(3)
+    const removed = await run(['stream', 'rm', 'flights', '--yes', '--json'])
+    expect(JSON.parse(removed.stdout)).toEqual({ stream: 'flights', deleted: true })
+  })
+
+  it('says what is wrong, and exits accordingly', async () => {
+    const { run } = await broker()
+    const taken = await run(['stream', 'create', 'orders'])
+    expect(taken.stderr).toMatch(/^error: STREAM_EXISTS: .*orders.*\nhint: .*\n$/)
+    expect(taken.status).toBe(5)
+    const unknown = await run(['stream', 'info', 'nowhere'])
+    expect(unknown.stderr).toMatch(/^error: STREAM_NOT_FOUND: Stream nowhere not found\.\nhint: /)
+    expect(unknown.status).toBe(3)
+    const wrong = await run(['stream', 'create', 'or/ders'])
+    expect(wrong.stderr).toMatch(/^error: INVALID_ARGUMENT: .*\nhint: /)
+    expect(wrong.status).toBe(2)
+    const asked = await run(['stream', 'rm', 'orders'])
+    expect(asked.stderr).toMatch(/^error: CONFIRMATION_NEEDED: .*\nhint: Add --yes\.\n$/)
+    expect(asked.status).toBe(2)
+    expect((await run(['stream', 'info', 'orders'])).status).toBe(0)
+  })
+})
+
+describe('put and get', () => {
+  it('of an argument', async () => {
+    const { run } = await broker()
+    const put = await run(['put', 'orders', '--key', 'customer-7', 'hello'])
+    expect(put.stdout).toMatch(/^shardId-00000000000[01]@1 {2}durability disk\n$/)
+    const again = JSON.parse(
+      (await run(['put', 'orders', '--key', 'customer-7', 'again', '--json'])).stdout,
+    )
+    expect(again).toMatchObject({ stream: 'orders', sequenceNumber: '2', durability: 'disk' })
+    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
+    expect(got.map((it) => [it['partitionKey'], it['data'], it['sequenceNumber']])).toEqual([
+      ['customer-7', 'hello', '1'],
+      ['customer-7', 'again', '2'],
+    ])
+    const one = await run(['get', `orders/${again.shardId}@2`, '--raw'])
+    expect(one).toEqual({ status: 0, stdout: 'again\n', stderr: '' })
+  })
+
+  it('of lines, keyed by what stands before a separator, in order', async () => {
+    const { run } = await broker()
+    const lines = Array.from({ length: 1000 }, (_, n) => `customer-${n % 7}:order ${n}`)
+    const put = await run(['put', 'orders', '--key-separator', ':'], lines.join('\n'))
+    expect(put.stdout).toMatch(/^put 1,000 records in .*, [\d,]+ a second\n$/)
+    expect(put.status).toBe(0)
+    const got = jsonLines((await run(['get', 'orders', '--json', '--limit', '2000'])).stdout)
+    expect(got).toHaveLength(1000)
+    for (let customer = 0; customer < 7; customer += 1) {
+      const key = `customer-${customer}`
+      const mine = got.filter((it) => it['partitionKey'] === key).map((it) => it['data'])
+      expect(mine).toEqual(lines.filter((it) => it.startsWith(`${key}:`)).map((it) => it.slice(11)))
+    }
+  })
+
+  it('of a whole file, with acknowledgements as JSON', async () => {
+    const { run } = await broker()
+    const file = join(temporaryDirectory(), 'picture')
+    const bytes = Buffer.from([0, 10, 255, 10, 13])
+    writeFileSync(file, bytes)
+    const put = await run(['put', 'orders', '--key', 'p', '--whole', '--file', file, '--json'])
+    expect(JSON.parse(put.stdout)).toMatchObject({ sequenceNumber: '1', durability: 'disk' })
+    const [row] = jsonLines((await run(['get', 'orders', '--json'])).stdout)
+    expect(row?.['dataBase64']).toBe(bytes.toString('base64'))
+  })
+
+  it('prints an acknowledgement a line, in the order of the lines', async () => {
+    const { run } = await broker()
+    const put = await run(['put', 'orders', '--key', 'a', '--json'], '1\n2\n3\n')
+    expect(jsonLines(put.stdout).map((it) => it['sequenceNumber'])).toEqual(['1', '2', '3'])
+  })
+
+  it('says what is wrong, and exits accordingly', async () => {
+    const { run } = await broker()
+    const cases: [string[], string, RegExp, number][] = [
+      [['put', 'nowhere', 'x'], '', /^error: STREAM_NOT_FOUND: /, 3],
+      [['put', 'nowhere'], 'x\n', /^error: STREAM_NOT_FOUND: /, 3],
+      [['put', 'orders', '--key', 'k'.repeat(257), 'x'], '', /^error: INVALID_ARGUMENT: .*256/, 2],
+      [['put', 'orders', '--key-separator', ':'], 'nokey\n', /^error: USAGE: line 1 has no key/, 2],
+      [['put', 'orders', '--file', '/nowhere'], '', /^error: FILE_UNREADABLE: .*ENOENT/, 1],
+      [['put', 'orders', '--key', 'a', '--whole'], 'x'.repeat(1024 * 1024), /RECORD_TOO_LARGE/, 1],
+      [['get', 'nowhere'], '', /^error: STREAM_NOT_FOUND: /, 3],
+      [['get', 'orders/7'], '', /^error: SHARD_NOT_FOUND: /, 3],
+      [['get', 'orders@1'], '', /^error: USAGE: orders has 2 shards/, 2],
+      [['get', 'orders/0@99'], '', /^error: (?:INVALID_ARGUMENT|SEQUENCE_NUMBER_IN_FUTURE): /, 1],
+    ]
+    for (const [args, input, message, status] of cases) {
+      const ended = await run(args, input)
+      expect(ended.stderr).toMatch(message)
+      expect(ended.stderr).toMatch(/\nhint: .+\n$/)
+      expect([args, ended.status]).toEqual([args, status])
+    }
+  })
+
+  it('keeps what came before a line that is wrong', async () => {
+    const { run } = await broker()
+    const ended = await run(['put', 'orders', '--key-separator', ':'], 'a:1\nb:2\nnokey\nc:3\n')
+    expect(ended.stderr).toContain('error: USAGE: line 3 has no key before ":"')
+    expect(ended.status).toBe(2)
+    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
+    expect(got.map((it) => it['data']).sort()).toEqual(['1', '2'])
+  })
+})
+
+it('exits 6 at once where there is no broker', async () => {
+  const environment = { MILLRACE_URL: 'ws://127.0.0.1:4' }
+  for (const args of [
+    ['stream', 'ls'],
+    ['put', 'orders', 'x'],
+    ['tail', 'orders'],
+  ]) {
+    const ended = await runCli(args, { environment })
+    expect(ended.stderr).toMatch(/^error: CONNECTION_LOST: .*ws:\/\/127\.0\.0\.1:4.*\nhint: /)
+    expect(ended.status).toBe(6)
+  }
+  const { stderr } = await runCli(['stream', 'ls', '--json'], { environment })
+  expect(JSON.parse(stderr).error).toMatchObject({ code: 'CONNECTION_LOST', retryable: true })
+})
+
+it('doctor finds the broker, and that the port is its own', async () => {
+  const { served, data, run } = await broker()
+  const listen = `127.0.0.1:${served.port}`
+  const { status, stdout } = await run(['doctor', '--data', data, '--listen', listen])
+  expect(stdout).toMatch(new RegExp(`^ok +broker +ready at ${listen}$`, 'm'))
+  expect(stdout).toMatch(new RegExp(`^ok +port +${listen} is the broker's$`, 'm'))
+  expect(status).toBe(0)
+})

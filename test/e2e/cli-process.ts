@@ -1,0 +1,152 @@
+/** Runs the built program as a child, as a user would. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+export const program: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+/** A run that takes longer is ended, and fails. */
+const runMillisMax = 30_000
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly environment?: Readonly<Record<string, string>>
+  readonly input?: string | Uint8Array
+}
+
+export interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The environment of this process without what would set something. */
+function cleanEnvironment(more: RunOptions['environment'] = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(?:MILLRACE_(?!ADDON$)|STATE_DIRECTORY$|NO_COLOR$)/.test(name),
+  )
+  return { ...Object.fromEntries(kept), ...more }
+}
+
+/** A directory that is removed after the test. */
+export function temporaryDirectory(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** Starts the program; it is killed when the test ends, whatever came of it. */
+export function startCli(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: cleanEnvironment(options.environment),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  return child
+}
+
+/** Runs the program to its end. */
+export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const child = startCli(args, options)
+  const timer = setTimeout(() => child.kill('SIGKILL'), runMillisMax)
+  // A program that ends without reading all of its input is no failure of the test.
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(options.input ?? '')
+  const { stdout, stderr } = child as {
+    stdout: NodeJS.ReadableStream
+    stderr: NodeJS.ReadableStream
+  }
+  const [out, err] = await Promise.all([text(stdout), text(stderr), once(child, 'close')])
+  clearTimeout(timer)
+  return { status: child.exitCode, stdout: out, stderr: err }
+}
+
+/** What was written to a stream so far, and a way to wait for more. */
+export class Transcript {
+  text = ''
+  readonly #waiters = new Set<() => void>()
+
+  constructor(stream: NodeJS.ReadableStream) {
+    stream.setEncoding('utf8')
+    stream.on('data', (part: string) => {
+      this.text += part
+      for (const wake of this.#waiters) wake()
+    })
+    stream.on('end', () => {
+      for (const wake of this.#waiters) wake()
+    })
+  }
+
+  lines(): string[] {
+    return this.text.split('\n').slice(0, -1)
+  }
+
+  /** Waits until `holds`; the time is the test's own. */
+  async until(holds: (text: string) => boolean): Promise<void> {
+    while (!holds(this.text)) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#waiters.delete(wake)
+          resolve()
+        }
+        this.#waiters.add(wake)
+      })
+    }
+  }
+}
+
+/** A broker in a process of its own. */
+export interface Served {
+  readonly child: ChildProcess
+  readonly url: string
+  readonly port: number
+  /** The fields of its first line. */
+  readonly facts: Record<string, unknown>
+  readonly stderr: Transcript
+  /** Sends a signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** Runs `serve` on a free port and waits until it is ready. Rejects when it ends before that. */
+export async function serve(args: readonly string[], options: RunOptions = {}): Promise<Served> {
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+  const child = startCli(['serve', ...listen, ...args], options)
+  const ended = once(child, 'close')
+  const stderr = new Transcript(child.stderr as NodeJS.ReadableStream)
+  await Promise.race([
+    stderr.until((it) => it.includes('"msg":"ready"')),
+    ended.then(() => Promise.reject(new Error(`serve ended: ${stderr.text}`))),
+  ])
+  const line = stderr.lines().find((it) => it.includes('"msg":"ready"')) as string
+  const facts = JSON.parse(line) as Record<string, unknown>
+  const url = facts['url'] as string
+  return {
+    child,
+    url,
+    port: Number(new URL(url).port),
+    facts,
+    stderr,
+    stop: async (signal = 'SIGTERM') => {
+      child.kill(signal)
+      await ended
+      return child.exitCode
+    },
+  }
+}
+
+/** The values of lines of JSON. */
+export function jsonLines(output: string): Record<string, unknown>[] {
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
