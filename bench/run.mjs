@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { benches, select } from './lib/catalog.mjs'
 import { busyWarning, describeMachine, memoryState } from './lib/machine.mjs'
 import { HELP, parseOptions, UsageError } from './lib/options.mjs'
-import { buildFloor, buildNative, buildPackage } from './lib/programs.mjs'
+import { buildFloor, buildNative, buildPackage, loadGenerator } from './lib/programs.mjs'
 import { writeReadme } from './lib/readme.mjs'
 import { complete, runAll } from './lib/runner.mjs'
 import { terminalTable } from './lib/table.mjs'
@@ -34,7 +34,8 @@ function printBench(bench, rows, { before, start, error }) {
 function prepare(selected, options) {
   const runs = selected.flatMap((bench) => bench.runs)
   const programs = new Set(runs.filter((it) => it.kind === 'native').map((it) => it.program))
-  const needsNode = runs.some((it) => it.kind === 'node')
+  const needsNode = runs.some((it) => it.kind !== 'native')
+  if (runs.some((it) => it.kind === 'broker')) programs.add(loadGenerator)
   return {
     root,
     options,
@@ -82,7 +83,7 @@ async function main(args) {
     writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
   }
   if (options.writeReadme) writeReadme(readme, report, benches)
-  const missed = report.results.filter((row) => row.goal?.verdict === 'below')
+  const missed = report.results.filter((row) => row.goals.some((it) => it.verdict === 'below'))
   print(`\n${report.results.length} figures, ${missed.length} below their goal`)
   for (const row of missed) print(`  ${row.id}: ${row.name}`)
   for (const failure of failures) process.stderr.write(`${failure}\n`)

@@ -8,6 +8,9 @@ import { dirname, join, resolve } from 'node:path'
 const buildDirectory = 'build-release'
 const jobs = '2'
 
+/** The native program that puts load on the broker. */
+export const loadGenerator = 'ws_load'
+
 function run(root, command, args, env = {}) {
   const result = spawnSync(command, args, {
     cwd: root,

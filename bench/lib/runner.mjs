@@ -2,8 +2,9 @@
 // and whether the goal was met.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { goalOf } from './catalog.mjs'
+import { goalsOf } from './catalog.mjs'
 import { memoryState } from './machine.mjs'
+import { loadGenerator } from './programs.mjs'
 
 const outputBytesMax = 16 * 1024 * 1024
 
@@ -42,8 +43,13 @@ function commandOf(bench, run, context) {
     if (!bench.adapt) args.push('--memory-dir', options.memoryDirectory)
     return [join(binaries, run.program), args, process.env]
   }
-  const script = join(root, 'bench', 'micro', `${run.script}.mjs`)
-  const env = { ...process.env, MILLRACE_BENCH_DIST: dist, MILLRACE_BENCH_FLOOR: floor }
+  const script = join(root, 'bench', run.kind === 'broker' ? 'e2e' : 'micro', `${run.script}.mjs`)
+  const env = {
+    ...process.env,
+    MILLRACE_BENCH_DIST: dist,
+    MILLRACE_BENCH_FLOOR: floor,
+    MILLRACE_BENCH_LOAD: join(binaries, loadGenerator),
+  }
   return [process.execPath, [script, ...shared], env]
 }
 
@@ -81,8 +87,8 @@ function judge(goal, row) {
 }
 
 /**
- * Adds to each row its limit from another bench, its ratio and, where the load allows one, its
- * verdict.
+ * Adds to each row its limit from another bench, its ratio and, where the load allows them, the
+ * verdicts on its goals.
  */
 export function complete(results, benches, load) {
   for (const bench of benches) {
@@ -91,8 +97,8 @@ export function complete(results, benches, load) {
       const found = from && results.find((it) => it.id === from.id && it.name === from.name)
       if (found) row.limit = { name: from.as, value: found.value, unit: found.unit }
       if (row.limit) row.limit = { ...row.limit, ratio: ratioOf(row) }
-      const goal = goalOf(bench, row)
-      if (goal && load !== 'tiny') row.goal = judge(goal, row)
+      const goals = load === 'tiny' ? [] : goalsOf(bench, row)
+      row.goals = goals.map((goal) => judge(goal, row)).filter((it) => it !== undefined)
     }
   }
   return results

@@ -25,13 +25,16 @@ export function formatRatio(limit) {
   return limit.ratio >= 3 ? `${threeDigits(limit.ratio)} x` : `${Math.round(limit.ratio * 100)} %`
 }
 
-function formatGoal(row) {
-  if (!row.goal) return '-'
-  const show = (bar) =>
-    row.goal.of === 'ratio' ? `${Math.round(bar * 100)} %` : formatValue(bar, row.unit)
-  const aim = row.goal.aim === undefined ? '' : `, aim ${show(row.goal.aim)}`
-  const words = { below: 'MISSED', must: 'met', aim: 'aim met' }
-  return `${words[row.goal.verdict]} (${show(row.goal.must)}${aim})`
+const verdictWords = { below: 'MISSED', must: 'met', aim: 'aim met' }
+
+function formatGoals(row) {
+  const one = (goal) => {
+    const show = (bar) =>
+      goal.of === 'ratio' ? `${Math.round(bar * 100)} %` : formatValue(bar, row.unit)
+    const aim = goal.aim === undefined ? '' : `, aim ${show(goal.aim)}`
+    return `${verdictWords[goal.verdict]} (${show(goal.must)}${aim})`
+  }
+  return row.goals.length === 0 ? '-' : row.goals.map(one).join('; ')
 }
 
 function formatSpread(row) {
@@ -53,7 +56,7 @@ export function cellsOf(row) {
     formatValue(row.value, row.unit),
     row.name,
     row.limit ? `${row.limit.name}: ${formatValue(row.limit.value, row.limit.unit)}` : '-',
-    formatGoal(row),
+    formatGoals(row),
     formatSpread(row),
     formatInfo(row),
   ]

@@ -35,6 +35,16 @@ if (!loads.includes(values.load)) throw new RangeError(`--load is one of ${loads
 export const pick = (full, quick, tiny) => [full, quick, tiny][loads.indexOf(values.load)]
 export const wants = (part) => values.part === '' || values.part === part
 
+/** A folder of the bench's own, for as long as `run` takes. */
+export async function withScratch(run) {
+  const scratch = mkdtempSync(join(values.dir, 'millrace-bench-'))
+  try {
+    await run(scratch)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
 /** The addon whose calls do nothing, or undefined where nobody has compiled it. */
 export function loadFloor() {
   const path = process.env.MILLRACE_BENCH_FLOOR
@@ -102,25 +112,25 @@ export async function measureRates({ repetitions, warmUps = 2, prepare = async (
   return { wall, cpu }
 }
 
+const segmentBytes = 64 * 1024 * 1024
+
+/** One size of segment from the start, no scrub, and no low-water mark that a small disk meets. */
+export const logOptions = {
+  segmentBytesMin: segmentBytes,
+  segmentBytesMax: segmentBytes,
+  scrubBytesPerSecond: 0,
+  diskLowWaterBytes: 1,
+}
+
 /** Opens a log with segments of one size in a folder of its own, and removes it afterwards. */
 export async function withLog(shardCount, run) {
-  const scratch = mkdtempSync(join(values.dir, 'millrace-bench-'))
-  const segmentBytes = 64 * 1024 * 1024
-  try {
-    const log = await millrace.openLog({
-      dir: join(scratch, 'log'),
-      segmentBytesMin: segmentBytes,
-      segmentBytesMax: segmentBytes,
-      scrubBytesPerSecond: 0,
-      diskLowWaterBytes: 1,
-    })
+  await withScratch(async (scratch) => {
+    const log = await millrace.openLog({ dir: join(scratch, 'log'), ...logOptions })
     const first = millrace.sequenceNumber(1n)
     const shards = await log.createShards(Array.from({ length: shardCount }, () => first))
     await run(log, shards)
     await log.close()
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Frees all segments but the last of each shard, so that the next appends recycle them. */

@@ -63,9 +63,9 @@ it('takes less time as the larger share, and no verdict from the smallest load',
   const timed = { ...open, limit: { name: 'x', value: 25, unit: 'ms' } }
   const [judged] = complete([timed], benches, 'full')
   expect(judged.limit.ratio).toBe(0.5)
-  expect(judged.goal.verdict).toBe('must')
+  expect(judged.goals).toMatchObject([{ verdict: 'must' }])
   const [unjudged] = complete([{ ...open, limit: undefined }], benches, 'tiny')
-  expect(unjudged.goal).toBeUndefined()
+  expect(unjudged.goals).toEqual([])
 })
 
 it('has its markers in the README, and results that can be read', async () => {

@@ -1,0 +1,64 @@
+// A connection for the requests around a load: streams that are made and deleted, iterators at the
+// starts of their shards.
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import WebSocket from 'ws'
+
+export class Control {
+  #socket
+  #wire
+  #operations
+  #requestId = 0
+  #waiting = new Map()
+
+  static async connect(dist, port) {
+    const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
+    const control = new Control()
+    control.#wire = await load('wire/frame.js')
+    control.#operations = await load('wire/operations.js')
+    control.#socket = new WebSocket(`ws://127.0.0.1:${port}`, 'millrace.v1')
+    control.#socket.on('message', (bytes) => control.#take(bytes))
+    await once(control.#socket, 'open')
+    return control
+  }
+
+  #take(bytes) {
+    const frame = this.#wire.decodeBrokerFrame(bytes)
+    if (frame.kind === 'welcome') return
+    const { operation, resolve, reject } = this.#waiting.get(frame.requestId)
+    this.#waiting.delete(frame.requestId)
+    if (frame.kind === 'error') reject(frame.error)
+    else resolve(this.#wire.parseAnswer(operation, frame.values))
+  }
+
+  #call(name, request) {
+    const operation = this.#operations[name]
+    this.#requestId += 1
+    const requestId = this.#requestId
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(requestId, { operation, resolve, reject })
+      this.#socket.send(this.#wire.encodeRequest(operation, requestId, request))
+    })
+  }
+
+  createStream = (streamName, shardCount) => this.#call('createStream', { streamName, shardCount })
+  deleteStream = (streamName) => this.#call('deleteStream', { streamName })
+
+  /** Iterators at the oldest record of each shard. */
+  async startsOf(streamName) {
+    const { shards } = await this.#call('describeStream', { streamName })
+    const answers = await Promise.all(
+      shards.map(({ shardId }) =>
+        this.#call('getShardIterator', {
+          streamName,
+          shardId,
+          shardIteratorType: 'TRIM_HORIZON',
+        }),
+      ),
+    )
+    return answers.map((it) => it.shardIterator)
+  }
+
+  close = () => this.#socket.close()
+}
