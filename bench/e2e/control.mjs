@@ -1,22 +1,19 @@
 // A connection for the requests around a load: streams that are made and deleted, iterators at the
 // starts of their shards.
 import { once } from 'node:events'
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import WebSocket from 'ws'
+import { loadPart } from '../micro/harness.mjs'
+
+const wire = await loadPart('wire/frame.js')
+const operations = await loadPart('wire/operations.js')
 
 export class Control {
   #socket
-  #wire
-  #operations
   #requestId = 0
   #waiting = new Map()
 
-  static async connect(dist, port) {
-    const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
+  static async connect(port) {
     const control = new Control()
-    control.#wire = await load('wire/frame.js')
-    control.#operations = await load('wire/operations.js')
     control.#socket = new WebSocket(`ws://127.0.0.1:${port}`, 'millrace.v1')
     control.#socket.on('message', (bytes) => control.#take(bytes))
     await once(control.#socket, 'open')
@@ -24,21 +21,21 @@ export class Control {
   }
 
   #take(bytes) {
-    const frame = this.#wire.decodeBrokerFrame(bytes)
+    const frame = wire.decodeBrokerFrame(bytes)
     if (frame.kind === 'welcome') return
     const { operation, resolve, reject } = this.#waiting.get(frame.requestId)
     this.#waiting.delete(frame.requestId)
     if (frame.kind === 'error') reject(frame.error)
-    else resolve(this.#wire.parseAnswer(operation, frame.values))
+    else resolve(wire.parseAnswer(operation, frame.values))
   }
 
   #call(name, request) {
-    const operation = this.#operations[name]
+    const operation = operations[name]
     this.#requestId += 1
     const requestId = this.#requestId
     return new Promise((resolve, reject) => {
       this.#waiting.set(requestId, { operation, resolve, reject })
-      this.#socket.send(this.#wire.encodeRequest(operation, requestId, request))
+      this.#socket.send(wire.encodeRequest(operation, requestId, request))
     })
   }
 

@@ -149,7 +149,7 @@ await withScratch(async (scratch) => {
     started.push(raw)
     const broker = await startBroker(dist, join(scratch, 'data'), logOptions)
     started.push(broker)
-    const control = await Control.connect(dist, broker.port)
+    const control = await Control.connect(broker.port)
     for (const [part, cases] of Object.entries(parts)) {
       if (!wants(part)) continue
       for (const one of cases) await measure(one, { raw, broker, control })

@@ -164,6 +164,12 @@ export const benches = [
     goals: [],
   },
   {
+    id: 'wire',
+    title: 'Calibrator: heads of puts, their answers and frames',
+    runs: [node('wire')],
+    goals: [],
+  },
+  {
     id: 'hash',
     title: 'Calibrator: CRC32C and MD5 kernels',
     runs: [native('hash_bench')],

@@ -15,10 +15,13 @@ import { parseArgs } from 'node:util'
 const dist =
   process.env.MILLRACE_BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))
 
+/** A part of the package that its users do not see. */
+export const loadPart = (path) => import(pathToFileURL(resolve(dist, path)).href)
+
 /** The package as its users get it. */
-export const millrace = await import(pathToFileURL(resolve(dist, 'index.js')).href)
+export const millrace = await loadPart('index.js')
 /** What src/log/ keeps for itself. */
-export const { binding } = await import(pathToFileURL(resolve(dist, 'log/binding.js')).href)
+export const { binding } = await loadPart('log/binding.js')
 
 const { values } = parseArgs({
   options: {

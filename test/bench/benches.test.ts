@@ -40,6 +40,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   memory: 8,
   sync: 7,
   seam: 6,
+  wire: 6,
   hash: 10,
   scan: 20,
 }
