@@ -13,7 +13,7 @@ const { startServer } = await load('server/server.js')
 
 const broker = await Broker.open({ dir, logOptions: JSON.parse(logOptions) })
 const logger = pino({ level: 'warn' }, pino.destination(2))
-const server = await startServer({ broker, host: '127.0.0.1', port: 0, logger })
+const server = await startServer({ broker, host: '127.0.0.1', port: 0, logger, version: 'bench' })
 
 process.stdin.resume().once('end', async () => {
   await server.stop()

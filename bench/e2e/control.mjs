@@ -1,11 +1,15 @@
 // A connection for the requests around a load: streams that are made and deleted, iterators at the
 // starts of their shards.
 import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import WebSocket from 'ws'
 import { loadPart } from '../micro/harness.mjs'
 
 const wire = await loadPart('wire/frame.js')
 const operations = await loadPart('wire/operations.js')
+
+const triesMax = 1000
+const triesPauseMillis = 10
 
 export class Control {
   #socket
@@ -39,8 +43,31 @@ export class Control {
     })
   }
 
-  createStream = (streamName, shardCount) => this.#call('createStream', { streamName, shardCount })
-  deleteStream = (streamName) => this.#call('deleteStream', { streamName })
+  /** Creates a stream; answers when it takes records. */
+  async createStream(streamName, shardCount) {
+    await this.#call('createStream', { streamName, shardCount })
+    await this.#until(async () => {
+      const { streamStatus } = await this.#call('describeStreamSummary', { streamName })
+      return streamStatus === 'ACTIVE'
+    })
+  }
+
+  /** Deletes a stream; answers when its segments can be written again. */
+  async deleteStream(streamName) {
+    await this.#call('deleteStream', { streamName })
+    await this.#until(async () => {
+      const { streamSummaries } = await this.#call('listStreams', {})
+      return streamSummaries.every((it) => it.streamName !== streamName)
+    })
+  }
+
+  async #until(isSo) {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      if (await isSo()) return
+      await setTimeout(triesPauseMillis)
+    }
+    throw new Error('a stream did not change its state in time')
+  }
 
   /** Iterators at the oldest record of each shard. */
   async startsOf(streamName) {

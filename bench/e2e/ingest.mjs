@@ -21,7 +21,7 @@ const idleShareMin = 0.1
 
 const repetitions = pick(7, 3, 1)
 const warmUps = pick(2, 1, 0)
-const bytesPerTurn = pick(1e9, 200e6, 200e3)
+const bytesPerTurn = pick(700e6, 200e6, 200e3)
 
 /** Frames of so many bytes; small ones count by what they cost instead. */
 const framesOf = (frameBytes) => Math.max(8, Math.floor(bytesPerTurn / frameBytes))
@@ -41,6 +41,8 @@ const pipelined = {
   frames: pick(1_000_000, 200_000, 500),
   load: { kind: 'record', records: 1, recordBytes: 100, connections: 1, window: 256 },
 }
+
+const inFlight = (one, window) => ({ ...one, load: { ...one.load, window } })
 
 const parts = {
   I1: [sealed],
@@ -65,7 +67,11 @@ const parts = {
       load: { kind: 'record', records: 1, recordBytes: 100, connections: 100, window: 1 },
     },
   ],
-  I6: [sealed, putRecords, pipelined].map((it) => ({ ...it, durability: 'disk' })),
+  // As many requests in flight as come in while a sync runs.
+  I6: [inFlight(sealed, 64), inFlight(putRecords, 64), pipelined].map((it) => ({
+    ...it,
+    durability: 'disk',
+  })),
 }
 
 /** What the turns of one server came to. */
