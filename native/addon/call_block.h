@@ -24,9 +24,11 @@ struct PutRow {
   uint32_t count;
   uint32_t code;          // base::Code; 0 = appended
   uint32_t answer_flags;  // kAnswerDuplicate | ...
+  uint32_t route;         // the place of the shard among the routes
+  uint32_t reserved;
 };
 
-static_assert(sizeof(PutRow) == 32);
+static_assert(sizeof(PutRow) == 40);
 
 inline constexpr uint32_t kAnswerDuplicate = 1;
 inline constexpr uint32_t kAnswerCommitted = 2;

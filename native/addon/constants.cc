@@ -120,6 +120,7 @@ constexpr Constant kRow[] = {
     {"count", Field32(offsetof(PutRow, count))},
     {"code", Field32(offsetof(PutRow, code))},
     {"answerFlags", Field32(offsetof(PutRow, answer_flags))},
+    {"route", Field32(offsetof(PutRow, route))},
 };
 
 // std::atomic<uint64_t> is as large as what it holds (committed_table.h asserts the whole), so

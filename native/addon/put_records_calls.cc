@@ -47,6 +47,7 @@ PutRow MakeRow(const ingest::PutRecordsShard& shard) {
   row.first_sequence = shard.first_sequence;
   row.slot = shard.slot;
   row.count = shard.count;
+  row.route = shard.ordinal;
   row.code = static_cast<uint32_t>(shard.refused);
   row.answer_flags = (shard.duplicate ? kAnswerDuplicate : 0) |
                      (shard.committed ? kAnswerCommitted : 0) |

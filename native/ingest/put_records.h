@@ -18,6 +18,7 @@ namespace millrace::ingest {
 // What one shard did with its part of the request.
 struct PutRecordsShard {
   uint64_t shard;
+  uint32_t ordinal;  // of the shard in the routes
   uint32_t slot;
   uint32_t count;           // records
   uint64_t first_sequence;  // the records take consecutive numbers, in the order of the request

@@ -1,7 +1,7 @@
 /** Puts that wait for their acknowledgement, and how each of them is answered. */
 
-import { type ErrorCode, MillraceError } from '../errors.ts'
-import type { AppendAnswer, PutRecordsAnswer, Waiter } from '../log/log.ts'
+import { MillraceError } from '../errors.ts'
+import type { AppendAnswer, Durability, PutPart, PutRecordsAnswer, Waiter } from '../log/log.ts'
 import type { Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putRecord } from '../wire/operations.ts'
@@ -9,8 +9,6 @@ import {
   encodePutBatchAnswer,
   encodePutRecordAnswer,
   encodePutRecordsAnswer,
-  type NativeAnswerRow,
-  readNativeAnswer,
 } from '../wire/put-answer.ts'
 import type { PutHead } from '../wire/put-frame.ts'
 import { countRefused, type StreamCounts } from './stream-counters.ts'
@@ -22,12 +20,18 @@ export type TakeAnswer = (frame: Uint8Array) => void
 /** Told when the log takes nothing any more. */
 export type OnFailed = (error: MillraceError) => void
 
+/** A shard as answers name it. */
+export interface RoutedShard {
+  readonly index: number
+  readonly id: string
+}
+
 /** A stream that takes records. */
 export interface PutTarget {
   readonly stream: Stream
   readonly counts: StreamCounts
-  /** Its shards, by their numbers in the log. */
-  readonly shards: ReadonlyMap<bigint, { readonly index: number; readonly id: string }>
+  /** Its open shards, as they stand in its routes. */
+  readonly routes: readonly RoutedShard[]
 }
 
 export interface PutRequest {
@@ -59,38 +63,36 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
 
   done(answer: PutRecordsAnswer): void {
     const { head, target } = this.#request
-    const rows = readNativeAnswer(answer.bytes)
-    const only = rows[0]
+    const { parts, durability } = answer
+    const only = parts[0]
     if (head.opcode === putRecord.opcode && only !== undefined) {
-      this.#answerOne(only, answer)
+      this.#answerOne(only, durability)
       return
     }
-    const { counts, shards } = target
+    const { counts, routes } = target
     counts.appendBytes += this.#request.bytes
-    const indexes = rows.map((row) => {
-      if (row.errorCode === undefined) counts.appendRecords += row.count
-      else this.#noteRefused(row.errorCode, row.count)
-      return shards.get(row.shardNumber)?.index ?? 0
+    const indexes = parts.map((part) => {
+      if (part.errorCode === undefined) counts.appendRecords += part.count
+      else this.#noteRefused(part.errorCode, part.count)
+      return (routes[part.route] as RoutedShard).index
     })
-    this.#request.answer(
-      encodePutRecordsAnswer(head.requestId, answer.durability, indexes, answer.bytes),
-    )
+    this.#request.answer(encodePutRecordsAnswer(head.requestId, durability, indexes, answer.bytes))
   }
 
   failed(error: unknown): void {
     answerFailure(this.#request, error, this.#onFailed)
   }
 
-  #answerOne(row: NativeAnswerRow, { durability }: PutRecordsAnswer): void {
-    if (row.errorCode !== undefined) {
-      this.failed(new MillraceError(row.errorCode as ErrorCode))
+  #answerOne(part: PutPart, durability: Durability): void {
+    if (part.errorCode !== undefined) {
+      this.failed(new MillraceError(part.errorCode))
       return
     }
     const { head, target, bytes, answer } = this.#request
     target.counts.appendRecords += 1
     target.counts.appendBytes += bytes
-    const id = target.shards.get(row.shardNumber)?.id ?? ''
-    answer(encodePutRecordAnswer(head.requestId, durability, id, row.firstSequenceNumber))
+    const { id } = target.routes[part.route] as RoutedShard
+    answer(encodePutRecordAnswer(head.requestId, durability, id, part.firstSequenceNumber))
   }
 
   #noteRefused(code: string, count: number): void {

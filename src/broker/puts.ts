@@ -30,18 +30,13 @@ export class Puts {
 
   /** Begins to route records to the open shards of a stream. */
   open(stream: Stream): void {
-    const shards = [...stream.shards.values()]
-    const routes = openShards(stream).map(({ number, endingHashKey }) => ({
-      shard: number,
-      endingHashKey,
-    }))
+    const shards = openShards(stream)
+    const routes = shards.map(({ number, endingHashKey }) => ({ shard: number, endingHashKey }))
     this.#log.setRoutes(stream.number, routes)
     this.#targets.set(stream.name, {
       stream,
       counts: this.#counters.of(stream.name),
-      shards: new Map(
-        shards.map(({ number, index }) => [number, { index, id: shardIdText(index) }]),
-      ),
+      routes: shards.map(({ index }) => ({ index, id: shardIdText(index) })),
     })
   }
 

@@ -55,6 +55,7 @@ export interface RowConstants {
   readonly count: number
   readonly code: number
   readonly answerFlags: number
+  readonly route: number
 }
 
 /**

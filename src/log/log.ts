@@ -7,6 +7,7 @@
  * with a TypeError or a RangeError when it is misused.
  */
 
+import type { ErrorCode } from '../errors.ts'
 import type { Position, SequenceNumber, ShardId } from '../wire/numbers.ts'
 import type { Durability } from '../wire/operations.ts'
 
@@ -74,6 +75,19 @@ export interface PutRecordsAnswer {
   readonly failedCount: number
   /** What the acknowledgement means for all that was not refused: the weakest of the shards'. */
   readonly durability: Durability
+  /** What each shard did with its part, in the order of `bytes`. */
+  readonly parts: readonly PutPart[]
+}
+
+/** What one shard did with its part of a PutRecords request. */
+export interface PutPart {
+  /** The place of the shard among the routes of the stream. */
+  readonly route: number
+  /** Records. */
+  readonly count: number
+  readonly firstSequenceNumber: SequenceNumber
+  /** Why the shard refused them; undefined where it has them. */
+  readonly errorCode: ErrorCode | undefined
 }
 
 /** Who is told how a call ends. Exactly one of the two is called, once; neither may throw. */

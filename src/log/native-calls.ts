@@ -3,12 +3,14 @@
  * which field is where; decides nothing.
  */
 
+import type { ErrorCode } from '../errors.ts'
 import { constants, type NativeLogHandle } from './binding.ts'
 import type {
   AppendAnswer,
   AppendOptions,
   Durability,
   Position,
+  PutPart,
   PutRecordsAnswer,
   SequenceNumber,
   Slice,
@@ -45,7 +47,19 @@ const {
   answerCommitted,
   answerDurabilityOs,
 } = constants.block
-const { row } = constants
+const {
+  endPosition: rowEndPosition,
+  firstSequence: rowFirstSequence,
+  slot: rowSlot,
+  count: rowRecords,
+  code: rowCode,
+  answerFlags: rowFlags,
+  route: rowRoute,
+} = constants.row
+const putAnswerAt = constants.block.putAnswer
+/** In 32-bit words. */
+const firstRowAt = constants.block.rows / 4
+const rowWords = constants.row.bytes / 4
 const { disk, os } = constants.durabilities
 
 /** A shard's part of a PutRecords request that was appended and waits for its acknowledgement. */
@@ -57,6 +71,28 @@ export interface WaitingPart {
 }
 
 const noParts: readonly WaitingPart[] = []
+
+/** Its bytes are those of the block: they change with the next call. */
+class LentPutAnswer implements PutRecordsAnswer {
+  readonly failedCount: number
+  readonly durability: Durability
+  readonly parts: readonly PutPart[]
+  readonly #block: Uint8Array
+  readonly #size: number
+
+  constructor(block: Uint8Array, size: number, fields: Omit<PutRecordsAnswer, 'bytes'>) {
+    this.failedCount = fields.failedCount
+    this.durability = fields.durability
+    this.parts = fields.parts
+    this.#block = block
+    this.#size = size
+  }
+
+  /** A view costs more than the rest: who puts single records needs none. */
+  get bytes(): Uint8Array {
+    return this.#block.subarray(putAnswerAt, putAnswerAt + this.#size)
+  }
+}
 
 export class NativeCalls {
   readonly handle: NativeLogHandle
@@ -159,22 +195,27 @@ export class NativeCalls {
 
   /** The answer of the last putRecords; its bytes are those of the block. */
   putAnswer(): PutRecordsAnswer {
-    const at = constants.block.putAnswer
-    return {
-      bytes: this.#bytes.subarray(at, at + (this.#u32[bytesAt] as number)),
-      failedCount: this.#u32[failedCountAt] as number,
-      durability: this.#putDurability(),
-    }
-  }
-
-  #putDurability(): Durability {
-    const rowCount = this.#u32[rowCountAt] as number
+    const u32 = this.#u32
+    const rowCount = u32[rowCountAt] as number
+    const parts: PutPart[] = new Array(rowCount)
+    let durability: Durability = 'disk'
     for (let i = 0; i < rowCount; i += 1) {
-      const at = (constants.block.rows + i * row.bytes) / 4
-      const flags = this.#u32[at + row.answerFlags] as number
-      if (this.#u32[at + row.code] === 0 && (flags & answerDurabilityOs) !== 0) return 'os'
+      const at = firstRowAt + i * rowWords
+      const code = u32[at + rowCode] as number
+      const isOs = ((u32[at + rowFlags] as number) & answerDurabilityOs) !== 0
+      if (code === 0 && isOs) durability = 'os'
+      parts[i] = {
+        route: u32[at + rowRoute] as number,
+        count: u32[at + rowRecords] as number,
+        firstSequenceNumber: this.#u64[at / 2 + rowFirstSequence] as SequenceNumber,
+        errorCode: code === 0 ? undefined : (constants.errorCodes[code] as ErrorCode),
+      }
     }
-    return 'disk'
+    return new LentPutAnswer(this.#bytes, u32[bytesAt] as number, {
+      failedCount: u32[failedCountAt] as number,
+      durability,
+      parts,
+    })
   }
 
   /**
@@ -182,15 +223,16 @@ export class NativeCalls {
    * which others wait already.
    */
   waitingParts(hasWaiting: (slot: number) => boolean): readonly WaitingPart[] {
+    const u32 = this.#u32
+    const rowCount = u32[rowCountAt] as number
     let parts: WaitingPart[] | undefined
-    const rowCount = this.#u32[rowCountAt] as number
     for (let i = 0; i < rowCount; i += 1) {
-      const at = (constants.block.rows + i * row.bytes) / 4
-      if (this.#u32[at + row.code] !== 0) continue
-      const slot = this.#u32[at + row.slot] as number
-      const committed = ((this.#u32[at + row.answerFlags] as number) & answerCommitted) !== 0
+      const at = firstRowAt + i * rowWords
+      if (u32[at + rowCode] !== 0) continue
+      const slot = u32[at + rowSlot] as number
+      const committed = ((u32[at + rowFlags] as number) & answerCommitted) !== 0
       if (committed && !hasWaiting(slot)) continue
-      const endPosition = this.#u64[at / 2 + row.endPosition] as bigint
+      const endPosition = this.#u64[at / 2 + rowEndPosition] as bigint
       parts ??= []
       parts.push({ slot, endPosition, committed })
     }

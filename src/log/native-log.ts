@@ -37,7 +37,7 @@ import { LogProgress } from './log-progress.ts'
 import { NativeCalls } from './native-calls.ts'
 import { NativeShard } from './native-shard.ts'
 import { checkDirectory, encodeOptions, type LogOptions } from './open-options.ts'
-import { PendingPut } from './pending-put.ts'
+import { ownAnswer, PendingPut } from './pending-put.ts'
 import { encodeRoutes } from './routes.ts'
 import type { TailWaiter } from './tail-waiters.ts'
 
@@ -185,8 +185,7 @@ export class NativeLog implements Log {
     options: PutRecordsOptions = {},
   ): Promise<PutRecordsAnswer> {
     return new Promise((resolve, failed) => {
-      const done = (answer: PutRecordsAnswer) =>
-        resolve({ ...answer, bytes: new Uint8Array(answer.bytes) })
+      const done = (answer: PutRecordsAnswer) => resolve(ownAnswer(answer))
       this.putRecordsThen(routes, body, options, { done, failed })
     })
   }

@@ -5,6 +5,12 @@ import type { LogProgress } from './log-progress.ts'
 import type { WaitingPart } from './native-calls.ts'
 import type { AckWaiter } from './pending-acks.ts'
 
+/** The same with bytes of its own. */
+export function ownAnswer(answer: PutRecordsAnswer): PutRecordsAnswer {
+  const { bytes, failedCount, durability, parts } = answer
+  return { bytes: new Uint8Array(bytes), failedCount, durability, parts }
+}
+
 export class PendingPut implements AckWaiter {
   readonly #answer: PutRecordsAnswer
   readonly #parts: readonly WaitingPart[]
@@ -18,8 +24,7 @@ export class PendingPut implements AckWaiter {
     parts: readonly WaitingPart[],
     waiter: Waiter<PutRecordsAnswer>,
   ) {
-    const { bytes, failedCount, durability } = answer
-    this.#answer = { bytes: new Uint8Array(bytes), failedCount, durability }
+    this.#answer = ownAnswer(answer)
     this.#parts = parts
     this.#waiter = waiter
     this.#left = parts.length

@@ -40,7 +40,6 @@ const fixIntMax = 0x7f
 const fixStrBytesMax = 0x1f
 const fixArrayCountMax = 0x0f
 const scratch = new DataView(new ArrayBuffer(8))
-const scratchBytes = new Uint8Array(scratch.buffer)
 
 /** Each of these writes a value, or its header, at `at` and answers where the next one goes. */
 export function writeStrHeader(memory: Uint8Array, at: number, bytes: number): number {
@@ -114,7 +113,8 @@ function write32(memory: Uint8Array, at: number, type: number, value: number): n
 export function writeUint64(memory: Uint8Array, at: number, value: bigint): number {
   memory[at] = types.uint64
   scratch.setBigUint64(0, value)
-  memory.set(scratchBytes, at + 1)
+  // Byte by byte: for so few `set` would take longer than all the rest.
+  for (let i = 0; i < 8; i += 1) memory[at + 1 + i] = scratch.getUint8(i)
   return at + uint64Bytes
 }
 

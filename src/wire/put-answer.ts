@@ -1,10 +1,9 @@
 /** The answers of the put operations. */
 
 import { MillraceError } from '../errors.ts'
-import { allocateFrame } from './frame-memory.ts'
+import { placeFrame } from './frame-memory.ts'
 import {
   headerBytesMax,
-  MessageReader,
   messageTypes,
   uint64Bytes,
   writeArrayHeader,
@@ -17,16 +16,18 @@ import { type AnswerOf, type Durability, putBatch, putRecord, putRecords } from 
 import { shardIdText } from './shard-id-text.ts'
 
 const answerArray = messageTypes.fixArray | 6
+
 /** Opcode, request id, nil for "worked", durability. */
 function writeHead(
   memory: Uint8Array,
+  start: number,
   opcode: number,
   requestId: number,
   durability: Durability,
 ): number {
-  memory[0] = answerArray
-  memory[1] = opcode
-  const at = writeUint(memory, 2, requestId)
+  memory[start] = answerArray
+  memory[start + 1] = opcode
+  const at = writeUint(memory, start + 2, requestId)
   memory[at] = messageTypes.nil
   return writeAscii(memory, at + 1, durability)
 }
@@ -39,10 +40,11 @@ export function encodePutRecordAnswer(
   shardId: string,
   sequenceNumber: bigint,
 ): Uint8Array<ArrayBuffer> {
-  const memory = allocateFrame(headBytesMax + headerBytesMax + shardId.length + uint64Bytes)
-  let at = writeHead(memory, putRecord.opcode, requestId, durability)
+  const bytesMax = headBytesMax + headerBytesMax + shardId.length + uint64Bytes
+  const { memory, start } = placeFrame(bytesMax)
+  let at = writeHead(memory, start, putRecord.opcode, requestId, durability)
   at = writeAscii(memory, at, shardId)
-  return memory.subarray(0, writeUint64(memory, at, sequenceNumber))
+  return memory.subarray(start, writeUint64(memory, at, sequenceNumber))
 }
 
 /**
@@ -56,12 +58,12 @@ export function encodePutRecordsAnswer(
   nativeAnswer: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   const indexesBytesMax = headerBytesMax + shardIndexes.length * headerBytesMax
-  const memory = allocateFrame(headBytesMax + indexesBytesMax + nativeAnswer.length)
-  let at = writeHead(memory, putRecords.opcode, requestId, durability)
+  const { memory, start } = placeFrame(headBytesMax + indexesBytesMax + nativeAnswer.length)
+  let at = writeHead(memory, start, putRecords.opcode, requestId, durability)
   at = writeArrayHeader(memory, at, shardIndexes.length)
   for (const index of shardIndexes) at = writeUint(memory, at, index)
   memory.set(nativeAnswer, at)
-  return memory.subarray(0, at + nativeAnswer.length)
+  return memory.subarray(start, at + nativeAnswer.length)
 }
 
 export function encodePutBatchAnswer(
@@ -70,45 +72,11 @@ export function encodePutBatchAnswer(
   firstSequenceNumber: bigint,
   duplicate: boolean,
 ): Uint8Array<ArrayBuffer> {
-  const memory = allocateFrame(headBytesMax + uint64Bytes + 1)
-  let at = writeHead(memory, putBatch.opcode, requestId, durability)
+  const { memory, start } = placeFrame(headBytesMax + uint64Bytes + 1)
+  let at = writeHead(memory, start, putBatch.opcode, requestId, durability)
   at = writeUint64(memory, at, firstSequenceNumber)
   memory[at] = duplicate ? messageTypes.true : messageTypes.false
-  return memory.subarray(0, at + 1)
-}
-
-/** What one shard did with its part of a request. */
-export interface NativeAnswerRow {
-  readonly shardNumber: bigint
-  readonly firstSequenceNumber: bigint
-  /** Records. */
-  readonly count: number
-  /** Why the shard refused them; undefined where it has them. */
-  readonly errorCode: string | undefined
-}
-
-const decoder = new TextDecoder()
-
-/** The shards of what `Log.putRecords` answers, in their order: for `shardIndexes`. */
-export function readNativeAnswer(nativeAnswer: Uint8Array): NativeAnswerRow[] {
-  const reader = new MessageReader(nativeAnswer, 0)
-  reader.takeArrayHeader('an answer')
-  const rows: NativeAnswerRow[] = []
-  for (let left = reader.takeArrayHeader('shards'); left > 0; left -= 1) {
-    reader.takeArrayHeader('a shard')
-    const shardNumber = reader.takeUint64('its number')
-    const firstSequenceNumber = reader.takeUint64('a sequence number')
-    const count = reader.takeUint('a count')
-    rows.push({ shardNumber, firstSequenceNumber, count, errorCode: takeCode(reader) })
-  }
-  return rows
-}
-
-function takeCode(reader: MessageReader): string | undefined {
-  if (reader.takeNil()) return undefined
-  const bytes = reader.takeStrHeader('nil or a code')
-  reader.at += bytes
-  return decoder.decode(reader.bytes.subarray(reader.at - bytes, reader.at))
+  return memory.subarray(start, at + 1)
 }
 
 /** Where a record went, or why it did not. */

@@ -127,17 +127,14 @@ function refuseName(bytes: Uint8Array): MillraceError {
   return new MillraceError('INVALID_ARGUMENT', 'streamName is not valid UTF-8')
 }
 
-const wordBytes: ReadonlyMap<Durability, Uint8Array> = new Map(
-  durabilities.map((it) => [it, new TextEncoder().encode(it)]),
-)
-
 function takeDurability(reader: MessageReader): Durability | MillraceError | undefined {
   if (reader.takeNil()) return undefined
   const length = reader.takeStrHeader('durability, nil or a str that is all there')
   const at = reader.at
   reader.at = at + length
-  for (const [word, bytes] of wordBytes) {
-    if (bytes.length === length && bytes.every((it, i) => it === reader.bytes[at + i])) return word
+  for (let i = 0; i < durabilities.length; i += 1) {
+    const word = durabilities[i] as Durability
+    if (isSame(word, reader.bytes, at, length)) return word
   }
   return new MillraceError(
     'INVALID_ARGUMENT',

@@ -18,7 +18,6 @@ import {
 import { sequenceNumber } from '../../src/log/log.ts'
 import { batchLayout } from '../../src/wire/batch-layout.ts'
 import type { putRecord, RequestOf } from '../../src/wire/operations.ts'
-import { readNativeAnswer } from '../../src/wire/put-answer.ts'
 import { readPutHead } from '../../src/wire/put-frame.ts'
 import { changedBytes, changeKinds } from '../support/changed-bytes.ts'
 import { parsePutRequest } from '../support/put-request.ts'
@@ -28,6 +27,8 @@ import { makeLog, seedOf } from './harness.ts'
 
 type Put = RequestOf<typeof putRecord>
 type Refusal = MillraceError | undefined
+/** What a shard did, as native/ingest/put_records.h has it. */
+type AnswerRow = [shard: bigint, firstSequenceNumber: bigint, count: number, code: string | null]
 
 const inputs = Number(process.env['MILLRACE_PUTS'] ?? 100_000)
 const routes = 9
@@ -95,16 +96,16 @@ class NativeSide {
       const indexes = byShard.get(shard as bigint) ?? []
       byShard.set(shard as bigint, [...indexes, i])
     })
-    const rows = readNativeAnswer(answer)
+    const [rows] = unpackr.unpack(answer) as [AnswerRow[]]
     expect(rows.length).toBe(byShard.size)
-    for (const row of rows) {
-      const indexes = byShard.get(row.shardNumber) ?? []
-      expect(row.count).toBe(indexes.length)
-      const next = this.#next.get(row.shardNumber)
+    for (const [shard, firstSequenceNumber, count, errorCode] of rows) {
+      const indexes = byShard.get(shard) ?? []
+      expect(count).toBe(indexes.length)
+      const next = this.#next.get(shard)
       // Another number of this producer was there before, or the same: nothing was appended.
-      if (row.errorCode !== undefined || row.firstSequenceNumber !== next) continue
-      this.#next.set(row.shardNumber, next + BigInt(row.count))
-      this.#expected.get(row.shardNumber)?.push({ put, indexes })
+      if (errorCode !== null || firstSequenceNumber !== next) continue
+      this.#next.set(shard, next + BigInt(count))
+      this.#expected.get(shard)?.push({ put, indexes })
       this.#pending += 1
     }
   }

@@ -20,7 +20,7 @@ import {
   operationsByOpcode,
   putRecords,
 } from '../../../src/wire/operations.ts'
-import { putResults, readNativeAnswer } from '../../../src/wire/put-answer.ts'
+import { putResults } from '../../../src/wire/put-answer.ts'
 import { encodePutBatch, encodePutRecords } from '../../../src/wire/put-builder.ts'
 import { isPutFrame, readPutBatchBody, readPutHead } from '../../../src/wire/put-frame.ts'
 import { RecordWindow } from '../../../src/wire/record-window.ts'
@@ -50,7 +50,6 @@ const readers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
     return head.opcode === 0x24 ? readPutBatchBody(bytes, head.bodyAt) : head
   },
   wholePut: parsePutRequest,
-  nativeAnswer: readNativeAnswer,
   slice(bytes) {
     return Array.from(new SliceCursor(bytes), (it) => [it.partitionKey, it.data.length])
   },
