@@ -151,7 +151,7 @@ export interface TextBounds {
   readonly patternText?: string
 }
 
-// The first has no UTF-8. The second is dropped by decoders, of which many take it for no character.
+// The first has no UTF-8; the second is taken for no character by many decoders, and dropped.
 const unsendable = /\p{Surrogate}|^\ufeff/u
 
 const utf8BytesMax = 4

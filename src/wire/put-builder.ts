@@ -1,6 +1,5 @@
 /** The frames of the put operations as clients write them. */
 
-import { requestRecordsMax } from '../limits.ts'
 import { hashKey } from './fields.ts'
 import { allocateFrame } from './frame-memory.ts'
 import {
@@ -98,11 +97,6 @@ export class PutRecordsBuilder extends RecordWriter {
   override clear(bytesKept?: number): void {
     super.clear(bytesKept)
     this.#explicitHashKeys = undefined
-  }
-
-  /** Whether another record would be more than a request may have. */
-  get isFull(): boolean {
-    return this.count >= requestRecordsMax
   }
 
   /**

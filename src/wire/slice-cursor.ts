@@ -18,26 +18,15 @@ const {
   firstSequenceAt,
   countAt,
   arrivalAt,
+  epochAt,
+  producerIdAt,
+  producerSequenceAt,
+  syncedUptoAt,
   flagsAt,
   recordsLengthAt,
   headerBytes,
   codecMask,
 } = batchLayout
-
-/** The type byte of each field stands one byte before it. */
-const typeBytes: readonly (readonly [at: number, type: number])[] = [
-  [crcAt - 1, messageTypes.uint32],
-  [shardAt - 1, messageTypes.uint64],
-  [firstSequenceAt - 1, messageTypes.uint64],
-  [countAt - 1, messageTypes.uint32],
-  [arrivalAt - 1, messageTypes.uint64],
-  [batchLayout.epochAt - 1, messageTypes.uint32],
-  [batchLayout.producerIdAt - 1, messageTypes.uint64],
-  [batchLayout.producerSequenceAt - 1, messageTypes.uint32],
-  [batchLayout.syncedUptoAt - 1, messageTypes.uint64],
-  [flagsAt - 1, messageTypes.uint32],
-  [recordsLengthAt - 1, messageTypes.bin32],
-]
 
 // Not the default, which would swallow a byte order mark at the start of a key.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -271,12 +260,24 @@ export class SliceCursor implements Iterable<RecordView> {
   }
 }
 
-function isBatchHeader(bytes: Uint8Array, start: number): boolean {
-  if (bytes.length - start < headerBytes || bytes[start] !== marker) return false
-  for (const [at, type] of typeBytes) {
-    if (bytes[start + at] !== type) return false
-  }
-  return true
+/** Whether a whole header is there: marker, and the type byte that stands before each field. */
+function isBatchHeader(bytes: Uint8Array, at: number): boolean {
+  const { uint32, uint64, bin32 } = messageTypes
+  return (
+    bytes.length - at >= headerBytes &&
+    bytes[at] === marker &&
+    bytes[at + crcAt - 1] === uint32 &&
+    bytes[at + shardAt - 1] === uint64 &&
+    bytes[at + firstSequenceAt - 1] === uint64 &&
+    bytes[at + countAt - 1] === uint32 &&
+    bytes[at + arrivalAt - 1] === uint64 &&
+    bytes[at + epochAt - 1] === uint32 &&
+    bytes[at + producerIdAt - 1] === uint64 &&
+    bytes[at + producerSequenceAt - 1] === uint32 &&
+    bytes[at + syncedUptoAt - 1] === uint64 &&
+    bytes[at + flagsAt - 1] === uint32 &&
+    bytes[at + recordsLengthAt - 1] === bin32
+  )
 }
 
 function decodeKey(bytes: Uint8Array, at: number, length: number): string {
