@@ -92,6 +92,7 @@ constexpr Constant kBlock[] = {
     {"bytesMax", Field32(offsetof(CallBlock, bytes_max))},
     {"routes", Field32(offsetof(CallBlock, routes))},
     {"recordBytesMax", Field32(offsetof(CallBlock, record_bytes_max))},
+    {"usesReserve", Field32(offsetof(CallBlock, uses_reserve))},
     {"answerFlags", Field32(offsetof(CallBlock, answer_flags))},
     {"bytes", Field32(offsetof(CallBlock, bytes))},
     {"firstSequence", Field64(offsetof(CallBlock, first_sequence))},

@@ -56,6 +56,7 @@ Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   request.producer_sequence = block->producer_sequence;
   request.epoch = block->epoch;
   request.expected_sequence = block->expected_sequence;
+  request.uses_reserve = block->uses_reserve != 0;
   request.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
   log::AppendResult result;
   if (Status status = handle->core()->Append(block->slot, request, &result); !status.ok()) {

@@ -8,7 +8,7 @@
 namespace millrace::addon {
 
 // append(bytes): slot, [start, end), count, flags, durability, epoch, producer, expected_sequence,
-// record_bytes_max
+// record_bytes_max, uses_reserve
 //   -> first_sequence, record_count, next_position (its end), answer_flags
 napi_value Append(napi_env env, napi_callback_info info);
 

@@ -83,6 +83,10 @@ struct AppendRequest {
       0;  // 0 = any; else the first sequence number must be this: WRITER_FENCED if not
 
   Durability durability = Durability::kDisk;
+
+  // Appended below the low-water mark of the disk too: for what an owner has to write to free
+  // space. Where the file system itself is full it is refused like any other.
+  bool uses_reserve = false;
 };
 
 struct AppendResult {

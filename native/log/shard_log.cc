@@ -74,7 +74,7 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
       return status;
     }
   }
-  status = CheckOpenLocked();
+  status = CheckOpenLocked(request.uses_reserve);
   status = status.ok() ? PrepareWriterLocked(batch_bytes) : status;
   if (!status.ok()) {
     return status;
@@ -134,14 +134,14 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
 
 // Whether anything new may be appended. A repeat is answered before: the first time it went well,
 // and an idempotent producer that lost the answer must not write it again elsewhere.
-Status ShardLog::CheckOpenLocked() const {
+Status ShardLog::CheckOpenLocked(bool uses_reserve) const {
   if (!refusal_.ok()) {
     return refusal_;
   }
   if (context_->failed.load(std::memory_order_acquire)) {
     return context_->failure();
   }
-  if (context_->disk_full.load(std::memory_order_relaxed)) {
+  if (!uses_reserve && context_->disk_full.load(std::memory_order_relaxed)) {
     return context_->DiskFullStatus();
   }
   return Status();

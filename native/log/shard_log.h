@@ -171,7 +171,7 @@ class ShardLog {
 
  private:
   base::Status CheckRequestLocked(const AppendRequest& request) const;
-  base::Status CheckOpenLocked() const;
+  base::Status CheckOpenLocked(bool uses_reserve) const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
   base::Status PrepareWriterLocked(uint64_t batch_bytes);

@@ -27,6 +27,7 @@ export interface BlockConstants {
   readonly bytesMax: number
   readonly routes: number
   readonly recordBytesMax: number
+  readonly usesReserve: number
   readonly answerFlags: number
   readonly bytes: number
   readonly firstSequence: number

@@ -43,6 +43,11 @@ export interface AppendOptions {
   readonly producerSequence?: number
   /** Key and data of one record, in bytes (RECORD_TOO_LARGE); 10 MiB unless told otherwise. */
   readonly recordBytesMax?: number
+  /**
+   * Whether the part of the disk may be used that is kept free otherwise: for what has to be
+   * written to free space. DISK_FULL then means that nothing is left at all.
+   */
+  readonly usesReserve?: boolean
 }
 
 export interface AppendAnswer {

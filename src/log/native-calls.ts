@@ -31,6 +31,7 @@ const {
   place: placeAt,
   bytesMax: bytesMaxAt,
   recordBytesMax: recordBytesMaxAt,
+  usesReserve: usesReserveAt,
   routes: routesAt,
   answerFlags: answerFlagsAt,
   bytes: bytesAt,
@@ -133,6 +134,7 @@ export class NativeCalls {
     this.#u32[epochAt] = options.epoch ?? 0
     this.#u32[producerSequenceAt] = options.producerSequence ?? 0
     this.#u32[recordBytesMaxAt] = options.recordBytesMax ?? 0
+    this.#u32[usesReserveAt] = options.usesReserve === true ? 1 : 0
     this.#u64[producerIdAt] = options.producerId ?? 0n
     this.#u64[expectedSequenceAt] = options.expectedSequenceNumber ?? 0n
   }
@@ -142,6 +144,7 @@ export class NativeCalls {
     this.#u32[epochAt] = 0
     this.#u32[producerSequenceAt] = 0
     this.#u32[recordBytesMaxAt] = 0
+    this.#u32[usesReserveAt] = 0
     this.#u64[producerIdAt] = 0n
     this.#u64[expectedSequenceAt] = 0n
   }

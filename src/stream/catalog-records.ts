@@ -115,6 +115,18 @@ const kindsByNumber: ReadonlyMap<unknown, CatalogRecordKind> = new Map(
   Object.entries(kinds).map(([kind, { number }]) => [number, kind as CatalogRecordKind]),
 )
 
+/** The table of CATALOG.md. */
+export const catalogKinds: readonly {
+  readonly number: number
+  readonly kind: string
+  readonly fields: readonly string[]
+}[] = Object.entries(kinds).map(([kind, { number, fields }]) => ({
+  number,
+  kind,
+  fields: Object.keys(fields.fields),
+}))
+export const catalogShardFields: readonly string[] = Object.keys(shard.fields)
+
 /** The data of the record in the log. */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
   const { number, fields } = kinds[record.kind]

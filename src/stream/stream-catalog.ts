@@ -61,6 +61,8 @@ export class StreamCatalog {
   #bytesSinceSnapshot: number
   #snapshotBytes = 0
   #interrupted: boolean
+  /** Of the change that is being made. */
+  #usesReserve = false
 
   /**
    * Reads the catalog of a log; a log without shards gets one. Rejects: CATALOG_UNREADABLE,
@@ -99,12 +101,17 @@ export class StreamCatalog {
   /**
    * Changes the catalog: `decide` says by which records, given what the state is when all earlier
    * changes are done; what it throws is the answer. The change is on disk, and in `state`, when
-   * this answers. Rejects as `Log.append` does, with nothing changed.
+   * this answers. `usesReserve` is for changes that free space: they are made on a full disk too.
+   * Rejects as `Log.append` does, with nothing changed.
    */
-  change(decide: () => readonly CatalogRecord[]): Promise<void> {
+  change(
+    decide: () => readonly CatalogRecord[],
+    { usesReserve = false }: { readonly usesReserve?: boolean } = {},
+  ): Promise<void> {
     return this.#exclusively(async () => {
       const records = decide()
       if (records.length === 0) return
+      this.#usesReserve = usesReserve
       if (this.#interrupted || this.#isSnapshotDue()) await this.#writeSnapshot()
       this.#builder.clear()
       this.#add(records)
@@ -166,7 +173,9 @@ export class StreamCatalog {
   async #flush(): Promise<SequenceNumber> {
     const builder = this.#builder
     this.#bytesSinceSnapshot += builder.size
-    const answer = await this.#log.append(this.shard, builder)
+    const answer = await this.#log.append(this.shard, builder, {
+      usesReserve: this.#usesReserve,
+    })
     builder.clear()
     return answer.firstSequenceNumber
   }

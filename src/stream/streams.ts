@@ -31,6 +31,9 @@ export interface StreamsOptions extends CatalogOptions {
   readonly onError: (error: unknown) => void
 }
 
+/** Of the changes that belong to a deletion. */
+const freesSpace = { usesReserve: true }
+
 export class Streams {
   readonly #log: Log
   readonly #catalog: StreamCatalog
@@ -145,7 +148,7 @@ export class Streams {
         // What was created meanwhile has given no numbers yet: it never served.
         if (now === undefined) throw new MillraceError('STREAM_NOT_FOUND')
         return [{ kind: 'deletionBegun', streamNumber: stream.number, endSequenceNumber }]
-      })
+      }, freesSpace)
     } catch (error) {
       this.#pardon(stream.number)
       throw error
@@ -284,7 +287,8 @@ export class Streams {
     for (const { number } of stream.shards.values()) {
       if (present.has(number)) await this.#log.deleteShard(number)
     }
-    await this.#catalog.change(() => [{ kind: 'streamDeleted', streamNumber: stream.number }])
+    const deleted = { kind: 'streamDeleted', streamNumber: stream.number } as const
+    await this.#catalog.change(() => [deleted], freesSpace)
   }
 }
 
