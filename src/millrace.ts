@@ -83,7 +83,7 @@ export class Millrace extends StreamVerbs implements AsyncDisposable {
     return new Millrace(await Broker.open(options))
   }
 
-  /** Resolves when a write or a sync has failed: nothing is acknowledged any more. Never rejects. */
+  /** Resolves when the log has failed: nothing is acknowledged any more. Never rejects. */
   get failed(): Promise<MillraceError> {
     return this.#broker.failed
   }

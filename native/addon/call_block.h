@@ -50,7 +50,7 @@ struct CallBlock {
   uint32_t bytes_max;
   uint32_t routes;
   uint32_t record_bytes_max;  // 0 = the highest that a stream allows
-  uint32_t uses_reserve;  // of an append: not 0 = below the low-water mark of the disk too
+  uint32_t uses_reserve;      // of an append: not 0 = below the low-water mark of the disk too
 
   // Answer.
   uint32_t answer_flags;

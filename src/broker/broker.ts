@@ -66,7 +66,8 @@ export class Broker {
 
   /**
    * Opens a data directory. Rejects: LOG_LOCKED, INVALID_ARGUMENT, FORMAT_UNSUPPORTED,
-   * CATALOG_UNREADABLE (with nothing changed), ACCESS_DENIED, DISK_FULL, LIMIT_EXCEEDED, LOG_FAILED.
+   * CATALOG_UNREADABLE (with nothing changed), ACCESS_DENIED, DISK_FULL, LIMIT_EXCEEDED,
+   * LOG_FAILED.
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const log = await openLog({ ...options.logOptions, dir: options.dir })
@@ -137,8 +138,8 @@ export class Broker {
   /**
    * Carries out a put. `frame` is only read during the call. `answer` gets one frame, to keep:
    * before this returns where the acknowledgement holds by then (durability `os`, and what is
-   * refused), else when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION, when
-   * the head of the frame cannot be read; there is no answer then.
+   * refused), else when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION,
+   * when the head of the frame cannot be read; there is no answer then.
    */
   put(frame: Uint8Array, answer: TakeAnswer): void {
     this.#puts.put(frame, answer)

@@ -57,9 +57,9 @@ export function decodeShardIterator(
 function expired(issuedMillis: number, nowMillis: number): MillraceError {
   return new MillraceError(
     'ITERATOR_EXPIRED',
-    `Iterator expired. The iterator was created at time ${dateText(issuedMillis)} while right now it is ` +
-      `${dateText(nowMillis)} which is further in the future than the tolerated delay of ` +
-      `${iteratorMillisMax} milliseconds.`,
+    `Iterator expired. The iterator was created at time ${dateText(issuedMillis)} ` +
+      `while right now it is ${dateText(nowMillis)} which is further in the ` +
+      `future than the tolerated delay of ${iteratorMillisMax} milliseconds.`,
   )
 }
 

@@ -1,6 +1,4 @@
-/**
- * What is known of a shard besides its records: where it stands in its stream, and in the log. Pure.
- */
+/** What is known of a shard besides its records: its place in its stream, and in the log. Pure. */
 
 import { MillraceError } from '../errors.ts'
 import type { SequenceNumber, ShardId } from '../wire/numbers.ts'

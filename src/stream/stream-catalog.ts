@@ -232,7 +232,7 @@ class Replayer {
     const state = this.#pending ?? this.#complete
     if (state === undefined) {
       throw unreadable(
-        'its first record is no header; the directory may be that of a program which embeds the log',
+        'its first record is no header (has a program that embeds the log made the directory?)',
       )
     }
     state.apply(record)

@@ -186,7 +186,7 @@ export class Streams {
     this.#serve(this.require(stream.name))
   }
 
-  /** Stops what is going on in the background, and waits for it. What is left is done by an open. */
+  /** Stops what goes on in the background, and waits for it. An open does what is left. */
   async close(): Promise<void> {
     await this.#work.stop()
     await this.#catalog.settled()
@@ -218,8 +218,9 @@ export class Streams {
     if (count + more <= shardsOfDirectoryMax) return
     throw new MillraceError(
       'LIMIT_EXCEEDED',
-      `This request would exceed the shard limit of the data directory. Current shard count: ${count}. ` +
-        `Limit: ${shardsOfDirectoryMax}. Number of additional shards: ${more}.`,
+      'This request would exceed the shard limit of the data directory. ' +
+        `Current shard count: ${count}. Limit: ${shardsOfDirectoryMax}. ` +
+        `Number of additional shards: ${more}.`,
     )
   }
 
@@ -337,6 +338,7 @@ function notActive(name: string, state: string): MillraceError {
 function tooManyTags(name: string): MillraceError {
   return new MillraceError(
     'LIMIT_EXCEEDED',
-    `Failed to add tags to stream ${name} because a given stream cannot have more than ${tagsMax} tags associated with it.`,
+    `Failed to add tags to stream ${name} because a given stream cannot have ` +
+      `more than ${tagsMax} tags associated with it.`,
   )
 }

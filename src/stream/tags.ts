@@ -29,7 +29,8 @@ export function checkTags(stream: string, tags: readonly Tag[], what: 'add' | 'r
 function illegalCharacters(stream: string, what: 'add' | 'remove'): string {
   const where = what === 'add' ? 'to' : 'from'
   return (
-    `Failed to ${what} tags ${where} stream ${stream} because some tags contained illegal characters. ` +
+    `Failed to ${what} tags ${where} stream ${stream} because some tags contained ` +
+    `illegal characters. ` +
     `The allowed characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.`
   )
 }

@@ -80,8 +80,9 @@ async function damagedRecords(
   const { expectedSequenceNumber: start, nextSequenceNumber: end } = damage
   return new MillraceError(
     'LOG_CORRUPT',
-    `Records ${start} to ${end - 1n} of shard ${shardIdText(shard.index)} in stream ${stream.name} ` +
-      `are damaged on disk. Go on with an iterator AT_SEQUENCE_NUMBER ${end}.`,
+    `Records ${start} to ${end - 1n} of shard ${shardIdText(shard.index)} ` +
+      `in stream ${stream.name} are damaged on disk. ` +
+      `Go on with an iterator AT_SEQUENCE_NUMBER ${end}.`,
     { cause, range: { start, end } },
   )
 }

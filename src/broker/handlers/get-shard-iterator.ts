@@ -42,8 +42,8 @@ function checkExtras(request: Request, nowMillis: number): void {
   const hasNumber = startingSequenceNumber !== undefined
   if (takesNumber !== hasNumber) {
     refuse(
-      'Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber ' +
-        'or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. ' +
+      'Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and ' +
+        'StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. ' +
         `Request specified ${type} and ${hasNumber ? 'also a' : 'no'} StartingSequenceNumber.`,
     )
   }
@@ -101,8 +101,8 @@ function smaller(a: bigint, b: bigint): bigint {
  */
 function checkNumber(request: Request, shard: Shard, given: bigint, next: bigint): void {
   const text =
-    `StartingSequenceNumber ${given} used in GetShardIterator on shard ${shardIdText(shard.index)} ` +
-    `in stream ${request.streamName} is invalid`
+    `StartingSequenceNumber ${given} used in GetShardIterator on ` +
+    `shard ${shardIdText(shard.index)} in stream ${request.streamName} is invalid`
   if (given < shard.startingSequenceNumber) {
     refuse(`${text} because it did not come from this stream.`)
   }

@@ -15,7 +15,7 @@ import { putResults } from '../../../src/wire/put-answer.ts'
 import { encodePutRecords } from '../../../src/wire/put-builder.ts'
 import { SliceCursor } from '../../../src/wire/slice-cursor.ts'
 
-test('what is put comes out again, and os durability is acknowledged before put returns', async () => {
+test('what is put comes out again, and os is acknowledged before put returns', async () => {
   const base = mkdtempSync(join(tmpdir(), 'millrace-broker-'))
   onTestFinished(() => rmSync(base, { recursive: true, force: true }))
   const broker = await Broker.open({ dir: join(base, 'data') })

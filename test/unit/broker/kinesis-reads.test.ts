@@ -51,7 +51,7 @@ test('8: every call gives a new iterator, strictly forward, also for empty answe
   expect(seen).toEqual(all.map((_, i) => BigInt(i + 1)))
 })
 
-test('9: an iterator lives 300 s from its issue, can be used again, and is not renewed', async () => {
+test('9: an iterator lives 300 s from its issue; it is used again, not renewed', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   await put(broker, os, textRecord('k', 'x'))
@@ -120,7 +120,7 @@ test('10: LATEST is fixed at the call, not at the first read', async () => {
   expect((await get(broker, iterator)).records.map((it) => it.text)).toEqual(['between', 'after'])
 })
 
-test('11: AT_TIMESTAMP on empty shards, before the horizon, between records, and in the future', async () => {
+test('11: AT_TIMESTAMP: empty shards, before the horizon, in between, in the future', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   const at = (timestamp: number) => shardIterator(broker, 'AT_TIMESTAMP', { timestamp })
@@ -167,7 +167,7 @@ test('12: millisBehindLatest is the age of what was read, and 0 only at the tip'
   expect((await get(broker, early, 1)).millisBehindLatest).toBe(1)
 })
 
-test('14: key and data count, in bytes; the stream has its own maximum; an answer ends at 10 MiB', async () => {
+test('14: bytes of key and data count; a maximum per stream; answers of 10 MiB', async () => {
   const { broker } = await makeBroker({
     logOptions: { ...logOptions, segmentBytesMax: 16 * 2 ** 20 },
   })

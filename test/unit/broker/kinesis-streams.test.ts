@@ -47,7 +47,7 @@ function shardIterator(broker: Broker, shardIteratorType: IteratorType, rest: ob
   return iteratorOf(broker, { streamName, shardId: '0', shardIteratorType, ...rest })
 }
 
-test('1: initial hash ranges are floor(2^128/n) wide, the last takes the rest, none overlap', async () => {
+test('1: initial ranges are floor(2^128/n) wide, the last takes the rest', async () => {
   const { broker } = await makeBroker()
   for (const count of [1, 2, 3, 4, 5, 7]) {
     const name = `s${count}`
@@ -100,7 +100,7 @@ test('3: an explicit hash key replaces the MD5 in both puts, and is not kept', a
   ])
 })
 
-test('6, 7: the end of a closed shard has no iterator and names its children, after everything', async () => {
+test('6, 7: the end of a closed shard, after everything, names its children', async () => {
   const made = await makeBroker()
   await makeStream(made.broker, streamName, 2)
   for (const text of ['1', '2', '3']) {
@@ -220,7 +220,7 @@ test('16: errors have the kinds and the texts of Kinesis', async () => {
   )
 })
 
-test('17: a stream is CREATING, then ACTIVE, then DELETING, and no step is instantaneous', async () => {
+test('17: CREATING, then ACTIVE, then DELETING, and no step is instantaneous', async () => {
   const { broker } = await makeBroker()
   await broker.call(createStream, { streamName, shardCount: 3 })
   const creating = await broker.call(describeStream, { streamName })
@@ -254,7 +254,7 @@ test('17: a stream can be deleted while it is created', async () => {
   await log.close()
 })
 
-test('18: ListShards pages at 1000 with tokens that live 300 s and belong to one stream', async () => {
+test('18: ListShards pages at 1000; tokens live 300 s and belong to one stream', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName, 1001)
   const first = await broker.call(listShards, { streamName, maxResults: 10_000 })
@@ -284,7 +284,7 @@ test('18: ListShards pages at 1000 with tokens that live 300 s and belong to one
   expect(await said({ nextToken })).toMatch(/^NEXT_TOKEN_EXPIRED/)
 })
 
-test('20: a stream that is created again is another one: its shards and numbers are new', async () => {
+test('20: a stream that is created again is another one, with other numbers', async () => {
   const { broker, dir } = await makeBroker()
   await makeStream(broker, streamName)
   const builder = new BatchBuilder()
@@ -307,8 +307,9 @@ test('20: a stream that is created again is another one: its shards and numbers 
       shardIterator(again, shardIteratorType, { startingSequenceNumber: 10n }),
     )
     expect(error.message).toBe(
-      'StartingSequenceNumber 10 used in GetShardIterator on shard shardId-000000000000 in stream s ' +
-        'is invalid because it did not come from this stream.',
+      'StartingSequenceNumber 10 used in GetShardIterator on ' +
+        'shard shardId-000000000000 in stream s is invalid ' +
+        'because it did not come from this stream.',
     )
   }
 })

@@ -76,7 +76,7 @@ test('a snapshot adds up to the state that it was made of', () => {
   expect([...again.snapshot()]).toEqual([...state.snapshot()])
 })
 
-test('the numbers of a deleted stream are remembered, of 1000 by name and of all others for all', () => {
+test('the last numbers of 1000 deleted streams are kept by name, of others for all', () => {
   const state = new CatalogState()
   for (let number = 1; number <= 1005; number += 1) {
     state.apply(created(number, `s${number}`))

@@ -145,7 +145,7 @@ test('records that cannot follow one another are refused', async () => {
   }
 })
 
-test('shards with records that no stream names mean that the catalog has lost something', async () => {
+test('a shard with records that no stream names: the catalog has lost something', async () => {
   const dir = await makeDirectory()
   const log = await openLog({ ...logOptions, dir })
   const [empty, used] = await log.createShards([sequenceNumber(1n), sequenceNumber(1n)])

@@ -42,7 +42,7 @@ test('a step that is asked for while the last look is taken is done', async () =
   await work.stop()
 })
 
-test('what fails for want of room is tried again, until it is stopped; other failures end it', async () => {
+test('what fails for want of room is tried again; other failures are the end', async () => {
   const errors: unknown[] = []
   let tries = 0
   const code = { now: 'DISK_FULL' as 'DISK_FULL' | 'LOG_FAILED' }
