@@ -1,6 +1,18 @@
 /** The public face of the package. */
 
-export type { Producer, ProducerOptions, ProducerStats } from './client/public.ts'
+export {
+  type Gap,
+  type Producer,
+  type ProducerOptions,
+  type ProducerStats,
+  type ReaderState,
+  type ReadFrom as StreamReadFrom,
+  type ReadOptions as StreamReadOptions,
+  type RecordBatch,
+  RecordsRefusedError,
+  type RefusedRecord,
+  type StreamReader,
+} from './client/public.ts'
 export {
   type ErrorCode,
   type ErrorDetails,

@@ -36,8 +36,8 @@ export class Room {
 
   /**
    * Waits until so many bytes could be taken, and calls `enter` in that very moment: in the order
-   * of the calls, and with nobody in between. Rejects, with nothing taken, with the reason of `signal`
-   * or what `refuseWaiters` was given; and with what `enter` throws.
+   * of the calls, and with nobody in between. Rejects, with nothing taken, with the reason of
+   * `signal` or what `refuseWaiters` was given; and with what `enter` throws.
    */
   wait(bytes: number, enter: () => void, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {

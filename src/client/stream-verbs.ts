@@ -7,6 +7,8 @@ import { type CallOptions, type Exchange, Verbs } from '../wire/verbs.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Producer } from './producer.ts'
 import { type ProducerOptions, producerSettings } from './producer-options.ts'
+import { StreamReader } from './reader.ts'
+import { type ReadOptions, readerSettings } from './reader-options.ts'
 import { sleep } from './sleep.ts'
 
 /** How often it is asked whether a stream is there. */
@@ -63,6 +65,24 @@ export class StreamVerbs extends Verbs {
       settings,
       newId: randomId,
     })
+  }
+
+  /**
+   * Reads a stream, all shards at once, as an async iterator of batches; each shard in order. It
+   * outlives lost connections and brokers that restart. Throws a MillraceError, INVALID_ARGUMENT,
+   * or a RangeError for an option out of its bounds.
+   *
+   * ```ts
+   * for await (const batch of client.read('orders', { from: saved ?? 'oldest' })) {
+   *   for (const record of batch) handle(record.partitionKey, record.data)
+   *   saved = batch.resumeToken
+   * }
+   * ```
+   */
+  read(streamName: string, options: ReadOptions = {}): StreamReader {
+    const settings = readerSettings(options, streamName)
+    const { signal } = options
+    return new StreamReader({ verbs: this, clock: this.#clock, streamName, settings, signal })
   }
 }
 

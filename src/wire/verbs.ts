@@ -32,7 +32,6 @@ import {
 } from './operations.ts'
 import { decodePutRecord, decodePutRecords, encodePut } from './put-verbs.ts'
 import { RecordWindow } from './record-window.ts'
-import type { RecordView } from './slice-cursor.ts'
 
 export interface CallOptions {
   /** Gives the call up: it rejects with the signal's reason, and its answer is dropped. */
@@ -113,7 +112,7 @@ export interface PutRecordsAnswer {
 
 export interface GetRecordsAnswer {
   /** Decoded as they are asked for; can be gone through any number of times. */
-  readonly records: Iterable<RecordView>
+  readonly records: RecordWindow
   readonly recordCount: number
   /** Missing at the end of a closed shard. */
   readonly nextShardIterator?: string | undefined

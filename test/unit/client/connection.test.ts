@@ -1,9 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  Connection,
-  type ConnectionEvents,
-  type ConnectionOptions,
-} from '../../../src/client/connection.ts'
+import { Connection, type ConnectionEvents } from '../../../src/client/connection.ts'
 import { Emitter } from '../../../src/client/emitter.ts'
 import { MillraceError } from '../../../src/errors.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
@@ -20,7 +16,7 @@ let sockets: FakeSockets
 let states: string[]
 let connection: Connection
 
-function connect(options: Partial<ConnectionOptions> = {}): Connection {
+function connect(options: { readonly reconnect?: boolean } = {}): Connection {
   const events = new Emitter<ConnectionEvents>()
   events.on('state', (state) => states.push(state))
   return new Connection({
