@@ -66,6 +66,9 @@ export const messageElementsMax: number = 1024
 /** Elements of one container of an answer. */
 export const answerElementsMax: number = 10_000
 
+/** All containers of a message together have at most so many times as many elements as one. */
+export const messageElementsFactor: number = 16
+
 /** Bytes of a string of a message, other than the data and the key of a record. */
 export const messageStringBytesMax: number = 1024
 

@@ -4,9 +4,15 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { messageDepthMax, messageElementsMax, messageStringBytesMax } from '../limits.ts'
+import {
+  messageDepthMax,
+  messageElementsFactor,
+  messageElementsMax,
+  messageStringBytesMax,
+} from '../limits.ts'
 
 export interface ScanBounds {
+  /** Of one array; of all together 16 times as many. What clients may send, unless it is given. */
   readonly elementsMax?: number
 }
 
@@ -44,12 +50,14 @@ class MessageScanner {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   readonly #elementsMax: number
+  #elementsLeft: number
   #at = 0
 
   constructor(bytes: Uint8Array, elementsMax: number) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#elementsMax = elementsMax
+    this.#elementsLeft = messageElementsFactor * elementsMax
   }
 
   scan(): void {
@@ -95,6 +103,8 @@ class MessageScanner {
     if (count > this.#elementsMax) {
       refuse(at, `an array of ${count} elements, at most ${this.#elementsMax}`)
     }
+    this.#elementsLeft -= count
+    if (this.#elementsLeft < 0) refuse(at, 'more elements than all arrays may have together')
     if (count > this.#bytes.length - this.#at) refuse(at, `${count} elements do not fit`)
     for (let i = 0; i < count; i += 1) this.#value(depth + 1)
   }
@@ -141,6 +151,9 @@ function isText(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /** Throws a MillraceError, PROTOCOL_VIOLATION, unless the frame is one array within the bounds. */
-export function scanMessage(frame: Uint8Array, { elementsMax }: ScanBounds = {}): void {
-  new MessageScanner(frame, elementsMax ?? messageElementsMax).scan()
+export function scanMessage(
+  frame: Uint8Array,
+  { elementsMax = messageElementsMax }: ScanBounds = {},
+): void {
+  new MessageScanner(frame, elementsMax).scan()
 }

@@ -81,6 +81,14 @@ describe('bounds', () => {
     expect(() => scanMessage(array(10_001), { elementsMax: 10_000 })).toThrow(violation)
   })
 
+  it('of all elements together: 16 times as many, however small they are', () => {
+    const square = (rows: number) => encode(Array(rows).fill(Array(1024).fill(null)))
+    expect(() => scanMessage(square(15))).not.toThrow()
+    expect(() => scanMessage(square(16))).toThrow(/together/)
+    expect(() => scanMessage(square(1024))).toThrow(violation)
+    expect(() => scanMessage(square(150), { elementsMax: 10_000 })).not.toThrow()
+  })
+
   it('of strings: 1,024 bytes and no more; of binary data none but the frame', () => {
     expect(() => scanMessage(encode(['x'.repeat(1024)]))).not.toThrow()
     expect(() => scanMessage(encode(['x'.repeat(1025)]))).toThrow(/1025 bytes, at most 1024/)
