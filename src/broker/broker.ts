@@ -3,6 +3,7 @@
  * `Millrace.open` into a program.
  */
 
+import { resolve } from 'node:path'
 import { MillraceError } from '../errors.ts'
 import type { Log, LogStats } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
@@ -44,6 +45,22 @@ export interface BrokerStats {
   readonly log: LogStats
 }
 
+/** Directories that brokers of this thread have open. */
+const taken = new Set<string>()
+
+/**
+ * A log can be shared within a process, a broker cannot: two would each have a catalog of their
+ * own. The function that comes back lets go of the directory.
+ */
+function takeDirectory(dir: string): () => void {
+  const path = resolve(dir)
+  if (taken.has(path)) {
+    throw new MillraceError('LOG_LOCKED', `${path} is open in this process already`)
+  }
+  taken.add(path)
+  return () => taken.delete(path)
+}
+
 /** The first failure of the log. */
 class Failure {
   note: (error: MillraceError) => void = () => undefined
@@ -57,6 +74,7 @@ export class Broker {
   readonly #context: BrokerContext
   readonly #puts: Puts
   readonly #report: (error: unknown) => void
+  readonly #onClosed: () => void
   #closing: Promise<void> | undefined
   /**
    * Resolves when a write or a sync of the log has failed: nothing is acknowledged any more until
@@ -70,17 +88,30 @@ export class Broker {
    * LOG_FAILED.
    */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const log = await openLog({ ...options.logOptions, dir: options.dir })
+    const release = takeDirectory(options.dir)
     try {
-      return await Broker.over(log, options)
+      const log = await openLog({ ...options.logOptions, dir: options.dir })
+      try {
+        return await Broker.over(log, options, release)
+      } catch (error) {
+        await log.close()
+        throw error
+      }
     } catch (error) {
-      await log.close()
+      release()
       throw error
     }
   }
 
-  /** A broker over a log that is open; it is closed with the broker. Rejects as `open`. */
-  static async over(log: Log, options: Omit<BrokerOptions, 'dir'> = {}): Promise<Broker> {
+  /**
+   * A broker over a log that is open and has no other; the log is closed with it, and then
+   * `onClosed` is called. Rejects as `open`.
+   */
+  static async over(
+    log: Log,
+    options: Omit<BrokerOptions, 'dir'> = {},
+    onClosed: () => void = () => undefined,
+  ): Promise<Broker> {
     const counters = new StreamCounters()
     const failure = new Failure()
     const report = (error: unknown) => {
@@ -99,7 +130,7 @@ export class Broker {
     })
     const sealer = new TokenSealer(streams.instanceKey)
     const context = { log, streams, sealer, counters, pace: new ReadPace(), now }
-    return new Broker(context, puts, report, failure.noted)
+    return new Broker(context, puts, report, failure.noted, onClosed)
   }
 
   private constructor(
@@ -107,12 +138,14 @@ export class Broker {
     puts: Puts,
     report: (error: unknown) => void,
     failed: Promise<MillraceError>,
+    onClosed: () => void,
   ) {
     this.#log = context.log
     this.#context = context
     this.#puts = puts
     this.#report = report
     this.failed = failed
+    this.#onClosed = onClosed
   }
 
   /**
@@ -176,7 +209,11 @@ export class Broker {
 
   async #close(): Promise<void> {
     this.#puts.refuseAll(new MillraceError('SERVER_CLOSING'))
-    await this.#context.streams.close()
-    await this.#log.close()
+    try {
+      await this.#context.streams.close()
+      await this.#log.close()
+    } finally {
+      this.#onClosed()
+    }
   }
 }

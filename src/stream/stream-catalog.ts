@@ -43,6 +43,8 @@ type Header = Extract<CatalogRecord, { kind: 'header' }>
 
 /** What a replay has found. */
 interface Replayed {
+  /** Where the catalog ends. */
+  readonly nextSequenceNumber: SequenceNumber
   readonly state: CatalogState
   readonly instanceKey: Uint8Array
   readonly bytes: number
@@ -57,6 +59,8 @@ export class StreamCatalog {
   readonly #snapshotBytesMin: number
   readonly instanceKey: Uint8Array
   readonly state: CatalogState
+  /** Of the next record. */
+  #next: SequenceNumber
   #queue: Promise<unknown> = Promise.resolve()
   #bytesSinceSnapshot: number
   #snapshotBytes = 0
@@ -82,7 +86,13 @@ export class StreamCatalog {
 
   static async #create(log: Log, shard: ShardId, options: CatalogOptions): Promise<StreamCatalog> {
     const instanceKey = new Uint8Array(randomBytes(instanceKeyBytes))
-    const made = { state: new CatalogState(), instanceKey, bytes: 0, interrupted: true }
+    const made = {
+      nextSequenceNumber: firstSequenceNumber,
+      state: new CatalogState(),
+      instanceKey,
+      bytes: 0,
+      interrupted: true,
+    }
     const catalog = new StreamCatalog(log, shard, made, options)
     await catalog.#exclusively(() => catalog.#writeSnapshot())
     return catalog
@@ -91,6 +101,7 @@ export class StreamCatalog {
   private constructor(log: Log, shard: ShardId, replayed: Replayed, options: CatalogOptions) {
     this.#log = log
     this.shard = shard
+    this.#next = replayed.nextSequenceNumber
     this.state = replayed.state
     this.instanceKey = replayed.instanceKey
     this.#bytesSinceSnapshot = replayed.bytes
@@ -175,7 +186,10 @@ export class StreamCatalog {
     this.#bytesSinceSnapshot += builder.size
     const answer = await this.#log.append(this.shard, builder, {
       usesReserve: this.#usesReserve,
+      // Somebody else who writes to the catalog has another state: this one is not written over it.
+      expectedSequenceNumber: this.#next,
     })
+    this.#next = sequenceNumber(this.#next + BigInt(answer.count))
     builder.clear()
     return answer.firstSequenceNumber
   }
@@ -203,7 +217,7 @@ async function replay(log: Log, shard: ShardId): Promise<Replayed> {
     next = slice.nextSequenceNumber
   }
   if (next !== stats.nextSequenceNumber) throw unreadable('its end is missing')
-  return replayer.end()
+  return replayer.end(sequenceNumber(next))
 }
 
 async function readSlice(log: Log, shard: ShardId, position: Position): Promise<Slice> {
@@ -241,11 +255,12 @@ class Replayer {
     this.#pending = undefined
   }
 
-  end(): Replayed {
+  end(nextSequenceNumber: SequenceNumber): Replayed {
     if (this.#complete === undefined || this.#header === undefined) {
       throw unreadable('it has no complete snapshot')
     }
     return {
+      nextSequenceNumber,
       state: this.#complete,
       instanceKey: this.#header.instanceKey,
       bytes: this.bytes,
