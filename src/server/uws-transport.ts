@@ -2,15 +2,15 @@
  * transport.ts over uWebSockets.js. The only file that knows it, and it loads it when a server is
  * started: who embeds the log, or is a client, never does.
  *
- * What must be known of it: a listen port is shared in silence unless option 1 says otherwise; a
+ * What must be known of it: a listen port is shared in silence (see port-probe.ts); a
  * message is a view of the receive buffer and is detached when the handler returns; a socket that
  * was closed throws at every call; an HTTP request without an answer needs onAborted before the
  * handler returns, or the process ends; `end` does not wait for bytes that are still buffered.
  */
 
-import { createServer } from 'node:net'
 import { MillraceError } from '../errors.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
+import { checkAlone, checkPort } from './port-probe.ts'
 import type {
   HttpAnswer,
   HttpRequest,
@@ -36,7 +36,6 @@ interface SocketData {
 type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 
 const sentAtOnce = 1
-const exclusivePort = 1
 /** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
 const idleTimeoutSeconds = 120
 
@@ -179,35 +178,6 @@ function serveSockets(app: App, options: TransportOptions): void {
   })
 }
 
-/** The typings know no call with a host and options at once; the library does. */
-interface Listening {
-  listen(
-    host: string,
-    port: number,
-    options: number,
-    callback: (socket: ListenSocket | false) => void,
-  ): void
-}
-
-const listenReasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process listens there; stop it, or choose another port',
-  EACCES: 'this user may not listen there; choose a port above 1023',
-  EADDRNOTAVAIL: 'this machine does not have the address; choose one that it has',
-  ENOTFOUND: 'the name is unknown; give an address of this machine',
-}
-
-/** The library says only that it failed: another attempt, without it, says why. */
-async function listenError(host: string, port: number): Promise<MillraceError> {
-  const probe = createServer()
-  const code = await new Promise<string>((resolve) => {
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    probe.listen({ host, port, exclusive: true }, () => resolve('no reason was given'))
-  })
-  if (probe.listening) probe.close()
-  const reason = listenReasons[code] ?? code
-  return new MillraceError('ADDRESS_UNAVAILABLE', `listen: ${host}:${port}: ${reason}`)
-}
-
 /**
  * Opens a port. Rejects with a MillraceError: ADDRESS_UNAVAILABLE when it cannot be had, INTERNAL
  * when the library does not load.
@@ -218,14 +188,23 @@ export async function openUwsTransport(options: TransportOptions): Promise<Trans
   serveSockets(app, options)
   serveHttp(app, options)
   const { host, port } = options
+  await checkPort(host, port)
   const listening = await new Promise<ListenSocket | false>((resolve) => {
-    ;(app as unknown as Listening).listen(host, port, exclusivePort, resolve)
+    app.listen(host, port, resolve)
   })
   if (listening === false) {
     app.close()
-    throw await listenError(host, port)
+    await checkPort(host, port)
+    throw new MillraceError('ADDRESS_UNAVAILABLE', `listen: ${host}:${port}: no reason was given`)
   }
-  return openPort(library, app, listening)
+  const transport = openPort(library, app, listening)
+  try {
+    checkAlone(host, transport.port)
+  } catch (error) {
+    transport.close()
+    throw error
+  }
+  return transport
 }
 
 function openPort(library: Library, app: App, listening: ListenSocket): Transport {
