@@ -29,6 +29,8 @@ export async function freePort(random) {
 export class BrokerProcess {
   #child
   #lines = []
+  // The lines of its log that say that something is wrong, and all that are no JSON.
+  complaints = []
   #waiting = []
 
   // `command` is a script of this package and its arguments. A port of 0 cannot be had again by the
@@ -44,22 +46,18 @@ export class BrokerProcess {
       `127.0.0.1:${port}`,
       ...more,
     ]
+    // What the runner tells its own parts is no setting of the broker.
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_')),
+    )
     this.startedAt = performance.now()
-    this.#child = start(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = start(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
     this.ended = this.#child.ended
     this.#read(this.#child.stderr)
   }
 
   get pid() {
     return this.#child.pid
-  }
-
-  // The lines of its log so far that say that something is wrong, and all that are no JSON.
-  complaints() {
-    return this.#lines.filter((line) => {
-      const facts = parse(line)
-      return facts === null || facts.level === 'error'
-    })
   }
 
   // Answers the address that it says it serves at. Throws when it does not in time, or ends.
@@ -112,6 +110,8 @@ export class BrokerProcess {
     this.#lines.push(line)
     if (this.#lines.length > KEPT_LINES_MAX) this.#lines.shift()
     const facts = parse(line)
+    const isComplaint = facts === null || facts.level === 'error'
+    if (isComplaint && this.complaints.length < KEPT_LINES_MAX) this.complaints.push(line)
     this.#waiting = this.#waiting.filter(({ wanted, resolve }) => {
       if (!wanted(facts)) return true
       resolve(facts)

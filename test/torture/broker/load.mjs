@@ -2,6 +2,7 @@
 // told into a History.
 import { setTimeout as wait } from 'node:timers/promises'
 import {
+  ConnectionLost,
   GET_ITERATOR,
   GET_RECORDS,
   PUT_RECORD,
@@ -54,9 +55,9 @@ export class Rig {
     return null
   }
 
-  // A refusal is a failure; a lost connection is what this is about.
+  // A lost connection is what this is about; anything else is a failure.
   note(error) {
-    if (error.code !== undefined) this.failures.push(error.message)
+    if (!(error instanceof ConnectionLost)) this.failures.push(error.message)
   }
 }
 
@@ -127,17 +128,17 @@ export class Producer {
     const sent = records.map(({ number, key }) => [key, makeData(this.#name, number)])
     const producer = this.#id === 0n ? [0, 0] : [this.#id, sequence]
     const opcode = isSingle ? PUT_RECORD : PUT_RECORDS
-    client.ask(opcode, this.#rig.stream, this.#durability, sent, null, ...producer).then(
-      (answer) => {
+    client
+      .ask(opcode, this.#rig.stream, this.#durability, sent, null, ...producer)
+      .then((answer) => {
         const places = isSingle ? [singlePlace(answer)] : putRecordsPlaces(answer)
         records.forEach(({ number }, index) => {
           this.#rig.history.acknowledged(this.#name, number, places[index], link)
         })
         this.#outstanding.splice(this.#outstanding.indexOf(request), 1)
         this.#fill(client, link)
-      },
-      (error) => this.#rig.note(error),
-    )
+      })
+      .catch((error) => this.#rig.note(error))
   }
 }
 

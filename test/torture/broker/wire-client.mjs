@@ -12,6 +12,9 @@ export const GET_RECORDS = 0x23
 
 const OPTIONS = { useBigInt64: true }
 
+// Nobody knows what became of the request.
+export class ConnectionLost extends Error {}
+
 export class WireClient {
   #socket
   #nextId = 1
@@ -29,7 +32,7 @@ export class WireClient {
     this.#socket = socket
     this.closed = new Promise((resolve) => {
       socket.on('close', (code) => {
-        const lost = new Error(`the connection was lost (${code})`)
+        const lost = new ConnectionLost(`the connection was lost (${code})`)
         for (const { reject } of this.#waiting.values()) reject(lost)
         this.#waiting.clear()
         resolve(code)
@@ -48,14 +51,14 @@ export class WireClient {
   }
 
   // Answers the fields behind the status. Throws when the request is refused (`error.code`), or the
-  // connection is lost (no code): then nobody knows.
+  // connection is lost (ConnectionLost).
   ask(opcode, ...fields) {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
       if (this.#socket.readyState !== WebSocket.OPEN) {
         this.#waiting.delete(id)
-        reject(new Error('the connection is lost'))
+        reject(new ConnectionLost('the connection is lost'))
         return
       }
       this.#socket.send(encode([opcode, id, ...fields], OPTIONS))
@@ -77,18 +80,25 @@ export class WireClient {
 
 // Creates a stream and waits until it takes records; one that is there already will do.
 export async function createStream(client, name, shardCount) {
-  await client.ask(CREATE_STREAM, name, shardCount).catch((error) => {
-    if (error.code !== 'STREAM_EXISTS') throw error
-  })
+  const ignore = (code) => (error) => {
+    if (error.code !== code) throw error
+    return []
+  }
+  await client.ask(CREATE_STREAM, name, shardCount).catch(ignore('STREAM_EXISTS'))
   for (let status = ''; status !== 'ACTIVE'; ) {
-    ;[, status] = await client.ask(DESCRIBE_SUMMARY, name)
+    // Not found is one that somebody else has deleted meanwhile.
+    const answer = await client.ask(DESCRIBE_SUMMARY, name).catch(ignore('STREAM_NOT_FOUND'))
+    if (answer.length === 0) return
+    status = answer[1]
   }
 }
 
 // Where each record of a PutRecords answer went, in the order of the request.
 export function putRecordsPlaces([, shardIndexes, [shards, ordinals, failed]]) {
-  if (failed !== 0)
-    throw new Error(`${failed} records were refused: ${JSON.stringify(shards[0][3])}`)
+  if (failed !== 0) {
+    const code = shards.find((it) => it[3] !== null)?.[3]
+    throw Object.assign(new Error(`${failed} records were refused: ${code}`), { code })
+  }
   const next = shards.map(([, first]) => BigInt(first))
   return Array.from(ordinals, (ordinal) => {
     const sequence = next[ordinal]

@@ -9,7 +9,8 @@ export async function loadTests(folder) {
   return checked(tests.sort((left, right) => order(left) - order(right)))
 }
 
-// Kills, power cuts, failing disks and limits, damage, then everything else; the judge before them.
+// Kills, power cuts, failing disks and limits, damage, then everything else; the judge before them,
+// the broker behind them.
 const ORDER = [
   'T-H',
   'T-K0',
@@ -30,6 +31,8 @@ const ORDER = [
   'T-F1',
   'T-R1',
   'T-R2',
+  'T-K1',
+  'T-F2',
 ]
 
 function order(test) {

@@ -37,7 +37,8 @@ function makeProducers(rig) {
 // Kills a broker and has the next one on the same port. Answers it, and how long it took.
 async function replace(broker, directory, port, rig) {
   await broker.kill()
-  if (broker.complaints().length > 0) throw new TortureFailure(broker.complaints()[0])
+  const { complaints } = broker
+  if (complaints.length > 0) throw new TortureFailure(complaints.join('\n'))
   const next = new BrokerProcess(directory, port)
   await next.ready()
   const before = rig.history.acknowledgedCount

@@ -1,0 +1,153 @@
+// Frames that are wrong: made from valid ones by damage, or from nothing. Pure; a Random decides.
+import { encode } from '@msgpack/msgpack'
+
+// The stream that messages name, and that they may harm.
+export const TARGET = 'target'
+
+const bytes = (random, count) => Uint8Array.from({ length: count }, () => random.below(256))
+const pick = (random, list) => list[random.below(list.length)]
+
+const record = (random) => [`key-${random.below(9)}`, bytes(random, random.below(40))]
+const records = (random) => Array.from({ length: random.between(1, 6) }, () => record(random))
+const shardId = (random) => pick(random, ['shardId-000000000000', '1', 'shardId-9', ''])
+
+// Fields of requests. Those of CreateStream name no legal stream, and need more than one damage to
+// do so: streams that nobody wants would be what takes the memory.
+const REQUESTS = [
+  [0x20, (random) => [TARGET, null, [record(random)], null, 0, 0]],
+  [0x21, (random) => [TARGET, pick(random, [null, 'os', 'disk']), records(random), null, 0, 0]],
+  [0x21, (random) => [TARGET, null, records(random), null, random.bits(), random.below(5)]],
+  [0x21, (random) => [TARGET, null, [record(random)], [bytes(random, 16)], 0, 0]],
+  [0x24, (random) => [TARGET, null, 0, 1, 0, 0, 0, encode(record(random))]],
+  [0x10, () => ['//', 1, 'ON_DEMAND', null, [['a', 'b']]]],
+  [0x11, () => ['nowhere']],
+  [0x12, (random) => [TARGET, random.below(3), null]],
+  [0x13, () => [TARGET]],
+  [0x14, (random) => [random.below(5), null, null]],
+  [0x15, () => [TARGET, null, null, 10, null, ['AT_LATEST', null, null]]],
+  [0x16, () => [TARGET, [['tag', 'value']]]],
+  [0x17, () => [TARGET, ['tag']]],
+  [0x18, () => [TARGET, null, 5]],
+  [0x22, (random) => [TARGET, shardId(random), 'TRIM_HORIZON', null, null]],
+  [0x23, (random) => [Buffer.from(bytes(random, 40)).toString('base64'), 10]],
+]
+
+export function validMessage(random) {
+  const [opcode, fields] = pick(random, REQUESTS)
+  return encode([opcode, random.below(1000), ...fields(random)])
+}
+
+// Headers that claim what is not there.
+const CLAIMS = [
+  [0xdd, 0xff, 0xff, 0xff, 0xff],
+  [0xdc, 0xff, 0xff],
+  [0xdf, 0xff, 0xff, 0xff, 0xff],
+  [0xc6, 0xff, 0xff, 0xff, 0xff],
+  [0xdb, 0x7f, 0xff, 0xff, 0xff],
+  [0xc9, 0xff, 0xff, 0xff, 0xff, 0x01],
+  [0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+  [0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0],
+  [0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0],
+  [0xd6, 0xff, 0, 0, 0, 1],
+  [0xc1],
+]
+
+function splice(message, at, remove, insert) {
+  const start = message.subarray(0, at)
+  return Uint8Array.from([...start, ...insert, ...message.subarray(at + remove)])
+}
+
+const DAMAGES = [
+  (random, message, at) => {
+    const copy = message.slice()
+    if (copy.length > 0) copy[at] ^= 1 << random.below(8)
+    return copy
+  },
+  (random, message, at) => splice(message, at, 1, [random.below(256)]),
+  (_, message, at) => message.slice(0, at),
+  (random, message, at) => splice(message, at, 0, bytes(random, random.between(1, 8))),
+  (random, message, at) => splice(message, at, random.between(1, 8), []),
+  (random, message, at) => splice(message, at, 0, message.subarray(at, at + random.below(20))),
+  (random, message, at) => splice(message, at, random.below(3), pick(random, CLAIMS)),
+  (random, message, at) => splice(message, at, 1, new Array(random.between(1, 2000)).fill(0x91)),
+  (random) => bytes(random, random.below(200)),
+]
+
+// A message that is most likely wrong.
+export function badMessage(random) {
+  let message = validMessage(random)
+  for (let left = random.between(1, 3); left > 0; left--) {
+    message = pick(random, DAMAGES)(random, message, random.below(message.length || 1))
+  }
+  return message
+}
+
+// A frame as a client has to send it: masked. `first` is the byte with FIN, RSV and opcode.
+export function frame(random, payload, first = 0x82) {
+  const mask = bytes(random, 4)
+  const masked = payload.map((byte, index) => byte ^ mask[index & 3])
+  return Buffer.concat([lengthHeader(first, payload.length, 0x80), mask, masked])
+}
+
+function lengthHeader(first, length, maskBit) {
+  if (length < 126) return Buffer.of(first, maskBit | length)
+  if (length < 65_536) return Buffer.of(first, maskBit | 126, length >> 8, length & 255)
+  const header = Buffer.alloc(10)
+  header[0] = first
+  header[1] = maskBit | 127
+  header.writeBigUInt64BE(BigInt(length), 2)
+  return header
+}
+
+const FRAMINGS = [
+  // Reserved opcodes and bits.
+  (random) => frame(random, bytes(random, 5), 0x80 | pick(random, [3, 4, 5, 6, 7, 11, 13, 15])),
+  (random) => frame(random, validMessage(random), 0x82 | pick(random, [0x10, 0x20, 0x40, 0x70])),
+  // Control frames in pieces, and longer than they may be.
+  (random) => frame(random, bytes(random, 5), pick(random, [0x08, 0x09, 0x0a])),
+  (random) => frame(random, bytes(random, random.between(126, 500)), pick(random, [0x88, 0x89])),
+  // A continuation of nothing; a message that begins within another.
+  (random) => frame(random, validMessage(random), 0x80),
+  (random) =>
+    Buffer.concat([frame(random, bytes(random, 3), 0x02), frame(random, Uint8Array.of(1), 0x82)]),
+  // Text, also such that is none.
+  (random) => frame(random, bytes(random, 20), 0x81),
+  // Closes of one byte, with codes that there are not, with text that is none.
+  (random) => frame(random, bytes(random, random.between(1, 3)), 0x88),
+  (random) => frame(random, Uint8Array.of(0x03, 0xe8, 0xff, 0xfe), 0x88),
+  // Lengths: of what never comes, with the highest bit, longer than need be.
+  (random) => Buffer.concat([Buffer.of(0x82, 0xff), bytes(random, 8), bytes(random, 20)]),
+  () => Buffer.of(0x82, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4),
+  () => Buffer.of(0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x90),
+  () => Buffer.of(0x82, 0xfe, 0, 1, 0, 0, 0, 0, 0x90),
+  // Without a mask.
+  (random) => {
+    const message = validMessage(random)
+    return Buffer.concat([lengthHeader(0x82, message.length, 0), message])
+  },
+  (random) => Buffer.from(bytes(random, random.between(1, 100))),
+]
+
+export function badFraming(random) {
+  return pick(random, FRAMINGS)(random)
+}
+
+export const HANDSHAKE = [
+  'GET / HTTP/1.1',
+  'Host: 127.0.0.1',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Protocol: millrace.v1',
+  '',
+  '',
+].join('\r\n')
+
+export function badHandshake(random) {
+  let text = Uint8Array.from(Buffer.from(HANDSHAKE))
+  for (let left = random.between(1, 4); left > 0; left--) {
+    text = pick(random, DAMAGES)(random, text, random.below(text.length || 1))
+  }
+  return Buffer.from(text)
+}

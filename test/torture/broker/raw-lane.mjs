@@ -1,0 +1,95 @@
+// A plain socket that speaks WebSocket only as far as it has to in order to count what comes back.
+import { connect } from 'node:net'
+import { HANDSHAKE } from './bad-frames.mjs'
+
+const OPCODE_CLOSE = 8
+const OPCODE_BINARY = 2
+
+export class RawLane {
+  #socket
+  #rest = Buffer.alloc(0)
+  #isUpgraded = false
+  #wake = () => undefined
+  // Binary messages that came; the code of a close frame; whether the other side has ended.
+  answers = 0
+  closeCode = null
+  isEnded = false
+
+  constructor(port) {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    this.#socket = socket
+    socket.on('data', (chunk) => {
+      this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+      this.#parse()
+      this.#wake()
+    })
+    socket.on('error', () => undefined) // 'close' follows
+    socket.on('close', () => {
+      this.isEnded = true
+      this.#wake()
+    })
+  }
+
+  // Answers whether the broker has taken the connection and said its welcome.
+  async open(millisMax) {
+    this.write(HANDSHAKE)
+    await this.until(() => this.answers > 0, millisMax)
+    const isOpen = this.answers === 1
+    this.answers = 0
+    return isOpen
+  }
+
+  write(data) {
+    if (!this.#socket.destroyed) this.#socket.write(data)
+  }
+
+  // Waits until `isDone`, or the end of the connection, or the time is over.
+  until(isDone, millisMax) {
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer)
+        this.#wake = () => undefined
+        resolve()
+      }
+      const timer = setTimeout(finish, millisMax)
+      this.#wake = () => {
+        if (isDone() || this.isEnded || this.closeCode !== null) finish()
+      }
+      this.#wake()
+    })
+  }
+
+  destroy() {
+    this.#socket.destroy()
+  }
+
+  #parse() {
+    if (!this.#isUpgraded) {
+      const end = this.#rest.indexOf('\r\n\r\n')
+      if (end < 0) return
+      this.#isUpgraded = true
+      this.#rest = this.#rest.subarray(end + 4)
+    }
+    for (;;) {
+      const { length } = this.#rest
+      if (length < 2) return
+      const short = this.#rest[1]
+      const head = short < 126 ? 2 : short === 126 ? 4 : 10
+      if (length < head) return
+      const payload =
+        short < 126
+          ? short
+          : short === 126
+            ? this.#rest.readUInt16BE(2)
+            : Number(this.#rest.readBigUInt64BE(2))
+      if (length < head + payload) return
+      this.#count(this.#rest[0] & 0x0f, this.#rest.subarray(head, head + payload))
+      this.#rest = this.#rest.subarray(head + payload)
+    }
+  }
+
+  #count(opcode, payload) {
+    if (opcode === OPCODE_BINARY) this.answers += 1
+    if (opcode === OPCODE_CLOSE) this.closeCode = payload.length < 2 ? 0 : payload.readUInt16BE(0)
+  }
+}
