@@ -117,6 +117,30 @@ describe('putRecords', () => {
     expect((await readAll(log, shards[1] as ShardId)).length).toBeGreaterThan(0)
   })
 
+  it('tells the waiters of a shard in the order of their puts', async () => {
+    const { log, shards } = await makeStream(1)
+    const body = encodeBody(makeRecords(10), [0n, 0])
+    const told: string[] = []
+    const put = (durability: 'disk' | 'os') =>
+      new Promise<void>((resolve, failed) => {
+        const done = () => {
+          told.push(durability)
+          resolve()
+        }
+        log.putRecordsThen(routes, body, { durability }, { done, failed })
+      })
+    const first = put('disk')
+    // It is committed here, and cannot be told of it before this turn of the event loop ends.
+    const shard = log.shard(shards[0] as ShardId)
+    while (shard.committedEnd === 0n);
+    const second = put('os')
+    await Promise.all([first, second])
+    expect(told).toEqual(['disk', 'os'])
+    // Where nobody waits, the answer is there before the call returns.
+    put('os').catch(expect.unreachable)
+    expect(told).toEqual(['disk', 'os', 'os'])
+  })
+
   it('refuses what is malformed or out of bounds, and appends nothing', async () => {
     const { log } = await makeStream(2)
     const put = (body: Uint8Array, options = {}) => log.putRecords(routes, body, options)
