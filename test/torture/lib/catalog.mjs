@@ -33,6 +33,7 @@ const ORDER = [
   'T-R2',
   'T-K1',
   'T-F2',
+  'T-F4',
 ]
 
 function order(test) {

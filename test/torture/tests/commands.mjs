@@ -125,6 +125,19 @@ const TABLE = [
     trialsIn: /^T-M1: (\d+) commands.* 0 differences/m,
   },
   {
+    id: 'T-F4',
+    title: 'puts decoded three ways',
+    unit: 'frames',
+    counts: { ci: 100_000, full: 10_000_000 },
+    skip: () => firstReason(needNodeModule('vitest'), needBuild()),
+    command: [
+      ...['env', `TMPDIR=${memoryFolder()}`, 'MILLRACE_SEED={seed}', 'MILLRACE_PUTS={count}'],
+      ...['npx', '--no-install', 'vitest', 'run', '--project', 'seam'],
+      'test/seam/put-decoders.test.ts',
+    ],
+    trialsIn: /^T-F4: (\d+) frames.* 0 differences/m,
+  },
+  {
     id: 'T-R1',
     title: 'everything at once, watched by the thread sanitizer',
     unit: 'seconds',
