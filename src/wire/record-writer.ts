@@ -61,9 +61,10 @@ export class RecordWriter {
     this.#count = 0
   }
 
-  /** Begins anew in other memory; without any, in new memory as large as the records were. */
+  /** Begins anew in other memory; without any, in new memory that would hold as much again. */
   protected replaceMemory(memory: Uint8Array<ArrayBuffer> = new Uint8Array(0)): void {
-    this.#bytesNext = Math.max(bytesInitial, this.size)
+    // A quarter more: the same amount of records must fit with what is reserved behind them.
+    this.#bytesNext = Math.max(bytesInitial, this.size + (this.size >>> 2))
     this.#memory = memory
     this.clear()
   }

@@ -1,5 +1,6 @@
 import { decode } from '@msgpack/msgpack'
 import { describe, expect, it } from 'vitest'
+import { frameBytesMax } from '../../../src/limits.ts'
 import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import {
   encodePutBatch,
@@ -84,6 +85,30 @@ describe('frames of puts, as a MessagePack library reads them', () => {
     const frame = builder.finish(99)
     expect(frame.buffer).toBe(last.buffer)
     expect(reference(frame)).toEqual([0x21, 99, 'orders', null, [['again', data]], null, 0n, 0])
+  })
+
+  it('are as large as a record may be, and small again after that', () => {
+    const large = new Uint8Array(10 * 1024 * 1024 - 5).fill(9)
+    const target = { streamName: 'orders' }
+    const frame = encodePutRecord(1, target, { key: 'large', data: large })
+    expect(frame.length).toBeLessThan(frameBytesMax)
+    const [, , , , records] = reference(frame) as [0, 0, 0, 0, [string, Uint8Array][]]
+    expect(records[0]?.[0]).toBe('large')
+    expect(Buffer.compare(records[0]?.[1] as Uint8Array, large)).toBe(0)
+    const small = encodePutRecord(2, target, record)
+    expect(reference(small)[4]).toEqual([['key-1', data]])
+    expect(small.buffer.byteLength).toBeLessThan(100_000)
+  })
+
+  it('allocate once when they are all alike, whatever is reserved behind the records', () => {
+    const builder = new PutRecordsBuilder({ streamName: 'orders' })
+    const frames = Array.from({ length: 6 }, (_, request) => {
+      for (let i = 0; i < 500; i += 1) builder.add(`key-${i}`, new Uint8Array(100), BigInt(i))
+      return builder.finish(request)
+    })
+    for (const frame of frames.slice(2)) {
+      expect(frame.buffer.byteLength).toBeLessThan(frame.length * 1.3)
+    }
   })
 
   it('get another request id in place', () => {
