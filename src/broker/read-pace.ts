@@ -7,8 +7,10 @@
 import { getRecordsBytesMax } from '../limits.ts'
 import type { ShardId } from '../log/log.ts'
 
-const bytesMin = 256 * 1024
-const bytesPerRecordFirst = 512
+const bytesMin = 64 * 1024
+const bytesPerRecordFirst = 2048
+/** Records are not all of one size. */
+const spare = 1.25
 const shardsMax = 100_000
 
 export class ReadPace {
@@ -16,7 +18,8 @@ export class ReadPace {
   readonly #bytesPerRecord = new Map<ShardId, number>()
 
   bytesFor(shard: ShardId, recordCount: number): number {
-    const bytes = recordCount * (this.#bytesPerRecord.get(shard) ?? bytesPerRecordFirst)
+    const perRecord = this.#bytesPerRecord.get(shard) ?? bytesPerRecordFirst
+    const bytes = recordCount * perRecord * spare
     return Math.min(Math.max(Math.ceil(bytes), bytesMin), getRecordsBytesMax)
   }
 

@@ -83,3 +83,12 @@ test('a call can be given up while it waits', async () => {
   controller.abort(new Error('enough'))
   expect((await failure(call)).message).toBe('enough')
 })
+
+test('it is a guest: no handlers of the process are added', async () => {
+  const counts = () => process.eventNames().map((it) => [it, process.listenerCount(it)] as const)
+  const before = counts()
+  const millrace = await Millrace.open({ dir: temporaryDirectory(), logOptions })
+  await millrace.createStream('s', { shardCount: 1 })
+  expect(counts()).toEqual(before)
+  await millrace.close()
+})

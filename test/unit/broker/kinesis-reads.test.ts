@@ -6,8 +6,15 @@
 import { expect, test, vi } from 'vitest'
 import type { Broker } from '../../../src/broker/broker.ts'
 import { getRecordsBytesMax, recordBytesMaxDefault } from '../../../src/limits.ts'
+import { sequenceNumber, shardId } from '../../../src/log/log.ts'
+import { openLog } from '../../../src/log/native-log.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
-import { deleteStream, putRecords, type shardIteratorTypes } from '../../../src/wire/operations.ts'
+import {
+  deleteStream,
+  describeStream,
+  putRecords,
+  type shardIteratorTypes,
+} from '../../../src/wire/operations.ts'
 import {
   failure,
   get,
@@ -221,4 +228,32 @@ test('sequence numbers: at, after, in between, and beyond the end', async () => 
   expect(await texts('AT_SEQUENCE_NUMBER', 4n)).toBe('')
   expect((await failure(texts('AFTER_SEQUENCE_NUMBER', 4n))).code).toBe('SEQUENCE_NUMBER_IN_FUTURE')
   expect((await failure(texts('AT_SEQUENCE_NUMBER', 5n))).code).toBe('SEQUENCE_NUMBER_IN_FUTURE')
+})
+
+test('records that were trimmed: every iterator goes on at the horizon', async () => {
+  const made = await makeBroker()
+  await makeStream(made.broker, streamName)
+  for (const text of ['1', '2', '3', '4']) {
+    await put(made.broker, { streamName }, textRecord('k', text))
+  }
+  const old = await shardIterator(made.broker, 'TRIM_HORIZON')
+  const { shards } = await made.broker.call(describeStream, { streamName })
+  await made.broker.close()
+  const log = await openLog({ ...logOptions, dir: made.dir })
+  await log.trim(shardId(shards[0]?.shardNumber ?? 0n), sequenceNumber(3n))
+  await log.close()
+  await made.reopen()
+  const { broker } = made
+  const texts = async (iterator: string) =>
+    (await get(broker, iterator)).records.map((it) => it.text).join('')
+  expect(await texts(old)).toBe('34')
+  expect(await texts(await shardIterator(broker, 'TRIM_HORIZON'))).toBe('34')
+  expect(await texts(await shardIterator(broker, 'AT_TIMESTAMP', { timestamp: 0 }))).toBe('34')
+  for (const startingSequenceNumber of [1n, 2n]) {
+    const from = { startingSequenceNumber }
+    expect(await texts(await shardIterator(broker, 'AT_SEQUENCE_NUMBER', from))).toBe('34')
+    expect(await texts(await shardIterator(broker, 'AFTER_SEQUENCE_NUMBER', from))).toBe('34')
+  }
+  const last = { startingSequenceNumber: 3n }
+  expect(await texts(await shardIterator(broker, 'AFTER_SEQUENCE_NUMBER', last))).toBe('4')
 })

@@ -143,6 +143,13 @@ test('6, 7: the end of a closed shard, after everything, names its children', as
   const end = await get(broker, other)
   expect([end.recordCount, end.nextShardIterator, end.childShards]).toEqual([0, undefined, [child]])
 
+  // AT_TIMESTAMP works on it as on an open one.
+  const at = async (timestamp: number) =>
+    await get(broker, await shardIterator(broker, 'AT_TIMESTAMP', { timestamp }))
+  expect((await at(0)).records.map((it) => it.text)).toEqual(['1', '2', '3'])
+  made.clock.millis = Date.now() + 1000
+  expect(await at(made.clock.millis)).toMatchObject({ recordCount: 0, childShards: [child] })
+
   // What is put now is in the child, above every number of its parents.
   expect(await put(broker, { streamName }, textRecord('k', '4'))).toMatchObject({
     shardId: 'shardId-000000000002',
