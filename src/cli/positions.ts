@@ -63,3 +63,16 @@ function shardName(text: string): string {
     hint: `The shards of a stream have names such as ${shardIdText(0)}, or 0 for short.`,
   })
 }
+
+/** Where to start: `orders@7` says it by itself. Throws a CliError, USAGE. */
+export function startOf(
+  { sequenceNumber }: Resource,
+  from: string | undefined,
+  fallback: string,
+): From {
+  if (sequenceNumber === undefined) return parseFrom(from ?? fallback, Date.now())
+  if (from === undefined) return { kind: 'sequenceNumber', sequenceNumber }
+  throw new CliError('USAGE', 'both @SEQUENCE and --from say where to start', {
+    hint: 'Leave one of them out.',
+  })
+}

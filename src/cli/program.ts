@@ -9,6 +9,7 @@ import { addGet } from './commands/get.ts'
 import { addPut } from './commands/put.ts'
 import { addServe } from './commands/serve.ts'
 import { addStreamCommands } from './commands/stream.ts'
+import { addTail } from './commands/tail.ts'
 import { addVerify } from './commands/verify.ts'
 import type { Context, Runner } from './context.ts'
 import { nearest } from './did-you-mean.ts'
@@ -67,6 +68,7 @@ function makeProgram(runner: Runner): Command {
   addStreamCommands(program, runner)
   addPut(program, runner)
   addGet(program, runner)
+  addTail(program, runner)
   addVerify(program, runner)
   addDoctor(program, runner)
   addConfigCommands(program, runner)

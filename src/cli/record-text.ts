@@ -1,5 +1,6 @@
 /** Records as they are printed. */
 
+import type { Gap } from '../client/shard-cursor.ts'
 import type { Output } from './output.ts'
 
 /** What is printed of a record. */
@@ -73,4 +74,10 @@ export function printRecord(
   if (output.json) output.row(recordRow(stream, record))
   else if (raw) output.bytes(record.data)
   else output.line(recordLine(output, record))
+}
+
+/** Warns of records that are gone: trimmed, or damaged on disk. */
+export function tellGap(output: Output, { shardId, lostFrom, firstAvailable }: Gap): void {
+  const until = firstAvailable === undefined ? 'its end' : `before ${firstAvailable}`
+  output.warn(`records ${lostFrom} to ${until} of ${shardId} cannot be read any more`)
 }

@@ -16,6 +16,7 @@ import { CliError } from '../exit-codes.ts'
 import { CliOption, setExamples } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 import { table } from '../output.ts'
+import { allShards } from '../stream-shards.ts'
 import { formatBytes, formatCount, plural } from '../units.ts'
 import { whenActive } from '../wait-active.ts'
 
@@ -103,17 +104,6 @@ function shardRow(it: ShardDescription): string[] {
 /** A hash key as a share of the space, with one digit. */
 function percent(hashKey: bigint): string {
   return `${Number((hashKey * 1000n) / 2n ** 128n) / 10} %`
-}
-
-async function allShards(client: Client, name: string): Promise<ShardDescription[]> {
-  const shards: ShardDescription[] = []
-  let nextToken: string | undefined
-  do {
-    const page = await client.listShards(name, nextToken === undefined ? {} : { nextToken })
-    shards.push(...page.shards)
-    nextToken = page.nextToken
-  } while (nextToken !== undefined)
-  return shards
 }
 
 async function remove(invocation: Invocation): Promise<undefined> {

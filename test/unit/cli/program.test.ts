@@ -1,0 +1,156 @@
+/** The command line in this process: help, usage errors, explanations. */
+
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { Output } from '../../../src/cli/output.ts'
+import { runProgram } from '../../../src/cli/program.ts'
+
+/** Runs a command line that needs no broker and no files. */
+async function run(args: readonly string[]) {
+  const written = { stdout: '', stderr: '' }
+  const sink = (name: keyof typeof written) => ({
+    write: (data: string | Uint8Array) => {
+      written[name] += Buffer.from(data).toString()
+      return true
+    },
+    on: () => undefined,
+  })
+  const output = new Output({
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+    json: args.includes('--json'),
+    environment: {},
+  })
+  const { signal } = new AbortController()
+  const exit = await runProgram(args, { output, environment: {}, stdin: new PassThrough(), signal })
+  return { ...written, status: exit.status }
+}
+
+const commands = [
+  [],
+  ['serve'],
+  ['stream'],
+  ['stream', 'create'],
+  ['stream', 'ls'],
+  ['stream', 'info'],
+  ['stream', 'rm'],
+  ['put'],
+  ['get'],
+  ['tail'],
+  ['verify'],
+  ['doctor'],
+  ['config'],
+  ['config', 'show'],
+  ['config', 'check'],
+  ['config', 'defaults'],
+  ['explain'],
+]
+
+describe('help', () => {
+  it.each(commands.map((it) => [it.join(' '), it] as const))(
+    'of "%s" fits 24 x 80',
+    async (_, it) => {
+      const { status, stdout, stderr } = await run([...it, '--help'])
+      expect(status).toBe(0)
+      expect(stderr).toBe('')
+      const lines = stdout.split('\n')
+      expect(lines.filter((line) => line.length > 80)).toEqual([])
+      expect(lines.length).toBeLessThanOrEqual(24)
+      expect(lines[0]).toMatch(/^Usage: millrace/)
+      expect(stdout.indexOf('Examples:')).toBeGreaterThan(0)
+      expect(stdout.indexOf('Examples:')).toBeLessThan(stdout.indexOf('Options:'))
+    },
+  )
+
+  it('says the default and the variable of an option', async () => {
+    const { stdout } = await run(['tail', '--help'])
+    expect(stdout).toContain('[default: latest]')
+    expect(stdout).toContain('[default: ws://127.0.0.1:4570] [env: MILLRACE_URL]')
+  })
+})
+
+describe('a wrong command line exits 2', () => {
+  it.each([
+    [['sreve'], "unknown command 'sreve'", 'Did you mean serve?'],
+    [['tail', 'orders', '--form', '1'], "unknown option '--form'", 'Did you mean --from?'],
+    [
+      ['serve', '--storage-spare-segmnts', '1'],
+      "unknown option '--storage-spare-segmnts'",
+      'Did you mean --storage-spare-segments?',
+    ],
+    [['tail'], "missing required argument 'stream'", 'See: millrace --help'],
+    [['put', 'a', 'b', 'c'], "too many arguments for 'put'", 'See: millrace --help'],
+    [
+      ['get', 'orders', '--limit', 'many'],
+      '--limit is "many", wanted a whole number, 1 or more',
+      'Add --help to the command to see what it takes.',
+    ],
+    [['tail', 'orders', '--from', 'noon'], '--from is "noon", wanted latest', 'Examples: --from'],
+    [
+      ['put', 'orders', 'x', '--durability', 'ram'],
+      'Allowed choices are disk, os',
+      'See: millrace --help',
+    ],
+    [
+      ['put', 'orders', '--key', 'a', '--key-separator', ':'],
+      '--key and --key-separator exclude each other',
+      'Leave one of them out.',
+    ],
+    [['get', 'orders/x'], '"x" names no shard', 'shardId-000000000000'],
+    [['explain', 'DISK_FUL'], 'there is no code DISK_FUL', 'Did you mean DISK_FULL?'],
+    [['stream', 'create', 'a', '--tag', 'b'], '--tag is "b", wanted KEY=VALUE', ''],
+  ])('%j', async (args, message, hint) => {
+    const { status, stdout, stderr } = await run(args)
+    expect(stderr).toContain(message)
+    expect(stderr).toContain(hint)
+    expect(stderr).toMatch(/^error: \w+: .*\nhint: .*\n$/)
+    expect(stdout).toBe('')
+    expect(status).toBe(2)
+  })
+
+  it('shows the help for want of a command', async () => {
+    const { status, stdout, stderr } = await run([])
+    expect(status).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('Commands:')
+  })
+
+  it('and says so in JSON for programs', async () => {
+    const { status, stderr } = await run(['tail', '--json'])
+    expect(status).toBe(2)
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: 'USAGE',
+        message: "missing required argument 'stream'",
+        retryable: false,
+        hint: 'See: millrace --help',
+      },
+    })
+  })
+})
+
+describe('explain', () => {
+  it.each([
+    ['THROUGHPUT_EXCEEDED', 'In Kinesis: ProvisionedThroughputExceededException.'],
+    ['throughput-exceeded', 'The same call may succeed later.'],
+    ['4408', 'SLOW_CONSUMER'],
+    ['1006', 'A client connects again.'],
+    ['74', 'The disk failed'],
+    ['UNSAFE_ADDRESS', 'exits 78'],
+  ])('knows %s', async (code, sentence) => {
+    const { status, stdout } = await run(['explain', code])
+    expect(status).toBe(0)
+    expect(stdout).toContain(sentence)
+  })
+
+  it('lists all codes', async () => {
+    const rows = (await run(['explain', '--json'])).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(rows.length).toBeGreaterThan(50)
+    expect(new Set(rows.map((it) => it['kind']))).toEqual(
+      new Set(['error', 'close code', 'exit code']),
+    )
+  })
+})
