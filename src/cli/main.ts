@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os'
 import type { Context } from './context.ts'
-import { Stopped } from './exit-codes.ts'
+import { exitCodes, Stopped } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { runProgram } from './program.ts'
 
@@ -29,6 +29,12 @@ const context: Context = {
   stdin: process.stdin,
   signal: stop.signal,
 }
+
+// Nothing that was acknowledged depends on an orderly end, and after a bug there is none.
+process.on('uncaughtException', (error) => {
+  context.output.note(`error: INTERNAL: ${error.stack ?? error.message}`)
+  process.exit(exitCodes.internal.status)
+})
 
 const exit = await runProgram(args, context)
 process.exitCode = exit.status

@@ -48,7 +48,7 @@ function bounded(value: unknown): unknown {
 /** `destination` is standard error unless it is given. It is written to before a call returns. */
 export function createLogger(
   options: { readonly level?: LevelWithSilent; readonly destination?: DestinationStream } = {},
-): Logger {
+): Logger & { level: string } {
   const { level = 'info', destination = pino.destination({ dest: 2, sync: true }) } = options
   return pino(
     {

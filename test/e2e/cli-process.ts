@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -149,4 +150,21 @@ export function jsonLines(output: string): Record<string, unknown>[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+/**
+ * A port that is free, and that no socket is given by chance: one from below the range of those,
+ * for a broker that is to come back on the same one.
+ */
+export async function lastingPort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const [isFree] = await Promise.race([
+      once(server, 'listening').then(() => [true]),
+      once(server, 'error').then(() => [false]),
+    ])
+    server.close()
+    if (isFree === true) return port
+  }
 }

@@ -7,8 +7,15 @@ const present = new Set(paths)
 const folders = new Set(paths.flatMap((path) => ancestors(path)))
 const basenames = new Set(paths.map((path) => basename(path)))
 
-/** Headers of others, and files that a build makes, that a comment may name. */
-const foreign = new Set(['napi.h', 'node_api.h', 'gtest.h', 'arm_acle.h', 'compile_commands.json'])
+/** Headers of others, and files that a build or a user makes, that a comment may name. */
+const foreign = new Set([
+  'napi.h',
+  'node_api.h',
+  'gtest.h',
+  'arm_acle.h',
+  'compile_commands.json',
+  'millrace.json',
+])
 
 function ancestors(path: string): string[] {
   const folder = dirname(path)
@@ -28,7 +35,7 @@ function namesIn(text: string): string[] {
   const withoutLinks = text.replace(/\bhttps?:\/\/\S+/g, '').replace(/<[\w/.]+>/g, '')
   const file =
     /(?<![\w/.$*-])[\w./-]*[\w*-]\.(?:\{[\w,]+\}|md|h|cc|ts|mjs|cjs|gyp|json|txt)(?![\w(/*-])/g
-  const folder = /(?<![\w/.-])(?:src|native|test|bench)\/(?:[\w-]+\/?)*(?![\w.*{/])/g
+  const folder = /(?<![\w/.-])(?:src|native|test|bench)\/(?:[\w-]+\/?)*(?![\w.*{/-])/g
   return [...(withoutLinks.match(file) ?? []), ...(withoutLinks.match(folder) ?? [])]
 }
 

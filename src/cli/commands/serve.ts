@@ -16,6 +16,7 @@ import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
+import type { LeveledLogger } from '../serve-signals.ts'
 import { withProgress } from '../slow-work.ts'
 import { whenActive } from '../wait-active.ts'
 
@@ -49,8 +50,12 @@ async function serve(invocation: Invocation): Promise<undefined> {
     try {
       await createStreams(invocation, broker, config.create)
       const server = await listen(broker, config, logger)
-      await announce({ invocation, logger, broker, server, config, data, isNew, started })
-      await serveUntilStopped(invocation, broker, server)
+      try {
+        await announce({ invocation, logger, broker, server, config, data, isNew, started })
+        await untilStopped(invocation, broker, logger)
+      } finally {
+        await server.stop()
+      }
     } finally {
       await broker.close()
     }
@@ -70,7 +75,10 @@ function address({ listen }: Config): { host: string; port: number } {
 }
 
 /** Lines of JSON for programs; on a terminal, lines for people. */
-async function makeLogger({ output }: Invocation, { logLevel: level }: Config): Promise<Logger> {
+async function makeLogger(
+  { output }: Invocation,
+  { logLevel: level }: Config,
+): Promise<LeveledLogger> {
   const { createLogger } = await import('../../server/logger.ts')
   if (!output.isErrorTerminal || output.json) return createLogger({ level })
   const write = (line: string) => output.note(logLine(output, line.trimEnd()))
@@ -161,12 +169,15 @@ async function announce(start: Started): Promise<void> {
   else for (const line of bannerLines(output, facts, streams[0]?.streamName)) output.note(line)
 }
 
-/** Serves until a signal comes; the drain is the server's. Rejects when the log has failed. */
-async function serveUntilStopped(
-  { signal }: Invocation,
+/** Answers when a signal asks for the end. Rejects when the log has failed. */
+async function untilStopped(
+  invocation: Invocation,
   broker: Broker,
-  server: Server,
+  logger: LeveledLogger,
 ): Promise<void> {
+  const { signal } = invocation
+  const { onServeSignals } = await import('../serve-signals.ts')
+  const offSignals = onServeSignals(invocation, broker, logger)
   try {
     await new Promise<void>((stopped, failed) => {
       if (signal.aborted) stopped()
@@ -174,7 +185,7 @@ async function serveUntilStopped(
       broker.failed.then(failed, failed)
     })
   } finally {
-    await server.stop()
+    offSignals()
   }
 }
 
