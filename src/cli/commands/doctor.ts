@@ -78,7 +78,7 @@ function readConfig({ config }: Invocation) {
     const set = read.resolved.filter((it) => it.origin !== 'default').length
     return {
       config: read,
-      check: ok('configuration', `valid, ${set} settings differ from defaults`),
+      check: ok('configuration', `valid, ${set} settings are not left to defaults`),
     }
   } catch (error) {
     if (!(error instanceof CliError)) throw error
