@@ -104,7 +104,7 @@ export function addDoctor(program: Command, runner: Runner): void {
     summary: 'check this machine and the settings',
     purpose:
       'Check Node, libc, the binaries, the data directory, its disk, the port and the\n' +
-      'broker. Exits 1 when something failed, 6 when only a broker that was named did.',
+      'broker. Exits 1 when something failed, 6 when only a named broker did.',
     examples: ['millrace doctor', 'millrace doctor --build', 'millrace doctor --quiet --url $URL'],
     settings: ['data', 'listen', 'url'],
     options: [

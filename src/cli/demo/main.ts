@@ -44,10 +44,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 /** Runs the replay against a broker, and prints what came of it. */
 async function replay(broker: BrokerProcess, total: number): Promise<ExitCode> {
   const flights = readFlights()
-  output.line(
-    `replaying ${formatCount(total)} records: ${formatCount(flights.length)} flights of the USA in ` +
-      '2001, keyed by the airport of origin, over and over',
-  )
+  const size = `${formatCount(total)} records: ${formatCount(flights.length)} flights`
+  output.line(`replaying ${size} of 2001 in the USA, keyed by the airport of origin, over and over`)
   const clients: Client[] = []
   try {
     for (let index = 0; index <= consumerCount; index += 1) clients.push(await connect(broker.url))

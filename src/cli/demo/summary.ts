@@ -15,7 +15,8 @@ export function figures(run: Replay, millis: number): string[] {
     `  put        ${perSecond(run.put)} records/s   ${formatBytes(run.putBytes / seconds)}/s`,
     ...run.checks.map((check, index) => {
       const { delivered } = check.report()
-      return `  consumer ${index + 1} ${perSecond(delivered)} records/s   ${formatCount(delivered)} in all`
+      const all = formatCount(delivered)
+      return `  consumer ${index + 1} ${perSecond(delivered)} records/s   ${all} in all`
     }),
     `  latency    put to consumer, at full load: ${at(50)} median, ${at(99)} p99, ${max} max`,
   ]
