@@ -8,13 +8,7 @@ import { createHash } from 'node:crypto'
 import { decode } from '@msgpack/msgpack'
 import { Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import {
-  MillraceError,
-  type NativeLog,
-  type Position,
-  type ShardId,
-  SliceCursor,
-} from '../../src/index.ts'
+import { MillraceError, type NativeLog, type ShardId, SliceCursor } from '../../src/index.ts'
 import { sequenceNumber } from '../../src/log/log.ts'
 import { batchLayout } from '../../src/wire/batch-layout.ts'
 import type { putRecord, RequestOf } from '../../src/wire/operations.ts'
@@ -43,7 +37,7 @@ class NativeSide {
   readonly #shards: readonly ShardId[]
   readonly #expected = new Map<bigint, { put: Put; indexes: number[] }[]>()
   readonly #next = new Map<bigint, bigint>()
-  readonly #positions = new Map<bigint, Position>()
+  readonly #compared = new Map<bigint, bigint>()
   #pending = 0
 
   constructor(log: NativeLog, shards: readonly ShardId[]) {
@@ -52,7 +46,7 @@ class NativeSide {
     for (const shard of shards) {
       this.#expected.set(shard, [])
       this.#next.set(shard, 1n)
-      this.#positions.set(shard, 0n as Position)
+      this.#compared.set(shard, 1n)
     }
   }
 
@@ -122,18 +116,18 @@ class NativeSide {
 
   async #compareShard(shard: ShardId): Promise<void> {
     const expected = this.#expected.get(shard) ?? []
-    let position = this.#positions.get(shard) as Position
+    let read = sequenceNumber(this.#compared.get(shard) as bigint)
     let at = 0
     while (at < expected.length) {
-      const slice = await this.#log.read(shard, { position }, 1024 * 1024)
+      const slice = await this.#log.read(shard, { sequenceNumber: read }, 1024 * 1024)
       if (slice.bytes.length === 0) throw new Error(`${expected.length - at} batches are missing`)
       at = compareSlice(slice.bytes, expected, at)
-      position = slice.nextPosition
+      read = slice.nextSequenceNumber
     }
-    this.#positions.set(shard, position)
+    this.#compared.set(shard, read)
     this.#expected.set(shard, [])
     // Millions of inputs would fill the disk.
-    await this.#log.trim(shard, sequenceNumber(this.#next.get(shard) as bigint))
+    await this.#log.trim(shard, read)
   }
 }
 
