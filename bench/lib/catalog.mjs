@@ -120,6 +120,12 @@ export const benches = [
     goals: [[/./, must('ratio', 0.6, 0.85)]],
   },
   {
+    id: 'C1',
+    title: 'Broker: idle connections',
+    runs: [{ kind: 'broker', script: 'idle-connections' }],
+    goals: [[/^memory of an idle connection/, atMost('value', 20)]],
+  },
+  {
     id: 'map-vs-pwritev',
     title: 'The appender: stores through a map, or pwritev',
     runs: [native('appender_bench')],

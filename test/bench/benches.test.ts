@@ -34,6 +34,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   I4: 1,
   I5: 1,
   I6: 3,
+  C1: 1,
   'map-vs-pwritev': 24,
   'group-commit': 6,
   V1: 3,
