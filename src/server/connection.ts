@@ -53,6 +53,8 @@ export interface ConnectionHost {
   isDraining(): boolean
   /** The connection wants `flush` to be called at the end of this turn of the event loop. */
   flushLater(connection: Connection): void
+  /** Writes a warning about a connection, unless there were too many of them. */
+  warn(facts: object, text: string): void
   /** An error answer was sent. */
   countError(code: string): void
   /** The last that is heard of a connection. */
@@ -307,7 +309,7 @@ export class Connection implements SocketHandler {
     }
     this.#host.countError(error.code)
     const { remoteAddress } = this
-    this.#host.logger.warn({ remoteAddress, error: error.message }, 'a connection was closed')
+    this.#host.warn({ remoteAddress, error: error.message }, 'a connection was closed')
     this.end(isViolation ? closeCodes.protocolViolation : closeCodes.internal, {
       text: error.message,
     })
@@ -320,10 +322,7 @@ export class Connection implements SocketHandler {
   #cutOff({ code, name }: CloseCode): void {
     if (!this.#isOpen) return
     this.#endedWith = code
-    this.#host.logger.warn(
-      { remoteAddress: this.remoteAddress, code, name },
-      'a connection was cut',
-    )
+    this.#host.warn({ remoteAddress: this.remoteAddress, code, name }, 'a connection was cut')
     this.#socket.terminate()
     this.closed(code)
   }

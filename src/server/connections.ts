@@ -10,6 +10,7 @@ import { Connection, type ConnectionHost, type ConnectionLimits } from './connec
 import type { Logger } from './logger.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
+import { WarningBudget } from './warning-budget.ts'
 
 export interface ServerLimits extends ConnectionLimits {
   readonly connectionsMax: number
@@ -27,7 +28,11 @@ export interface ConnectionsOptions {
 }
 
 const inspectMillis = 5000
+/** Warnings about connections that are written between two inspections. */
+const warningsMax = 50
 const drainLookMillis = 5
+const lateMillis = 25
+const lateMillisMax = 250
 /** For the last bytes and the answers to close frames to get through before sockets are reset. */
 const lingerMillis = 200
 
@@ -43,6 +48,7 @@ export class Connections implements ConnectionHost {
   readonly #open: Set<Connection> = new Set()
   readonly #perAddress: Map<string, number> = new Map()
   readonly #timer: NodeJS.Timeout
+  readonly #warnings: WarningBudget
   #toFlush: Connection[] = []
   #isDraining = false
 
@@ -52,6 +58,7 @@ export class Connections implements ConnectionHost {
     this.limits = limits
     this.brokerVersion = brokerVersion
     this.now = now
+    this.#warnings = new WarningBudget(logger, warningsMax)
     this.#timer = setInterval(() => this.inspect(), inspectMillis)
     this.#timer.unref()
   }
@@ -119,6 +126,10 @@ export class Connections implements ConnectionHost {
     )
   }
 
+  warn(facts: object, text: string): void {
+    this.#warnings.warn(facts, text)
+  }
+
   countError(code: string): void {
     increment(this.errors, code)
   }
@@ -133,6 +144,7 @@ export class Connections implements ConnectionHost {
   inspect(): void {
     const now = this.now()
     for (const connection of this.#open) connection.inspect(now)
+    this.#warnings.renew()
   }
 
   /**
@@ -144,6 +156,7 @@ export class Connections implements ConnectionHost {
     const { drainMillisMax, drainRetryAfterMillis } = this.limits
     const deadline = this.now() + drainMillisMax - 2 * lingerMillis
     while (!this.#isQuiet() && this.now() < deadline) await wait(drainLookMillis)
+    if (this.#open.size > 0) await this.#refuseLate(deadline)
     const { size } = this.#open
     const unfinished = this.inFlight()
     if (unfinished > 0) this.logger.warn({ unfinished }, 'requests were not answered in time')
@@ -152,6 +165,19 @@ export class Connections implements ConnectionHost {
     }
     if (size > 0) await wait(lingerMillis)
     clearInterval(this.#timer)
+  }
+
+  /**
+   * Requests that were on their way when the last answers left are refused rather than lost: until
+   * none came for a moment, but not for long, as some clients never pause.
+   */
+  async #refuseLate(deadline: number): Promise<void> {
+    const end = Math.min(deadline, this.now() + lateMillisMax)
+    let refused: number | undefined
+    while (refused !== this.errors.get('SERVER_CLOSING') && this.now() < end) {
+      refused = this.errors.get('SERVER_CLOSING')
+      await wait(lateMillis)
+    }
   }
 
   #isQuiet(): boolean {

@@ -74,6 +74,15 @@ export class RawClient {
     return await this.next()
   }
 
+  /** Creates a stream and waits until it takes records. */
+  async createStream(name: string, shardCount: number): Promise<void> {
+    const created = await this.ask([0x10, 1, name, shardCount])
+    if (created[2] !== null) throw new Error(`${created[2]}: ${created[3]}`)
+    for (let status: unknown; status !== 'ACTIVE'; ) {
+      ;[, , , , status] = await this.ask([0x13, 1, name])
+    }
+  }
+
   close(): Promise<Closed> {
     this.socket.close()
     return this.closed
