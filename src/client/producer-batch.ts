@@ -1,7 +1,7 @@
 /** Records of a producer that travel in one request. */
 
-import { unpackMessage } from '../wire/codec.ts'
 import { hashKey } from '../wire/fields.ts'
+import { MessageReader } from '../wire/message-bytes.ts'
 import { type PutProducer, type PutRecordsBuilder, stampRequestId } from '../wire/put-builder.ts'
 import type { PutAnswer, RecordInput } from '../wire/verbs.ts'
 
@@ -85,7 +85,7 @@ export class ProducerBatch {
   /** The records, out of the frame; after this it takes no more. */
   records(): readonly RecordInput[] {
     this.#frame ??= this.#builder.finish(0, this.producer)
-    this.#records ??= readRecords(this.#frame)
+    this.#records ??= readRecords(this.#frame, this.#builder.start, this.count)
     return this.#records
   }
 
@@ -127,14 +127,24 @@ export class ProducerBatch {
   }
 }
 
-/** The records of a frame; their data are copies. */
-function readRecords(frame: Uint8Array): RecordInput[] {
-  const values = unpackMessage(frame)
-  const records = values[4] as [string, Uint8Array][]
-  const keys = values[5] as (Uint8Array | null)[] | null
-  return records.map(([key, data], index) => {
-    const bytes = keys?.[index] ?? undefined
-    const explicitHashKey = bytes && hashKey.parse(bytes, 'explicitHashKey')
-    return { key, data, explicitHashKey }
-  })
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** The records of a frame, of which the first begins at `at`; their data are copies. */
+function readRecords(frame: Uint8Array, at: number, count: number): RecordInput[] {
+  const reader = new MessageReader(frame, at)
+  const records: { key: string; data: Uint8Array; explicitHashKey?: bigint }[] = []
+  while (records.length < count) {
+    reader.takeArrayHeader('a record')
+    const bytes = reader.takeStrHeader('a key')
+    const key = decoder.decode(frame.subarray(reader.at, reader.at + bytes))
+    reader.at += bytes
+    records.push({ key, data: reader.takeBin('data').slice() })
+  }
+  if (reader.takeNil()) return records
+  reader.takeArrayHeader('explicit hash keys')
+  for (const record of records) {
+    if (reader.takeNil()) continue
+    record.explicitHashKey = hashKey.parse(reader.takeBin('a hash key'), 'explicitHashKey')
+  }
+  return records
 }

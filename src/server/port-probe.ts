@@ -1,8 +1,8 @@
 /**
- * Whether a port can be had. uWebSockets either shares a port with whoever else asks for it, so that
- * two brokers get half of the connections each, or does without SO_REUSEADDR, so that a broker that
- * ended its connections cannot come back within a minute (TIME_WAIT). It is let share, and who is
- * there already is found out here.
+ * Whether a port can be had. uWebSockets either shares a port with whoever else asks for it, so
+ * that two brokers get half of the connections each, or does without SO_REUSEADDR, so that a broker
+ * that ended its connections cannot come back within a minute (TIME_WAIT). It is let share, and who
+ * is there already is found out here.
  */
 
 import { readFileSync } from 'node:fs'

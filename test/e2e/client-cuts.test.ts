@@ -128,7 +128,7 @@ test('a reader whose connections are cut again and again misses and repeats noth
   }
 })
 
-test('while nothing goes through, a producer holds no more than its bound, and then goes on', async () => {
+test('while nothing goes through a producer holds its bound at most; then it goes on', async () => {
   await direct.createStream('held-up')
   const proxy = await CuttingProxy.open(place.port)
   const client = await connect(proxy.url)

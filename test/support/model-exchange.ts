@@ -1,5 +1,6 @@
+import { decode } from '@msgpack/msgpack'
 import { type ErrorCode, MillraceError } from '../../src/errors.ts'
-import { packMessage, unpackMessage } from '../../src/wire/codec.ts'
+import { packMessage } from '../../src/wire/codec.ts'
 import type { AnswerOf, Operation } from '../../src/wire/operations.ts'
 import type { Exchange } from '../../src/wire/verbs.ts'
 
@@ -55,7 +56,13 @@ export class ModelExchange implements Exchange {
       const id = this.#id
       const lent = makeFrame(id)
       const frame = Uint8Array.from(lent)
-      const values = unpackMessage(frame) as [number, number, string, string | null, ...unknown[]]
+      const values = decode(frame, { useBigInt64: true }) as [
+        number,
+        number,
+        string,
+        string | null,
+        ...unknown[],
+      ]
       const put: ModelPut = {
         streamName: values[2],
         durability: values[3],

@@ -191,6 +191,19 @@ describe('refused records', () => {
     expect(producer.stats).toMatchObject({ bufferedBytes: 0, refusedRecords: 1 })
   })
 
+  test('keep what they are: key, data and explicit hash key', async () => {
+    const producer = makeProducer()
+    const keys = ['\ufeffa', 'x'.repeat(256), '\u{1f600}'.repeat(256)]
+    await producer.put({ ...record(keys[0] ?? '', '1'), explicitHashKey: 7n })
+    await producer.putMany([record(keys[1] ?? '', 'y'.repeat(70_000)), record(keys[2] ?? '')])
+    await clock.advance(0)
+    const { records, explicitHashKeys } = exchange.waiting[0] ?? {}
+    exchange.waiting[0]?.store(() => 'DISK_FULL')
+    await clock.advance(50)
+    expect(exchange.waiting[0]).toMatchObject({ records, explicitHashKeys })
+    expect(exchange.waiting[0]?.records.map((it) => it.key)).toEqual(keys)
+  })
+
   test('do not spoil the others: one that is too large is found', async () => {
     const producer = makeProducer()
     const told: number[] = []
