@@ -2,7 +2,7 @@
  * transport.ts over uWebSockets.js. The only file that knows it, and it loads it when a server is
  * started: who embeds the log, or is a client, never does.
  *
- * What must be known of it: a listen port is shared in silence (see port-probe.ts); a
+ * What must be known of it: a listen port is shared in silence unless option 1 says otherwise; a
  * message is a view of the receive buffer and is detached when the handler returns; a socket that
  * was closed throws at every call; an HTTP request without an answer needs onAborted before the
  * handler returns, or the process ends; `end` does not wait for bytes that are still buffered.
@@ -10,7 +10,7 @@
 
 import { MillraceError } from '../errors.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
-import { checkAlone, checkPort } from './port-probe.ts'
+import { probePort } from './port-probe.ts'
 import type {
   HttpAnswer,
   HttpRequest,
@@ -36,6 +36,7 @@ interface SocketData {
 type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 
 const sentAtOnce = 1
+const exclusivePort = 1
 /** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
 const idleTimeoutSeconds = 120
 
@@ -178,6 +179,19 @@ function serveSockets(app: App, options: TransportOptions): void {
   })
 }
 
+/** The typings know no call with a host and options at once; the library does. */
+interface Listening {
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    callback: (socket: ListenSocket | false) => void,
+  ): void
+}
+
+/** How often a free port is looked for: another process can take it before it is listened on. */
+const freePortTriesMax = 5
+
 /**
  * Opens a port. Rejects with a MillraceError: ADDRESS_UNAVAILABLE when it cannot be had, INTERNAL
  * when the library does not load.
@@ -188,23 +202,31 @@ export async function openUwsTransport(options: TransportOptions): Promise<Trans
   serveSockets(app, options)
   serveHttp(app, options)
   const { host, port } = options
-  await checkPort(host, port)
-  const listening = await new Promise<ListenSocket | false>((resolve) => {
-    app.listen(host, port, resolve)
-  })
-  if (listening === false) {
-    app.close()
-    await checkPort(host, port)
-    throw new MillraceError('ADDRESS_UNAVAILABLE', `listen: ${host}:${port}: no reason was given`)
-  }
-  const transport = openPort(library, app, listening)
   try {
-    checkAlone(host, transport.port)
+    for (let triesLeft = port === 0 ? freePortTriesMax : 1; ; triesLeft -= 1) {
+      const listening = await listen(app, host, port)
+      if (listening !== false) return openPort(library, app, listening)
+      if (triesLeft > 1) continue
+      await probePort(host, port)
+      const text = `listen: ${host}:${port}: no reason was given`
+      throw new MillraceError('ADDRESS_UNAVAILABLE', text)
+    }
   } catch (error) {
-    transport.close()
+    app.close()
     throw error
   }
-  return transport
+}
+
+/**
+ * Listens exclusively: otherwise two brokers share a port in silence. A port of 0 is chosen here,
+ * as the library reuses addresses only of ports that it is told (SO_REUSEADDR): a broker that left
+ * such a port with connections open could not come back to it for a minute.
+ */
+async function listen(app: App, host: string, port: number): Promise<ListenSocket | false> {
+  const chosen = port === 0 ? await probePort(host, 0) : port
+  return await new Promise((resolve) => {
+    ;(app as unknown as Listening).listen(host, chosen, exclusivePort, resolve)
+  })
 }
 
 function openPort(library: Library, app: App, listening: ListenSocket): Transport {

@@ -83,7 +83,7 @@ it('answers or refuses everything, and what it acknowledged is there', async () 
     const stats = await broker.stats()
     return stats.streams[0]?.appendRecords ?? 0
   }
-  await expect.poll(enough).toBeGreaterThan(2000)
+  await expect.poll(enough, { timeout: 30_000 }).toBeGreaterThan(2000)
   const began = performance.now()
   await server.stop()
   expect(performance.now() - began).toBeLessThan(10_000)
