@@ -1,5 +1,6 @@
 /** How a broker starts, refuses to start, and stops. */
 
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -14,9 +15,16 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
-import { jsonLines, runCli, serve, startCli, temporaryDirectory } from './cli-process.ts'
+import {
+  jsonLines,
+  runCli,
+  serve,
+  startCli,
+  Transcript,
+  temporaryDirectory,
+} from './cli-process.ts'
 
 /** A port that somebody listens on for the length of the test. */
 async function takenPort(): Promise<number> {
@@ -221,8 +229,56 @@ describe('a stop', () => {
     served.child.kill('SIGINT')
     served.child.kill('SIGCONT')
     await once(served.child, 'close')
-    expect([0, 130, 143]).toContain(served.child.exitCode)
+    expect([130, 143]).toContain(served.child.exitCode)
   })
+})
+
+it('SIGHUP reads the level of the log again, SIGUSR2 logs a summary', async () => {
+  const cwd = temporaryDirectory()
+  writeFileSync(join(cwd, 'millrace.json'), '{"data": "data", "create": ["orders:3"]}')
+  const served = await serve([], { cwd })
+  served.child.kill('SIGUSR2')
+  await served.stderr.until((text) => text.includes('"msg":"summary"'))
+  const summary = served.stderr.lines().find((it) => it.includes('"msg":"summary"')) as string
+  expect(JSON.parse(summary)).toMatchObject({ streams: 1, damagedRanges: 0 })
+  writeFileSync(join(cwd, 'millrace.json'), '{"logLevel": "loud"}')
+  served.child.kill('SIGHUP')
+  await served.stderr.until((text) => text.includes('settings not read again'))
+  writeFileSync(join(cwd, 'millrace.json'), '{"logLevel": "debug"}')
+  served.child.kill('SIGHUP')
+  await served.stderr.until((text) => text.includes('"logLevel":"debug"'))
+  expect(await served.stop()).toBe(0)
+})
+
+it('a sync that fails ends broker and put with 74, and loses nothing from before', async (test) => {
+  const data = join(temporaryDirectory(), 'data')
+  const served = await serve(['--data', data, '--create', 'orders:1'])
+  const environment = { MILLRACE_URL: served.url }
+  await runCli(['put', 'orders', '--key', 'a', 'before'], { environment })
+  const calls = 'fdatasync,fsync,msync'
+  const inject = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=EIO`]
+  const tracer = spawn('strace', ['-f', '-p', String(served.child.pid), ...inject])
+  onTestFinished(() => {
+    tracer.kill('SIGKILL')
+  })
+  const traced = new Transcript(tracer.stderr)
+  const attached = await Promise.race([
+    traced.until((text) => text.includes('attached')).then(() => true),
+    once(tracer, 'error').then(() => false),
+    once(tracer, 'close').then(() => false),
+  ])
+  if (!attached) test.skip(`strace cannot attach here: ${traced.text}`)
+  const ended = once(served.child, 'close')
+  const put = await runCli(['put', 'orders', '--key', 'a', 'after'], { environment })
+  expect(put.stderr).toMatch(/^error: LOG_FAILED: .*\nhint: .*\n$/)
+  expect(put.status).toBe(74)
+  await ended
+  expect(served.child.exitCode).toBe(74)
+  expect(served.stderr.text).toMatch(/^error: LOG_FAILED: .*sync failed.*\nhint: /m)
+  const again = await serve(['--data', data])
+  const got = await runCli(['get', 'orders', '--raw'], { environment: { MILLRACE_URL: again.url } })
+  expect(got.stdout).toMatch(/^before\n/)
+  expect(await again.stop()).toBe(0)
 })
 
 it('a broken pipe ends a command quietly', async () => {

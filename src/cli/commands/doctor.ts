@@ -17,6 +17,7 @@ import {
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import { packageVersion } from '../package-version.ts'
+import { plural } from '../units.ts'
 
 const marks = {
   ok: ['green', 'ok'],
@@ -78,7 +79,7 @@ function readConfig({ config }: Invocation) {
     const set = read.resolved.filter((it) => it.origin !== 'default').length
     return {
       config: read,
-      check: ok('configuration', `valid, ${set} settings are not left to defaults`),
+      check: ok('configuration', `valid, ${plural(set, 'setting')} given`),
     }
   } catch (error) {
     if (!(error instanceof CliError)) throw error

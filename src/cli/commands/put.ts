@@ -17,6 +17,9 @@ import { LinePutter } from '../line-putter.ts'
 import { linesOf } from '../lines.ts'
 import { splitKey } from '../split-key.ts'
 
+/** Enough to spread records over any number of shards, and short to look at. */
+const randomKeyCharacters = 8
+
 interface PutSettings {
   readonly stream: string
   readonly key: string | undefined
@@ -55,7 +58,7 @@ function exclusive(name: string, value: unknown, otherName: string, otherValue: 
 /** A record of `bytes`; without a key of its own it gets a random one, which spreads the load. */
 function recordOf({ key, separator }: PutSettings, bytes: Uint8Array, place: string): RecordInput {
   if (separator !== undefined) return splitKey(bytes, separator, place)
-  return { key: key ?? randomUUID(), data: bytes }
+  return { key: key ?? randomUUID().slice(0, randomKeyCharacters), data: bytes }
 }
 
 /** What the client takes for misuse is here what a user has typed. */

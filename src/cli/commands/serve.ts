@@ -49,11 +49,14 @@ async function serve(invocation: Invocation): Promise<undefined> {
     const broker = await openBroker(invocation, config, data)
     try {
       await createStreams(invocation, broker, config.create)
+      const { onServeSignals } = await import('../serve-signals.ts')
+      const offSignals = onServeSignals(invocation, broker, logger)
       const server = await listen(broker, config, logger)
       try {
         await announce({ invocation, logger, broker, server, config, data, isNew, started })
-        await untilStopped(invocation, broker, logger)
+        await untilStopped(invocation, broker)
       } finally {
+        offSignals()
         await server.stop()
       }
     } finally {
@@ -170,23 +173,12 @@ async function announce(start: Started): Promise<void> {
 }
 
 /** Answers when a signal asks for the end. Rejects when the log has failed. */
-async function untilStopped(
-  invocation: Invocation,
-  broker: Broker,
-  logger: LeveledLogger,
-): Promise<void> {
-  const { signal } = invocation
-  const { onServeSignals } = await import('../serve-signals.ts')
-  const offSignals = onServeSignals(invocation, broker, logger)
-  try {
-    await new Promise<void>((stopped, failed) => {
-      if (signal.aborted) stopped()
-      signal.addEventListener('abort', () => stopped(), { once: true })
-      broker.failed.then(failed, failed)
-    })
-  } finally {
-    offSignals()
-  }
+async function untilStopped({ signal }: Invocation, broker: Broker): Promise<void> {
+  await new Promise<void>((stopped, failed) => {
+    if (signal.aborted) stopped()
+    signal.addEventListener('abort', () => stopped(), { once: true })
+    broker.failed.then(failed, failed)
+  })
 }
 
 export function addServe(program: Command, runner: Runner): void {

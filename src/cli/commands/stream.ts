@@ -18,7 +18,6 @@ import { wholeNumber } from '../option-values.ts'
 import { table } from '../output.ts'
 import { allShards } from '../stream-shards.ts'
 import { formatBytes, formatCount, plural } from '../units.ts'
-import { whenActive } from '../wait-active.ts'
 
 const created = (millis: number) => new Date(millis).toISOString()
 
@@ -31,13 +30,13 @@ function parseTag(text: string, before: readonly Tag[] = []): readonly Tag[] {
 }
 
 async function create(invocation: Invocation): Promise<undefined> {
-  const { args, options, output, signal } = invocation
+  const { args, options, output } = invocation
   const name = args[0] as string
   const { shards: shardCount, mode, recordBytesMax, tag: tags } = options
   const request = { shardCount, streamMode: mode, recordBytesMax, tags }
   await withClient(invocation, async (client) => {
     await client.createStream(name, request as Parameters<Client['createStream']>[1])
-    const summary = await whenActive(() => client.describeStreamSummary(name), signal)
+    const summary = await client.describeStreamSummary(name)
     output.show(summary, () => {
       return `created ${name} with ${plural(summary.openShardCount, 'shard')}`
     })

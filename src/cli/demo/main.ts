@@ -14,7 +14,6 @@ import { CliOption } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 import { Output } from '../output.ts'
 import { formatCount } from '../units.ts'
-import { whenActive } from '../wait-active.ts'
 import { type BrokerProcess, startBroker } from './broker-process.ts'
 import { readFlights } from './flights.ts'
 import { liveRates } from './live-rates.ts'
@@ -44,14 +43,14 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 /** Runs the replay against a broker, and prints what came of it. */
 async function replay(broker: BrokerProcess, total: number): Promise<ExitCode> {
   const flights = readFlights()
-  const size = `${formatCount(total)} records: ${formatCount(flights.length)} flights`
-  output.line(`replaying ${size} of 2001 in the USA, keyed by the airport of origin, over and over`)
+  output.line(
+    `replaying ${formatCount(total)} records: flights in the USA in 2001, keyed by their origin`,
+  )
   const clients: Client[] = []
   try {
     for (let index = 0; index <= consumerCount; index += 1) clients.push(await connect(broker.url))
     const [producer, ...consumers] = clients as [Client, ...Client[]]
     await producer.createStream(stream, { shardCount })
-    await whenActive(() => producer.describeStreamSummary(stream), stop.signal)
     const run = new Replay({ flights, total, producer, consumers, signal: stop.signal })
     const started = performance.now()
     const stopRates = liveRates(output, run)
