@@ -121,7 +121,8 @@ class Unpacker {
     if (type <= messageTypes.bin32) {
       const length = this.#takeNumber(1 << (type - messageTypes.bin8))
       const at = this.#pass(length)
-      return this.#bytes.slice(at, at + length)
+      // Not `slice`: that of a Buffer would be a view of the frame.
+      return new Uint8Array(this.#bytes.subarray(at, at + length))
     }
     if (type === messageTypes.uint64) return this.#view.getBigUint64(this.#pass(8))
     if (type === messageTypes.int64) return this.#view.getBigInt64(this.#pass(8))

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
+import { unpackMessage } from '../../../src/wire/codec.ts'
 import {
   decodeBrokerFrame,
   decodeRequest,
@@ -25,6 +26,7 @@ import { encodePutBatch, encodePutRecords } from '../../../src/wire/put-builder.
 import { isPutFrame, readPutBatchBody, readPutHead } from '../../../src/wire/put-frame.ts'
 import { RecordWindow } from '../../../src/wire/record-window.ts'
 import { SliceCursor } from '../../../src/wire/slice-cursor.ts'
+import { unpackMessage as unpackSmall } from '../../../src/wire/small-codec.ts'
 import { changedBytes, changeKinds, typeBytes } from '../../support/changed-bytes.ts'
 import { parsePutRequest } from '../../support/put-request.ts'
 import { makeBatch, makeRecords } from '../../support/slices.ts'
@@ -50,6 +52,12 @@ const readers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
     return head.opcode === 0x24 ? readPutBatchBody(bytes, head.bodyAt) : head
   },
   wholePut: parsePutRequest,
+  bothCodecs(bytes) {
+    const values = unpackMessage(bytes)
+    expect(unpackSmall(bytes)).toEqual(values)
+    return values
+  },
+  smallCodec: unpackSmall,
   slice(bytes) {
     return Array.from(new SliceCursor(bytes), (it) => [it.partitionKey, it.data.length])
   },
