@@ -151,6 +151,7 @@ export class Connection implements SocketHandler {
   }
 
   drained(): void {
+    if (!this.#isOpen) return
     this.#sender.drained()
     this.#turns.advance()
   }

@@ -26,10 +26,10 @@ export interface Socket {
 export interface SocketHandler {
   /** `message` is only lent: it is gone when the call returns. */
   receive(message: Uint8Array, isBinary: boolean): void
-  /** Some of the bytes that waited have left. */
+  /** Some of the bytes that waited have left; may be told a moment after `closed`. */
   drained(): void
   ponged(): void
-  /** The last call. The code is that of the close frame, or 1006 when there was none. */
+  /** The end. The code is that of the close frame, or 1006 when there was none. */
   closed(code: number): void
 }
 

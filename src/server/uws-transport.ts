@@ -5,7 +5,8 @@
  * What must be known of it: a listen port is shared in silence unless option 1 says otherwise; a
  * message is a view of the receive buffer and is detached when the handler returns; a socket that
  * was closed throws at every call; an HTTP request without an answer needs onAborted before the
- * handler returns, or the process ends; `end` does not wait for bytes that are still buffered.
+ * handler returns, or the process ends; `end` does not wait for bytes that are still buffered;
+ * nothing may be sent within the event `drain`.
  */
 
 import { MillraceError } from '../errors.ts'
@@ -173,7 +174,13 @@ function serveSockets(app: App, options: TransportOptions): void {
     message: (socket, message, isBinary) => {
       ;(socket as WebSocket).handler?.receive(new Uint8Array(message), isBinary)
     },
-    drain: (socket) => (socket as WebSocket).handler?.drained(),
+    // Not within the event: when it is over, the library goes on to wait for the socket only if the
+    // last write of any socket failed, and direct writes of 16 KiB and more do not count as such.
+    // What was sent from here would wait for ever.
+    drain: (socket) => {
+      const { handler } = socket as WebSocket
+      setImmediate(() => handler?.drained())
+    },
     pong: (socket) => (socket as WebSocket).handler?.ponged(),
     close: (socket, code) => (socket as WebSocket).handler?.closed(code),
   })
