@@ -4,6 +4,7 @@ import { MillraceError } from '../errors.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts'
 import { Emitter } from './emitter.ts'
+import { onAbort } from './on-abort.ts'
 import type { OpenSocket } from './socket.ts'
 import { StreamVerbs } from './stream-verbs.ts'
 
@@ -105,8 +106,7 @@ function giveUp(
   { signal, connectTimeoutMillis = connectMillisDefault }: ConnectOptions,
   clock: Clock,
 ): () => void {
-  const aborted = () => connection.end(signal?.reason)
-  signal?.addEventListener('abort', aborted, { once: true })
+  const forget = onAbort(signal, () => connection.end(signal?.reason))
   const timer = clock.after(connectTimeoutMillis, () => {
     const last = connection.lastLoss === '' ? 'no answer came' : connection.lastLoss
     const text = `no broker at ${url} within ${connectTimeoutMillis} ms (${last})`
@@ -114,7 +114,7 @@ function giveUp(
   })
   return () => {
     timer.cancel()
-    signal?.removeEventListener('abort', aborted)
+    forget()
   }
 }
 

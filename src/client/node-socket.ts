@@ -13,7 +13,7 @@ import {
 } from './socket.ts'
 
 /** A broker from which nothing came for so long is asked for a sign of life ... */
-const silenceMillis = 15_000
+const silenceMillisDefault = 15_000
 /** ... and a goodbye is waited for so long. */
 const goodbyeMillis = 1000
 
@@ -45,10 +45,12 @@ class NodeSocket implements Socket {
   #isHeard = true
   #lastError = ''
   #refusedWith: number | undefined
+  readonly #silenceMillis: number
   readonly #pulse: NodeJS.Timeout
 
-  constructor(url: string, events: SocketEvents) {
+  constructor(url: string, events: SocketEvents, silenceMillis: number) {
     this.#events = events
+    this.#silenceMillis = silenceMillis
     this.#web = new WebSocket(url, [subprotocol], {
       perMessageDeflate: false,
       maxPayload: answerBytesMax,
@@ -135,11 +137,13 @@ class NodeSocket implements Socket {
       this.#isHeard = false
       this.#web.ping()
     } else {
-      this.#lastError = `nothing came for ${2 * silenceMillis} ms`
+      this.#lastError = `nothing came for ${this.#silenceMillis} ms and more`
       this.#web.terminate()
     }
   }
 }
 
-/** Throws a SyntaxError for what is no WebSocket URL. */
-export const openNodeSocket: OpenSocket = (url, events) => new NodeSocket(url, events)
+/** Opens sockets that notice within twice `silenceMillis` when their broker is gone. */
+export function nodeSockets(silenceMillis: number = silenceMillisDefault): OpenSocket {
+  return (url, events) => new NodeSocket(url, events, silenceMillis)
+}

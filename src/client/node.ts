@@ -1,7 +1,7 @@
 /** The client of Node programs: `import { connect } from 'millrace/client'`. */
 
 import { type Client, type ConnectOptions, connectOver } from './client.ts'
-import { openNodeSocket } from './node-socket.ts'
+import { nodeSockets } from './node-socket.ts'
 
 export * from './public.ts'
 
@@ -20,5 +20,5 @@ export * from './public.ts'
  * Rejects as `connectOver` says.
  */
 export function connect(url: string, options: ConnectOptions = {}): Promise<Client> {
-  return connectOver(openNodeSocket, url, options)
+  return connectOver(nodeSockets(), url, options)
 }

@@ -3,13 +3,14 @@
 import { MillraceError } from '../errors.ts'
 import type { CallOptions } from '../wire/verbs.ts'
 import type { Clock, Timer } from './clock.ts'
+import { onAbort } from './on-abort.ts'
 
 export class Patience {
   readonly #clock: Clock
   readonly #name: string
   readonly #options: CallOptions
   #timer: Timer | undefined
-  #aborted: (() => void) | undefined
+  #forget: (() => void) | undefined
 
   /** `name` says in messages what is waited for. */
   constructor(clock: Clock, name: string, options: CallOptions) {
@@ -21,10 +22,7 @@ export class Patience {
   /** Calls `over`, with the error, when there is no more patience. */
   begin(over: (reason: unknown) => void): void {
     const { signal, timeoutMillis } = this.#options
-    if (signal !== undefined) {
-      this.#aborted = () => over(signal.reason)
-      signal.addEventListener('abort', this.#aborted, { once: true })
-    }
+    this.#forget = onAbort(signal, () => over(signal?.reason))
     if (timeoutMillis !== undefined && timeoutMillis !== Number.POSITIVE_INFINITY) {
       const text =
         `no answer to ${this.#name} within ${timeoutMillis} ms (timeoutMillis); ` +
@@ -38,8 +36,6 @@ export class Patience {
   /** What was waited for has come. */
   end(): void {
     this.#timer?.cancel()
-    if (this.#aborted === undefined) return
-    this.#options.signal?.removeEventListener('abort', this.#aborted)
-    this.#aborted = undefined
+    this.#forget?.()
   }
 }

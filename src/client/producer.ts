@@ -9,6 +9,7 @@ import type { PutAnswer, RecordInput } from '../wire/verbs.ts'
 import { BatchSender, type SenderParts } from './batch-sender.ts'
 import type { Clock } from './clock.ts'
 import { Emitter } from './emitter.ts'
+import { onAbort } from './on-abort.ts'
 import type { AckWaiter } from './producer-batch.ts'
 import { Refusals, type RefusedRecord } from './refusals.ts'
 import { Room } from './room.ts'
@@ -203,10 +204,9 @@ function unlessAborted(ended: Promise<void>, signal: AbortSignal | undefined): P
   if (signal === undefined) return ended
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const aborted = () => reject(signal.reason)
-    signal.addEventListener('abort', aborted, { once: true })
+    const forget = onAbort(signal, () => reject(signal.reason))
     void ended.then(() => {
-      signal.removeEventListener('abort', aborted)
+      forget()
       resolve()
     })
   })

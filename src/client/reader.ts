@@ -11,6 +11,7 @@ import type { Clock } from './clock.ts'
 import { DeliveryQueue } from './delivery-queue.ts'
 import { Emitter } from './emitter.ts'
 import { healing } from './healing.ts'
+import { onAbort } from './on-abort.ts'
 import { ReadProgress } from './read-progress.ts'
 import type { ReaderSettings } from './reader-options.ts'
 import { RecordBatch } from './record-batch.ts'
@@ -62,6 +63,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
   readonly #behind = new Set<string>()
   #shardCount = 0
   #state: ReaderState = 'starting'
+  #forgetSignal: (() => void) | undefined
   readonly #started: Promise<void>
 
   /** Made by `read` of a client, and of a broker in this process. */
@@ -70,7 +72,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
     this.#settings = parts.settings
     const { signal } = parts
     if (signal?.aborted === true) this.#end(signal.reason)
-    signal?.addEventListener('abort', this.#aborted, { once: true })
+    this.#forgetSignal = onAbort(signal, () => this.#aborted())
     this.#started = this.#start()
     // Whoever iterates is told of it.
     this.#started.catch((error) => this.#end(error))
@@ -142,7 +144,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
     return this.close()
   }
 
-  readonly #aborted = (): void => {
+  #aborted(): void {
     const reason: unknown = this.#parts.signal?.reason
     this.#queue.drop(reason)
     this.#end(reason)
@@ -152,7 +154,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
   #end(error: unknown): void {
     if (this.#state === 'closed') return
     this.#queue.fail(error)
-    this.#parts.signal?.removeEventListener('abort', this.#aborted)
+    this.#forgetSignal?.()
     this.#stop.abort(new MillraceError('CLIENT_CLOSED', 'the reader is closed'))
     this.#become('closed')
   }

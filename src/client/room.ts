@@ -1,5 +1,7 @@
 /** The bound of what a producer holds, and those who wait for room below it. */
 
+import { onAbort } from './on-abort.ts'
+
 interface Waiter {
   readonly bytes: number
   enter(): void
@@ -44,7 +46,7 @@ export class Room {
       signal?.throwIfAborted()
       const leave = () => {
         this.#waiters.delete(waiter)
-        signal?.removeEventListener('abort', aborted)
+        forget()
       }
       const waiter: Waiter = {
         bytes,
@@ -62,11 +64,10 @@ export class Room {
           reject(error)
         },
       }
-      const aborted = () => {
+      const forget = onAbort(signal, () => {
         waiter.refuse(signal?.reason)
         this.#admit()
-      }
-      signal?.addEventListener('abort', aborted, { once: true })
+      })
       this.#waiters.add(waiter)
     })
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Client } from '../../src/client/client.ts'
+import { type Client, connectOver } from '../../src/client/client.ts'
 import { connect } from '../../src/client/node.ts'
+import { nodeSockets } from '../../src/client/node-socket.ts'
 import { BrokerPlace } from './broker-place.ts'
 import { type Cut, CuttingProxy } from './cutting-proxy.ts'
 
@@ -151,6 +152,22 @@ test('while nothing goes through a producer holds its bound at most; then it goe
   await producer.close()
   expect(producer.stats.acknowledgedRecords).toBe(2000)
   expect(producer.stats.bufferedBytesPeak).toBeLessThanOrEqual(bytesMax)
+  await client.close()
+  await proxy.close()
+})
+
+test('a broker that vanishes without a word is noticed, and a quiet one is not left', async () => {
+  const proxy = await CuttingProxy.open(place.port)
+  const client = await connectOver(nodeSockets(40), proxy.url)
+  const states: string[] = []
+  client.on('state', (state) => states.push(state))
+  const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+  await sleep(400)
+  expect(states).toEqual([])
+  const left = new Promise((resolve) => client.on('state', resolve))
+  proxy.pause()
+  expect(await left).toBe('reconnecting')
+  expect((await client.listStreams()).streamSummaries.length).toBeGreaterThan(0)
   await client.close()
   await proxy.close()
 })
