@@ -3,7 +3,8 @@
  * `Millrace.open` into a program.
  */
 
-import { resolve } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { MillraceError } from '../errors.ts'
 import type { Log, LogStats } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
@@ -48,12 +49,20 @@ export interface BrokerStats {
 /** Directories that brokers of this thread have open. */
 const taken = new Set<string>()
 
+/** One directory can have several names: links lead to it. One that is missing is made by the open. */
+function realPath(dir: string): string {
+  const path = resolve(dir)
+  if (existsSync(path)) return realpathSync(path)
+  const parent = dirname(path)
+  return existsSync(parent) ? join(realpathSync(parent), basename(path)) : path
+}
+
 /**
  * A log can be shared within a process, a broker cannot: two would each have a catalog of their
  * own. The function that comes back lets go of the directory.
  */
 function takeDirectory(dir: string): () => void {
-  const path = resolve(dir)
+  const path = realPath(dir)
   if (taken.has(path)) {
     throw new MillraceError('LOG_LOCKED', `${path} is open in this process already`)
   }

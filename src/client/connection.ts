@@ -66,7 +66,8 @@ export class Connection implements Exchange {
   /** Why nothing is carried any more. */
   #end: unknown
   #lastLoss = ''
-  #socketGone: (() => void) | undefined
+  /** Those who wait until the socket is gone: `close` may be called any number of times. */
+  readonly #leaving = new Set<() => void>()
   readonly #waiters = new Set<{ opened(welcome: Welcome): void; ended(error: unknown): void }>()
 
   constructor(options: ConnectionOptions) {
@@ -138,7 +139,7 @@ export class Connection implements Exchange {
   ended(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket === undefined) resolve()
-      else this.#socketGone = resolve
+      else this.#leaving.add(resolve)
     })
   }
 
@@ -248,7 +249,8 @@ export class Connection implements Exchange {
   #lost(code: number, reason: string): void {
     this.#socket = undefined
     this.#timer?.cancel()
-    this.#socketGone?.()
+    for (const gone of this.#leaving) gone()
+    this.#leaving.clear()
     if (this.#end !== undefined) return
     this.#lastLoss = closeText(code, reason)
     const stop =

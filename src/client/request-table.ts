@@ -12,17 +12,22 @@ const requestIdMax = 2 ** 32 - 1
 const lossesMax = 3
 /** What has met so many is sent alone, so that the next loss has one culprit. */
 const lossesOfSuspect = 2
+/** Below this many it does not pay to look for requests that were given up. */
+const sweepMin = 64
 
 export class RequestTable {
   #lastId = 0
+  #lastTurn = 0
   #waiting: Request[] = []
   #waitingAt = 0
+  /** At so many of them, those that were given up are taken out. */
+  #sweepAt = sweepMin
   /** In the order in which they were sent. */
   readonly #sent = new Map<number, Request>()
 
-  /** How many have been sent and not answered. */
-  get sentCount(): number {
-    return this.#sent.size
+  /** How many are held until they can be sent, some of those that were given up among them. */
+  get waitingCount(): number {
+    return this.#waiting.length - this.#waitingAt
   }
 
   /** Whether somebody waits for anything. */
@@ -41,6 +46,7 @@ export class RequestTable {
 
   add(request: Request): void {
     this.#waiting.push(request)
+    if (this.#waiting.length >= this.#sweepAt) this.#sweep()
   }
 
   /** The next request to be sent, which then counts as sent; undefined when none may be. */
@@ -54,6 +60,8 @@ export class RequestTable {
     if (this.#sent.size > 0 && (isSuspect(request) || this.#suspectIsSent())) return undefined
     this.#dropFirst()
     this.#sent.set(request.id, request)
+    this.#lastTurn += 1
+    request.turn = this.#lastTurn
     return request
   }
 
@@ -67,7 +75,7 @@ export class RequestTable {
     return request
   }
 
-  /** A request that was answered but not carried out: it goes first when sending goes on. */
+  /** A request that was answered but not carried out: it keeps its turn for when sending goes on. */
   putBack(request: Request): void {
     this.#putFirst([request])
   }
@@ -105,8 +113,17 @@ export class RequestTable {
     return false
   }
 
+  /** While a broker is away nothing is sent, and the frames of what was given up would pile up. */
+  #sweep(): void {
+    this.#waiting = this.#waiting.slice(this.#waitingAt).filter((it) => !it.settled)
+    this.#waitingAt = 0
+    this.#sweepAt = Math.max(sweepMin, 2 * this.#waiting.length)
+  }
+
   #putFirst(requests: readonly Request[]): void {
-    this.#waiting = [...requests, ...this.#waiting.slice(this.#waitingAt)]
+    const rest = this.#waiting.slice(this.#waitingAt)
+    // Some may stand there already that were sent before or between these.
+    this.#waiting = [...requests, ...rest].sort((a, b) => a.turn - b.turn)
     this.#waitingAt = 0
   }
 

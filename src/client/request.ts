@@ -24,6 +24,8 @@ export class Request {
   readonly #parts: RequestParts
   /** Lost connections on which it was waiting for an answer. */
   losses = 0
+  /** Its place in the order in which requests were sent; the last where it never was. */
+  turn: number = Number.MAX_SAFE_INTEGER
   /** The caller waits no more. A request that was sent keeps its place until it is answered. */
   settled = false
 

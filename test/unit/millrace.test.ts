@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -57,6 +57,14 @@ test('the operations work in a program, without a socket, and are there after it
   })
   const { records } = await again.getRecords(iterator)
   expect(Array.from(records, (it) => text(it.data))).toEqual(['one', 'two', 'three', 'four'])
+})
+
+test('a directory under another name is the same directory', async () => {
+  const dir = temporaryDirectory()
+  await using _ = await Millrace.open({ dir, logOptions })
+  const link = `${dir}-link`
+  symlinkSync(dir, link)
+  expect((await failure(Millrace.open({ dir: link, logOptions }))).code).toBe('LOG_LOCKED')
 })
 
 test('errors are those of a broker, misuse is named, and a closed one says so', async () => {

@@ -375,6 +375,12 @@ describe('the end', () => {
     expect(states).toEqual(['open', 'closed'])
   })
 
+  test('is told to everybody who waits for it', async () => {
+    sockets.last.welcome()
+    connection.end(new MillraceError('CLIENT_CLOSED'))
+    await Promise.all([connection.ended(), connection.ended()])
+  })
+
   test('comes at once where there is no connection', async () => {
     sockets.last.lose()
     connection.end(new MillraceError('CLIENT_CLOSED'))
