@@ -62,9 +62,13 @@ export class ShardPages {
   /** What there is next; empty where there is nothing now. Rejects with what does not heal. */
   async page(): Promise<readonly PrintedRecord[]> {
     const { records, gap, isEnd } = await this.#cursor.fetch()
-    if (gap !== undefined) this.#onGap(gap)
     this.#next = this.#cursor.next
     this.#isClosed = isEnd
+    if (gap !== undefined) {
+      this.#onGap(gap)
+      // Behind what is gone there may be more, now.
+      if (records.recordCount === 0 && !isEnd) return await this.page()
+    }
     const { shardId } = this.#shard
     return Array.from(records, ({ sequenceNumber, partitionKey, arrivalMillis, data }) => {
       return { shardId, sequenceNumber, partitionKey, arrivalMillis, data }

@@ -70,12 +70,24 @@ export class ShardCursor {
   async pin(): Promise<void> {
     if (this.next !== undefined) return
     await this.#healing(async () => {
-      const { verbs, signal } = this.#parts
       this.#iterator ??= await this.#newIterator()
-      const { records } = await verbs.getRecords(this.#iterator, { limit: 1 }, { signal })
+      const next = await this.#firstAt(this.#iterator)
       this.#renewals = 0
-      this.#start = { type: 'AT_SEQUENCE_NUMBER', next: records.firstSequenceNumber }
+      this.#start = { type: 'AT_SEQUENCE_NUMBER', next }
     })
+  }
+
+  /** The record at an iterator. A damaged one has its place as others have: `fetch` tells of it. */
+  async #firstAt(iterator: string): Promise<bigint> {
+    const { verbs, signal } = this.#parts
+    try {
+      const { records } = await verbs.getRecords(iterator, { limit: 1 }, { signal })
+      return records.firstSequenceNumber
+    } catch (error) {
+      const isDamage = error instanceof MillraceError && error.code === 'LOG_CORRUPT'
+      if (isDamage && error.range !== undefined) return error.range.start
+      throw error
+    }
   }
 
   /**

@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 
 export const program: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+// A test is several runs of the program, one after the other, on a machine that may be busy.
+vi.setConfig({ testTimeout: 150_000 })
 
 /** A run that takes longer is ended, and fails. */
 const runMillisMax = 30_000

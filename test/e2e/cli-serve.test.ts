@@ -9,7 +9,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -35,19 +34,15 @@ async function takenPort(): Promise<number> {
   return (server.address() as { port: number }).port
 }
 
-/** Overwrites bytes in the middle of the first `count` files that `matches`. */
-function damage(data: string, matches: RegExp): number {
-  const files = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((it) =>
-    matches.test(it),
-  )
-  for (const file of files) {
-    const path = join(data, file)
-    const descriptor = openSync(path, 'r+')
-    const middle = 4096 + 40
-    if (statSync(path).size > middle) writeSync(descriptor, Buffer.alloc(16, 0xa5), 0, 16, middle)
-    closeSync(descriptor)
-  }
-  return files.length
+/** Overwrites bytes within a run of `text`, in whichever file it is. */
+function damage(data: string, text: string): void {
+  const names = readdirSync(data, { recursive: true, encoding: 'utf8' })
+  const files = names.filter((it) => it.endsWith('.seg')).map((it) => join(data, it))
+  const path = files.find((it) => readFileSync(it).includes(text))
+  if (path === undefined) throw new Error('the text is in no segment')
+  const descriptor = openSync(path, 'r+')
+  writeSync(descriptor, Buffer.alloc(16, 0xa5), 0, 16, readFileSync(path).indexOf(text) + 8)
+  closeSync(descriptor)
 }
 
 describe('a start', () => {
@@ -153,15 +148,24 @@ describe('damage', () => {
     const environment = { MILLRACE_URL: served.url }
     const record = 'x'.repeat(50_000)
     await runCli(['put', 'orders', '--key', 'a', record], { environment })
+    await runCli(['put', 'orders', '--key', 'a', 'second'], { environment })
     await served.stop()
     expect((await runCli(['verify', '--data', data])).status).toBe(0)
-    expect(damage(data, /\.seg$/)).toBeGreaterThan(0)
+    damage(data, record)
     const human = await runCli(['verify', '--data', data])
     expect(human.stdout).toMatch(/^damaged shard number \d+, positions \d+ to \d+, .*$/m)
     expect(human.stdout).toContain('everything else is intact')
     expect(human.status).toBe(7)
     const row = JSON.parse((await runCli(['verify', '--data', data, '--json'])).stdout)
-    expect(row.damaged.length).toBeGreaterThan(0)
+    expect(row.damaged).toHaveLength(1)
+    const again = await serve(['--data', data])
+    const args = ['orders', '--from', 'oldest', '--raw', '--limit', '1', '--url', again.url]
+    for (const verb of ['get', 'tail']) {
+      const { stdout, stderr } = await runCli([verb, ...args])
+      expect(stdout).toBe('second\n')
+      expect(stderr).toMatch(/^warning: records 1 to before 2 of shardId-0+ cannot be read/)
+    }
+    expect(await again.stop()).toBe(0)
   })
 
   it('of all manifests is a named error', async () => {

@@ -248,6 +248,24 @@ describe('records that are gone', () => {
   })
 })
 
+test('damage at the very beginning is passed over, too', async () => {
+  stream = new ModelStream(1)
+  stream.put(0, 'a', 'b', 'c')
+  let reads = 0
+  stream.fail = (name) => {
+    reads += name === 'GetRecords' ? 1 : 0
+    // Both the read that finds out where to begin and the first one for records meet it.
+    if (name !== 'GetRecords' || reads > 2) return undefined
+    return new MillraceError('LOG_CORRUPT', undefined, { range: { start: 1n, end: 3n } })
+  }
+  const reader = read({ from: 'oldest' })
+  const batches = [await nextBatch(reader), await nextBatch(reader)]
+  expect(batches.map((it) => [it.gap?.lostFrom, it.gap?.firstAvailable, textsOf(it)])).toEqual([
+    [1n, 3n, []],
+    [undefined, undefined, ['c']],
+  ])
+})
+
 describe('failures', () => {
   test.each<ErrorCode>([
     'CONNECTION_LOST',
