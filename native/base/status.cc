@@ -103,4 +103,9 @@ Status OsError(const char* what, const std::string& path, int error_number) {
                              ErrnoText(error_number).c_str(), Remedy(code)));
 }
 
+Status SyncError(const std::string& path, int error_number) {
+  return Status(Code::kLogFailed,
+                Format("%s: sync failed: %s", path.c_str(), ErrnoText(error_number).c_str()));
+}
+
 }  // namespace millrace::base

@@ -288,7 +288,11 @@ Status Manifest::Append(std::vector<ManifestRecord> records) {
     error = error == 0 ? file_ops_->SyncData(fds_[copy]) : error;
     if (error != 0) {
       // Whether the records are on disk is now unknown, and a second sync would not tell.
-      failed_ = OsError("sync", directory_->path() + "/" + kNames[copy], -error);
+      failed_ =
+          Status(Code::kLogFailed,
+                 Format("%s/%s: write or sync failed: %s; shards cannot be created, trimmed, "
+                        "sealed or deleted until the log is opened again",
+                        directory_->path().c_str(), kNames[copy], base::ErrnoText(-error).c_str()));
       return failed_;
     }
   }

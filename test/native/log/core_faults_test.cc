@@ -419,6 +419,28 @@ TEST_F(CoreFaultsTest, RemembersProducersBehindALostSeal) {
   }
 }
 
+// The disk was full for a moment, but what the sync dropped stays in doubt.
+TEST_F(CoreFaultsTest, PromisesNoRecoveryAfterASyncThatFoundNoSpace) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  SimFault fault;
+  fault.kind = SimCallKind::kSyncRange;
+  fault.error = ENOSPC;
+  process.files()->AddFault(fault);
+  const base::Status append = process.Append(slot, Durability::kDisk);
+  fault.kind = SimCallKind::kSyncData;
+  fault.path_part = "manifest-b";
+  process.files()->AddFault(fault);
+  std::vector<uint64_t> shards;
+  const base::Status create = process.core()->CreateShards({1}, &shards);
+  for (const base::Status& status : {append, create}) {
+    EXPECT_EQ(status.code(), Code::kLogFailed);
+    EXPECT_EQ(status.message().find("by themselves"), std::string::npos) << status.message();
+    EXPECT_NE(status.message().find("No space left"), std::string::npos) << status.message();
+    EXPECT_NE(status.message().find("opened again"), std::string::npos) << status.message();
+  }
+}
+
 TEST_F(CoreFaultsTest, BlamesTheDiskAndNotTheDataWhenAFileCannotBeLookedAt) {
   Process process(NewMachine());
   const uint32_t slot = process.Create();

@@ -1,25 +1,30 @@
 // Making, mounting and unmounting file systems that live in a file. All of it needs root; run it in
 // a private mount namespace (lib/namespace.mjs).
 import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
+import { basename } from 'node:path'
 import { hasTool, needTool } from '../lib/machine.mjs'
 import { mustRun, run } from '../lib/processes.mjs'
 
 const MIB = 1024 * 1024
 
-// `bytes` is small, so that thousands of images fit in memory; xfs refuses disks below 300 MiB
+// Nothing of an ext4 is left to be initialised after the mount: those writes would be broken, and cut,
+// instead of the log's. `bytes` is small, so that thousands of images fit in memory; xfs refuses disks below 300 MiB
 // unless told that the result is for a test.
 const KINDS = {
   ext4: {
     tool: 'mkfs.ext4',
-    args: ['-q', '-F', '-b', '4096', '-E', 'nodiscard'],
-    mount: 'loop',
+    args: [
+      ...['-q', '-F', '-b', '4096'],
+      ...['-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0'],
+    ],
+    mount: [],
     bytes: 64 * MIB,
   },
   // nouuid: several cuts of one disk are mounted at once.
   xfs: {
     tool: 'mkfs.xfs',
     args: ['-q', '-f', '-K', '--unsupported'],
-    mount: 'loop,nouuid',
+    mount: ['nouuid'],
     bytes: 96 * MIB,
   },
 }
@@ -51,7 +56,25 @@ export async function makeFileSystem(kind, path, bytes = KINDS[kind].bytes) {
 // file system refuses.
 export async function mountLoop(kind, path, directory) {
   mkdirSync(directory, { recursive: true })
-  await mustRun('mount', ['-t', kind, '-o', KINDS[kind].mount, path, directory])
+  const options = ['loop', ...KINDS[kind].mount].join(',')
+  await mustRun('mount', ['-t', kind, '-o', options, path, directory])
+}
+
+// The same, after prepare(name) has set up the loop device of that name, while nothing goes through
+// it yet: Linux stands still for ever when the limits of a loop device are changed while it refuses
+// a request to write zeros.
+export async function mountPreparedLoop(kind, path, directory, prepare) {
+  mkdirSync(directory, { recursive: true })
+  const { stdout } = await mustRun('losetup', ['--find', '--show', path])
+  const device = stdout.trim()
+  try {
+    prepare(basename(device))
+    const options = ['rw', ...KINDS[kind].mount].join(',')
+    await mustRun('mount', ['-t', kind, '-o', options, device, directory])
+  } finally {
+    // At once, or, once mounted, when the mount goes.
+    await mustRun('losetup', ['--detach', device])
+  }
 }
 
 // A mount can be busy for a moment after a process in it was killed. Never lazily: what comes next

@@ -2,10 +2,10 @@
 // system: trace_disk.so (nbdkit) -> nbdfuse -> loop device -> ext4 or xfs. It is dm-log-writes and
 // dm-flakey in user space.
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mustRun, run, start } from '../lib/processes.mjs'
-import { mountLoop, unmount } from './file-systems.mjs'
+import { run, start } from '../lib/processes.mjs'
+import { mountPreparedLoop, unmount } from './file-systems.mjs'
 
 const START_MILLIS_MAX = 10_000
 
@@ -14,11 +14,8 @@ const START_MILLIS_MAX = 10_000
 // never needs two pieces: it is short, and the file systems have blocks of a page.
 const REQUEST_KIB_MAX = 64
 
-// `file` is what a loop device has been made of.
-async function boundRequests(file) {
-  const { stdout } = await mustRun('losetup', ['--noheadings', '--output', 'NAME', '-j', file])
-  const name = basename(stdout.trim())
-  writeFileSync(`/sys/block/${name}/queue/max_sectors_kb`, String(REQUEST_KIB_MAX))
+function boundRequests(loop) {
+  writeFileSync(`/sys/block/${loop}/queue/max_sectors_kb`, String(REQUEST_KIB_MAX))
 }
 
 export class TracedDisk {
@@ -78,9 +75,8 @@ export class TracedDisk {
       if (waited > START_MILLIS_MAX) throw new Error('nbdfuse does not show its disk')
       await sleep(2)
     }
-    await mountLoop(this.#kind, file, this.directory)
+    await mountPreparedLoop(this.#kind, file, this.directory, boundRequests)
     this.#mounted = true
-    await boundRequests(file)
   }
 
   // From now on the Nth request of a kind ('write', 'flush' or 'any') fails with EIO; with `stays`

@@ -9,8 +9,8 @@ import { needBuild } from '../lib/machine.mjs'
 import { describeEnd, mustRun, run } from '../lib/processes.mjs'
 
 const CHILD = join(CHECKOUT, 'test/seam/children/terminated-workers.mjs')
-const SANITIZED_FOLDER = 'build-asan-addon'
-const SANITIZED = join(CHECKOUT, SANITIZED_FOLDER, 'Release/millrace.node')
+const SANITIZED_FOLDER = 'build-asan'
+const SANITIZED = join(CHECKOUT, SANITIZED_FOLDER, 'millrace.node')
 const SECONDS_MAX = { ci: 600, full: 7200 }
 
 // What the child printed, against what it must be.
@@ -40,11 +40,10 @@ async function terminateWorkers(context, name, env) {
 }
 
 async function buildSanitized() {
-  const options = ['--CDMILLRACE_SANITIZE=address,undefined', '--out', SANITIZED_FOLDER]
-  await mustRun('npx', ['--no-install', 'cmake-js', 'compile', ...options], {
-    cwd: CHECKOUT,
-    timeoutSeconds: 1800,
-  })
+  const headers = join(CHECKOUT, 'node_modules/node-api-headers/include')
+  const limits = { cwd: CHECKOUT, timeoutSeconds: 1800 }
+  await mustRun('cmake', ['--preset', 'asan', `-DCMAKE_JS_INC=${headers}`], limits)
+  await mustRun('cmake', ['--build', '--preset', 'asan', '--target', 'millrace'], limits)
 }
 
 // V8 leaks by design, so leaks are left to the native tests.
