@@ -46,10 +46,11 @@ void SegmentPool::ReserveIds(uint64_t id_max) {
   next_id_ = std::max(next_id_, id_max + 1);
 }
 
-Status SegmentPool::Take(uint64_t bytes, SpareSegment* spare, bool* prepared) {
+Status SegmentPool::Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     wanted_bytes_ = bytes;
+    wanted_stores_ = stores;
     const auto ready = std::find_if(spares_.begin(), spares_.end(), [bytes](const auto& one) {
       return one.file->bytes() == bytes;
     });
@@ -77,6 +78,7 @@ bool SegmentPool::Recycle(uint64_t id, uint64_t bytes) {
 bool SegmentPool::Refill(Status* status) {
   FreeFile file{0, 0};
   uint64_t bytes = 0;
+  bool stores = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
@@ -87,6 +89,7 @@ bool SegmentPool::Refill(Status* status) {
       return false;
     }
     bytes = wanted_bytes_;
+    stores = wanted_stores_;
     const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
     if (found != free_files_.end()) {
       file = *found;
@@ -100,7 +103,7 @@ bool SegmentPool::Refill(Status* status) {
   }
   // The size may be out of fashion by now; a spare of another size is kept all the same, as files
   // are dear.
-  const uint64_t ahead = std::min(kPopulateAheadBytes, spare.file->bytes());
+  const uint64_t ahead = stores ? std::min(kPopulateAheadBytes, spare.file->bytes()) : 0;
   const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
   const int sync_error = spare.entry_synced ? 0 : file_ops_->SyncDirectory(directory_);
   if (error != 0 || sync_error != 0) {

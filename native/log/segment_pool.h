@@ -44,8 +44,10 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   void ReserveIds(uint64_t id_max);
 
   // Takes a spare of exactly `bytes`, or makes a file at once when none is ready. DISK_FULL,
-  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `*prepared` says whether it was ready.
-  base::Status Take(uint64_t bytes, SpareSegment* spare, bool* prepared);
+  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `stores` says whether it will be stored
+  // to through its map: the spares that follow are then faulted in. `*prepared` says whether it was
+  // ready.
+  base::Status Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared);
 
   // A retired file whose last user is gone. False when the pool does not want it: the caller
   // unlinks it.
@@ -86,6 +88,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   mutable std::mutex mutex_;
   uint64_t next_id_ = 1;              // under mutex_
   uint64_t wanted_bytes_ = 0;         // under mutex_; the size asked for last, 0 = none yet
+  bool wanted_stores_ = false;        // under mutex_; as for the last Take
   bool closed_ = false;               // under mutex_
   bool recycles_ = true;              // under mutex_
   std::vector<SpareSegment> spares_;  // under mutex_

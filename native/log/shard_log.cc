@@ -75,7 +75,8 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
     }
   }
   status = CheckOpenLocked();
-  status = status.ok() ? PrepareWriterLocked(batch_bytes) : status;
+  const Way way = WayLocked(request);
+  status = status.ok() ? PrepareWriterLocked(batch_bytes, way) : status;
   if (!status.ok()) {
     return status;
   }
@@ -88,9 +89,9 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
   result->first_sequence = next_sequence_;
   result->count = request.count;
   result->duplicate = false;
-  StoreLocked(request, std::max(last_arrival_millis_, now));
+  StoreLocked(request, std::max(last_arrival_millis_, now), way);
   result->end_position = appended_end_;
-  ScheduleLocked(request, result);
+  ScheduleLocked(way, result);
   return Status();
 }
 
@@ -182,20 +183,27 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
   return Status();
 }
 
+// An append with Durability::kOs is visible at once unless a batch before it still waits for the
+// disk, as what is visible must be a prefix of the log.
+Way ShardLog::WayLocked(const AppendRequest& request) const {
+  return request.durability == Durability::kOs && disk_end_ <= committed_end_ ? Way::kMapped
+                                                                               : Way::kStaged;
+}
+
 // Makes sure that writer_ has room for the batch, and that storing it can neither fault nor fail.
-Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
+Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes, Way way) {
   Status resumed = ResumeWriterLocked();
   if (!resumed.ok()) {
     return resumed;
   }
   if (writer_ == nullptr || writer_->room() < batch_bytes + kMarkerBytes) {
-    Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes);
+    Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes, way);
     if (!status.ok()) {
       return status;
     }
   }
   bool wants_populate = false;
-  Status status = writer_->Prepare(batch_bytes, &wants_populate);
+  Status status = writer_->Prepare(batch_bytes, way, &wants_populate);
   if (wants_populate && !context_->options.inline_mode) {
     context_->chores->RequestPopulate(writer_);
   }
@@ -216,7 +224,7 @@ Status ShardLog::ResumeWriterLocked() {
   return status;
 }
 
-Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
+Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, Way way) {
   const Segment* const last = segments_.empty() ? nullptr : segments_.back().get();
   const uint64_t now = context_->clock->WallMillis();
   const uint64_t fill_millis =
@@ -226,7 +234,7 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
                        context_->options.segment_bytes_min, context_->options.segment_bytes_max);
   SpareSegment spare;
   bool prepared = false;
-  Status status = context_->pool->Take(bytes, &spare, &prepared);
+  Status status = context_->pool->Take(bytes, way == Way::kMapped, &spare, &prepared);
   if (!status.ok()) {
     if (status.code() == Code::kDiskFull) {
       context_->NoteDiskFull();
@@ -253,7 +261,7 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
   header.first_sequence = segment->first_sequence;
   header.created_millis = now;
   std::shared_ptr<SegmentWriter> writer;
-  status = SegmentWriter::Begin(std::move(spare), header, &writer);
+  status = SegmentWriter::Begin(std::move(spare), header, way, &writer);
   if (!status.ok()) {
     return status;
   }
@@ -298,7 +306,7 @@ void ShardLog::RetireWriterLocked() {
   }
 }
 
-void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis) {
+void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way) {
   BatchHeader header;
   header.shard = shard_;
   header.first_sequence = next_sequence_;
@@ -310,7 +318,7 @@ void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis
   header.synced_upto = synced_end_;
   header.flags = request.flags;
   header.records_bytes = request.records_bytes;
-  header.crc32c = writer_->Store(header, request.pieces, request.piece_count);
+  header.crc32c = writer_->Store(header, request.pieces, request.piece_count, way);
 
   Segment& segment = *segments_.back();
   // A point that finds no memory is missing from the index and costs a longer walk, no more.
@@ -340,15 +348,14 @@ void ShardLog::AppendMarkerLocked(uint32_t padding) {
   marker.pieces = &zeros;
   marker.piece_count = padding == 0 ? 0 : 1;
   marker.records_bytes = padding;
-  StoreLocked(marker, last_arrival_millis_);
+  StoreLocked(marker, last_arrival_millis_, Way::kStaged);
   marker_end_ = appended_end_;
 }
 
-// Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before
-// it still waits for the disk, as what is visible must be a prefix of the log.
-void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result) {
+// Decides who waits: what went into the file through the map is acknowledged at once.
+void ShardLog::ScheduleLocked(Way way, AppendResult* result) {
   touched_ = true;
-  result->committed = request.durability == Durability::kOs && disk_end_ <= committed_end_;
+  result->committed = way == Way::kMapped;
   result->durability = result->committed ? Durability::kOs : Durability::kDisk;
   if (result->committed) {
     committed_end_ = appended_end_;
@@ -417,6 +424,7 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     // A full segment may only be sealed once the header of the next is durable, even if that is
     // still empty: a seal without a successor tells recovery that a segment was lost.
     if (from < appended_end_ || !plan->full.empty()) {
+      writer_->HandOver();
       plan->ranges.push_back({writer_, from, appended_end_, /*whole=*/false});
     }
   }
@@ -440,7 +448,7 @@ void ShardLog::AlignLocked() {
   }
   bool wants_populate = false;
   if (writer_->room() < padding + kMarkerBytes ||
-      !writer_->Prepare(padding, &wants_populate).ok()) {
+      !writer_->Prepare(padding, Way::kStaged, &wants_populate).ok()) {
     return;  // the segment ends here: what follows begins in a page of another file
   }
   // Padding is nothing that needs a proof, or an idle shard would never come to rest.
@@ -508,7 +516,8 @@ bool ShardLog::ProveTailLocked() {
     return false;
   }
   bool wants_populate = false;
-  if (writer_->room() < kMarkerBytes || !writer_->Prepare(kMarkerBytes, &wants_populate).ok()) {
+  if (writer_->room() < kMarkerBytes ||
+      !writer_->Prepare(kMarkerBytes, Way::kStaged, &wants_populate).ok()) {
     return false;
   }
   AppendMarkerLocked(0);
