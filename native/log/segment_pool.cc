@@ -104,7 +104,7 @@ bool SegmentPool::Refill(Status* status) {
   // The size may be out of fashion by now; a spare of another size is kept all the same, as files
   // are dear.
   const uint64_t ahead = stores ? std::min(kPopulateAheadBytes, spare.file->bytes()) : 0;
-  const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
+  const int error = PopulateSpare(spare, ahead);
   const int sync_error = spare.entry_synced ? 0 : file_ops_->SyncDirectory(directory_);
   if (error != 0 || sync_error != 0) {
     *status = OsError(error != 0 ? "prefault" : "sync of the directory", spare.file->path(),
@@ -121,6 +121,19 @@ bool SegmentPool::Refill(Status* status) {
   }
   spares_.push_back(std::move(spare));
   return true;
+}
+
+// The front for stores, and the page of the trailer, so that its write need not wait.
+int SegmentPool::PopulateSpare(const SpareSegment& spare, uint64_t ahead) {
+  if (ahead == 0) {
+    return 0;
+  }
+  const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
+  uint8_t* const trailer =
+      spare.map + (spare.file->bytes() - format::kSegmentTrailerBlockBytes);
+  return error != 0 ? error
+                    : file_ops_->Populate(trailer, format::kSegmentTrailerBlockBytes,
+                                          /*for_writing=*/false);
 }
 
 Status SegmentPool::MakeFile(uint64_t bytes, SpareSegment* spare) {

@@ -79,6 +79,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   base::Status MakeFile(uint64_t bytes, SpareSegment* spare);
   base::Status ReopenFile(const FreeFile& file, SpareSegment* spare);
   base::Status MapFile(SpareSegment* spare);
+  int PopulateSpare(const SpareSegment& spare, uint64_t ahead);
   void Discard(SpareSegment* spare);
 
   base::FileOps* const file_ops_;

@@ -31,6 +31,9 @@ constexpr uint64_t kPopulateAheadSegmentMin = 4 * 1024 * 1024;
 constexpr uint64_t kStagedMin = 16 * 1024;
 constexpr uint64_t kStagedMax = 512 * 1024;
 
+// Appended behind a sync before the map is worth the dirty pages that it makes.
+constexpr uint64_t kWrittenAfterSync = 256 * 1024;
+
 uint64_t RoundUp(uint64_t offset, uint64_t unit) {
   return (offset + unit - 1) / unit * unit;
 }
@@ -44,11 +47,16 @@ SegmentWriter::SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_
       map_(spare.map),
       base_position_(base_position),
       offset_(offset),
+      written_upto_(0),
       populated_(spare.populated_bytes),
       tail_(offset),
       staged_(file_->file_ops(), fd_, std::clamp(file_->bytes() / 16, kStagedMin, kStagedMax)),
       header_synced_(!fresh),
-      entry_synced_(spare.entry_synced) {}
+      entry_synced_(spare.entry_synced) {
+  if (!fresh) {
+    WriteForNow();
+  }
+}
 
 Status SegmentWriter::Begin(SpareSegment spare, format::SegmentHeader header, Way way,
                             std::shared_ptr<SegmentWriter>* writer) {
@@ -140,12 +148,13 @@ SegmentWriter::~SegmentWriter() {
 
 Status SegmentWriter::Prepare(uint64_t bytes, Way way, bool* wants_populate) {
   *wants_populate = false;
-  const int error = way == Way::kStaged ? staged_.MakeRoom(bytes) : staged_.WriteAll();
-  if (error != 0) {
-    return OsError("write", file_->path(), -error);
-  }
   if (way == Way::kStaged) {
-    return Status();
+    const int error = staged_.MakeRoom(bytes);
+    return error == 0 ? Status() : OsError("write", file_->path(), -error);
+  }
+  Status status = WriteStaged();
+  if (!status.ok()) {
+    return status;
   }
   const uint64_t end = offset_ + bytes;
   const uint64_t populated = populated_.load(std::memory_order_acquire);
@@ -157,8 +166,7 @@ Status SegmentWriter::Prepare(uint64_t bytes, Way way, bool* wants_populate) {
 Status SegmentWriter::Populate(uint64_t end) {
   const uint64_t populated = populated_.load(std::memory_order_acquire);
   // What lies before the tail is stored to no more.
-  const uint64_t tail = offset_ - offset_ % base::kPageBytes;
-  const uint64_t from = std::max(populated, tail == data_start() ? 0 : tail);
+  const uint64_t from = std::max(populated, offset_ - offset_ % base::kPageBytes);
   const uint64_t chunk = std::clamp(file_->bytes() / 32, kPopulateInlineMin, kPopulateInlineMax);
   const uint64_t to = std::min(RoundUp(end, chunk), file_->bytes());
   const int error = file_->file_ops()->Populate(map_ + from, to - from, /*for_writing=*/true);
@@ -188,6 +196,22 @@ uint32_t SegmentWriter::Store(BatchHeader header, const Piece* pieces, size_t pi
   MILLRACE_CHECK(to == batch + header.bytes() && offset_ <= data_end());
   tail_.store(offset_, std::memory_order_release);
   return crc;
+}
+
+Status SegmentWriter::WriteStaged() {
+  const int error = staged_.WriteAll();
+  return error == 0 ? Status() : OsError("write", file_->path(), -error);
+}
+
+void SegmentWriter::HandOver() {
+  staged_.HandOver();
+  WriteForNow();
+}
+
+void SegmentWriter::WriteForNow() {
+  if (file_->bytes() >= base::kHugePageBytes) {
+    written_upto_ = offset_ + kWrittenAfterSync;
+  }
 }
 
 void SegmentWriter::PopulateAhead() {
@@ -222,9 +246,9 @@ void SegmentWriter::Finish() {
 }
 
 Status SegmentWriter::SyncWhole() {
-  const int written = staged_.WriteAll();
-  if (written != 0) {
-    return OsError("write", file_->path(), -written);
+  Status status = WriteStaged();
+  if (!status.ok()) {
+    return status;
   }
   const int error = file_->file_ops()->SyncData(fd_);
   if (error != 0) {

@@ -18,8 +18,8 @@
 
 namespace millrace::log {
 
-// How a batch gets into the file: by stores through the map, for what is visible at once, or
-// gathered in memory until the next commit round, for what waits for a sync.
+// How a batch gets into the file: by stores through the map, or gathered in memory until it is
+// written, at the latest by the commit round that makes it durable.
 enum class Way : uint8_t { kMapped, kStaged };
 
 class SegmentWriter {
@@ -59,8 +59,16 @@ class SegmentWriter {
   // of the pieces, and Prepare must have been called for its bytes. Returns the checksum.
   uint32_t Store(BatchHeader header, const Piece* pieces, size_t piece_count, Way way);
 
+  // The way for a batch that is to be visible at once. The map pays where much is appended between
+  // two syncs: in huge pages, the first store after one makes 2 MiB dirty again.
+  Way WayForVisible() const { return offset_ < written_upto_ ? Way::kStaged : Way::kMapped; }
+
+  // Writes what is staged, for it to be visible. Where that fails nothing is lost, and the next sync
+  // tries it again.
+  base::Status WriteStaged();
+
   // A commit round begins: its sync is to make durable what has been stored so far.
-  void HandOver() { staged_.HandOver(); }
+  void HandOver();
 
   // The helper's: faults in the pages ahead of the tail.
   void PopulateAhead();
@@ -84,6 +92,7 @@ class SegmentWriter {
   SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_t offset, bool fresh);
 
   base::Status PopulateEdges();
+  void WriteForNow();
   base::Status WriteHeaders(const format::SegmentHeader& header);
   base::Status Populate(uint64_t end);
   base::Status SyncEntry();
@@ -101,6 +110,7 @@ class SegmentWriter {
   const uint64_t base_position_;
 
   uint64_t offset_;                  // of the tail in the file
+  uint64_t written_upto_;            // offset from which on batches may go through the map
   std::atomic<uint64_t> populated_;  // from the tail up to here pages have been faulted in
   std::atomic<uint64_t> tail_{0};    // offset_, for the helper
   StagedTail staged_;

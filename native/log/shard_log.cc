@@ -75,8 +75,9 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
     }
   }
   status = CheckOpenLocked();
-  const Way way = WayLocked(request);
-  status = status.ok() ? PrepareWriterLocked(batch_bytes, way) : status;
+  const bool visible = IsVisibleLocked(request);
+  Way way = Way::kStaged;
+  status = status.ok() ? PrepareWriterLocked(batch_bytes, visible, &way) : status;
   if (!status.ok()) {
     return status;
   }
@@ -91,7 +92,7 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
   result->duplicate = false;
   StoreLocked(request, std::max(last_arrival_millis_, now), way);
   result->end_position = appended_end_;
-  ScheduleLocked(way, result);
+  ScheduleLocked(visible && (way == Way::kMapped || writer_->WriteStaged().ok()), result);
   return Status();
 }
 
@@ -185,25 +186,28 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
 
 // An append with Durability::kOs is visible at once unless a batch before it still waits for the
 // disk, as what is visible must be a prefix of the log.
-Way ShardLog::WayLocked(const AppendRequest& request) const {
-  return request.durability == Durability::kOs && disk_end_ <= committed_end_ ? Way::kMapped
-                                                                               : Way::kStaged;
+bool ShardLog::IsVisibleLocked(const AppendRequest& request) const {
+  return request.durability == Durability::kOs && disk_end_ <= committed_end_;
 }
 
 // Makes sure that writer_ has room for the batch, and that storing it can neither fault nor fail.
-Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes, Way way) {
+Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes, bool visible, Way* way) {
   Status resumed = ResumeWriterLocked();
   if (!resumed.ok()) {
     return resumed;
   }
   if (writer_ == nullptr || writer_->room() < batch_bytes + kMarkerBytes) {
-    Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes, way);
+    // A marker that nobody waits for may still be staged, and is about to have visible batches
+    // behind it.
+    Status status = visible && writer_ != nullptr ? writer_->WriteStaged() : Status();
+    status = status.ok() ? BeginSegmentLocked(batch_bytes + kMarkerBytes, visible) : status;
     if (!status.ok()) {
       return status;
     }
   }
+  *way = visible ? writer_->WayForVisible() : Way::kStaged;
   bool wants_populate = false;
-  Status status = writer_->Prepare(batch_bytes, way, &wants_populate);
+  Status status = writer_->Prepare(batch_bytes, *way, &wants_populate);
   if (wants_populate && !context_->options.inline_mode) {
     context_->chores->RequestPopulate(writer_);
   }
@@ -224,7 +228,7 @@ Status ShardLog::ResumeWriterLocked() {
   return status;
 }
 
-Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, Way way) {
+Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, bool visible) {
   const Segment* const last = segments_.empty() ? nullptr : segments_.back().get();
   const uint64_t now = context_->clock->WallMillis();
   const uint64_t fill_millis =
@@ -234,7 +238,7 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, Way way) {
                        context_->options.segment_bytes_min, context_->options.segment_bytes_max);
   SpareSegment spare;
   bool prepared = false;
-  Status status = context_->pool->Take(bytes, way == Way::kMapped, &spare, &prepared);
+  Status status = context_->pool->Take(bytes, /*stores=*/visible, &spare, &prepared);
   if (!status.ok()) {
     if (status.code() == Code::kDiskFull) {
       context_->NoteDiskFull();
@@ -261,7 +265,8 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, Way way) {
   header.first_sequence = segment->first_sequence;
   header.created_millis = now;
   std::shared_ptr<SegmentWriter> writer;
-  status = SegmentWriter::Begin(std::move(spare), header, way, &writer);
+  status = SegmentWriter::Begin(std::move(spare), header,
+                                visible ? Way::kMapped : Way::kStaged, &writer);
   if (!status.ok()) {
     return status;
   }
@@ -352,10 +357,11 @@ void ShardLog::AppendMarkerLocked(uint32_t padding) {
   marker_end_ = appended_end_;
 }
 
-// Decides who waits: what went into the file through the map is acknowledged at once.
-void ShardLog::ScheduleLocked(Way way, AppendResult* result) {
+// Decides who waits: an append whose batch is in the file, and behind nothing that waits, is
+// acknowledged at once.
+void ShardLog::ScheduleLocked(bool visible, AppendResult* result) {
   touched_ = true;
-  result->committed = way == Way::kMapped;
+  result->committed = visible;
   result->durability = result->committed ? Durability::kOs : Durability::kDisk;
   if (result->committed) {
     committed_end_ = appended_end_;

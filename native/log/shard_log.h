@@ -174,16 +174,16 @@ class ShardLog {
   base::Status CheckOpenLocked() const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
-  Way WayLocked(const AppendRequest& request) const;
-  base::Status PrepareWriterLocked(uint64_t batch_bytes, Way way);
+  bool IsVisibleLocked(const AppendRequest& request) const;
+  base::Status PrepareWriterLocked(uint64_t batch_bytes, bool visible, Way* way);
   base::Status ResumeWriterLocked();
-  base::Status BeginSegmentLocked(uint64_t batch_bytes, Way way);
+  base::Status BeginSegmentLocked(uint64_t batch_bytes, bool visible);
   void RetireWriterLocked();
   void StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way);
   void AppendMarkerLocked(uint32_t padding);
   bool ProveTailLocked();
   void AlignLocked();
-  void ScheduleLocked(Way way, AppendResult* result);
+  void ScheduleLocked(bool visible, AppendResult* result);
   void PublishLocked();
   void PoisonLocked(const base::Status& status);
   std::shared_ptr<Segment> SegmentOfLocked(uint64_t position) const;
