@@ -47,6 +47,7 @@ void SegmentPool::ReserveIds(uint64_t id_max) {
 }
 
 Status SegmentPool::Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared) {
+  FreeFile file{0, 0};
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     wanted_bytes_ = bytes;
@@ -60,9 +61,25 @@ Status SegmentPool::Take(uint64_t bytes, bool stores, SpareSegment* spare, bool*
       *prepared = true;
       return Status();
     }
+    file = TakeFreeFileLocked();
   }
   *prepared = false;
+  if (file.bytes != 0 && ReopenFile(file, spare).ok()) {
+    return Status();
+  }
   return MakeFile(bytes, spare);
+}
+
+// One of the wanted size; of 0 bytes when there is none.
+SegmentPool::FreeFile SegmentPool::TakeFreeFileLocked() {
+  const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
+  const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
+  if (found == free_files_.end()) {
+    return {0, 0};
+  }
+  const FreeFile file = *found;
+  free_files_.erase(found);
+  return file;
 }
 
 bool SegmentPool::Recycle(uint64_t id, uint64_t bytes) {
@@ -81,7 +98,6 @@ bool SegmentPool::Refill(Status* status) {
   bool stores = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
     const auto ready = std::count_if(spares_.begin(), spares_.end(), [this](const auto& one) {
       return one.file->bytes() == wanted_bytes_;
     });
@@ -90,11 +106,7 @@ bool SegmentPool::Refill(Status* status) {
     }
     bytes = wanted_bytes_;
     stores = wanted_stores_;
-    const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
-    if (found != free_files_.end()) {
-      file = *found;
-      free_files_.erase(found);
-    }
+    file = TakeFreeFileLocked();
   }
   SpareSegment spare;
   *status = file.bytes != 0 ? ReopenFile(file, &spare) : MakeFile(bytes, &spare);
@@ -105,7 +117,10 @@ bool SegmentPool::Refill(Status* status) {
   // are dear.
   const uint64_t ahead = stores ? std::min(kPopulateAheadBytes, spare.file->bytes()) : 0;
   const int error = PopulateSpare(spare, ahead);
-  const int sync_error = spare.entry_synced ? 0 : file_ops_->SyncDirectory(directory_);
+  // Where nobody waits for syncs that of the entry can wait for the segment's, and the helper has no
+  // time for it while an appender eats spares.
+  const bool syncs = !spare.entry_synced && !stores;
+  const int sync_error = syncs ? file_ops_->SyncDirectory(directory_) : 0;
   if (error != 0 || sync_error != 0) {
     *status = OsError(error != 0 ? "prefault" : "sync of the directory", spare.file->path(),
                       error != 0 ? -error : -sync_error);
@@ -113,7 +128,7 @@ bool SegmentPool::Refill(Status* status) {
     return false;
   }
   spare.populated_bytes = ahead;
-  spare.entry_synced = true;
+  spare.entry_synced = spare.entry_synced || syncs;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) {
     Discard(&spare);
@@ -215,7 +230,12 @@ void SegmentPool::Close() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
   for (SpareSegment& spare : spares_) {
+    // The next open takes it that the entries of files it finds after a clean close are durable.
+    const std::string path = spare.entry_synced ? "" : spare.file->path();
     Discard(&spare);
+    if (!path.empty()) {
+      static_cast<void>(file_ops_->Unlink(path));
+    }
   }
   spares_.clear();
   free_files_.clear();

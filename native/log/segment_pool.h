@@ -63,7 +63,8 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // Gives the space of all spares and free files back to the file system: the disk is full.
   void ReleaseSpace();
 
-  // Closes and forgets all spares; their files stay and are taken as spares by the next open.
+  // Closes and forgets all spares; files whose entries are durable stay and are taken as spares by
+  // the next open.
   void Close();
 
   uint32_t spare_count() const;
@@ -76,6 +77,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
 
   static constexpr size_t kFreeFilesMax = 16;
 
+  FreeFile TakeFreeFileLocked();
   base::Status MakeFile(uint64_t bytes, SpareSegment* spare);
   base::Status ReopenFile(const FreeFile& file, SpareSegment* spare);
   base::Status MapFile(SpareSegment* spare);

@@ -62,4 +62,6 @@ export const mutants = [
   mutant('36-torn-tail-left.patch', gtest('DurableOrder*'), lost),
   mutant('37-trimmed-view-attached.patch', heldView, /can still be read/),
   mutant('38-manifest-written-once.patch', bitRot, rot),
+  mutant('39-spare-of-a-closed-log.patch', gtest('DurableOrder*'), lost),
+  mutant('40-staged-behind-visible.patch', gtest('SegmentWriter*'), /FAILED/),
 ]

@@ -199,32 +199,69 @@ TEST_F(SegmentWriterTest, ASyncWritesWhatWasHandedOver) {
   EXPECT_EQ(BatchesInFile(), 3u);
 }
 
-TEST(StagedLog, EveryMixOfDurabilitiesIsReadBack) {
-  LogHarness log;
-  log.Open();
-  const uint32_t slot = log.Create();
-  support::SeededRandom random;
+// Small segments, and large ones, which after a sync are written for a while before they are stored
+// to through the map again.
+class StagedLogTest : public testing::TestWithParam<uint64_t> {
+ protected:
+  StagedLogTest() {
+    log_.options.segment_bytes_min = GetParam();
+    log_.options.segment_bytes_max = std::max<uint64_t>(GetParam(), 1024 * 1024);
+  }
+
+  // The records of one append: some are larger than what is gathered before it is written.
+  std::string Records() {
+    const size_t bytes = 1 + random_.Below(random_.OneIn(20) ? 800'000 : 3000);
+    return std::string(bytes, static_cast<char>('a' + random_.Below(26)));
+  }
+
+  Durability AnyDurability() { return random_.OneIn(2) ? Durability::kDisk : Durability::kOs; }
+
+  support::SeededRandom random_;
+  LogHarness log_;
+};
+
+TEST_P(StagedLogTest, EveryMixOfDurabilitiesIsReadBack) {
+  log_.Open();
+  const uint32_t slot = log_.Create();
   std::vector<std::string> sent;
   for (int i = 0; i < 300; ++i) {
-    // Some beyond what is gathered, and enough for several segments.
-    const size_t bytes = 1 + random.Below(random.OneIn(20) ? 200'000 : 3000);
-    sent.emplace_back(bytes, static_cast<char>('a' + i % 26));
-    const Durability durability = random.OneIn(2) ? Durability::kDisk : Durability::kOs;
-    EXPECT_TRUE(log.Append(slot, sent.back(), 1, durability).committed);
-    if (random.OneIn(50)) {
-      log.core->RunChores();
+    sent.push_back(Records());
+    EXPECT_TRUE(log_.Append(slot, sent.back(), 1, AnyDurability()).committed);
+    if (random_.OneIn(50)) {
+      log_.core->RunChores();
     }
-    if (random.OneIn(10)) {
-      ASSERT_EQ(log.ReadAll(slot).batches, sent);
+    if (random_.OneIn(10)) {
+      ASSERT_EQ(log_.ReadAll(slot).batches, sent);
     }
   }
-  ASSERT_EQ(log.ReadAll(slot).batches, sent);
-  log.path = log.CopyAsAfterCrash();
+  ASSERT_EQ(log_.ReadAll(slot).batches, sent);
   LogHarness after;
-  after.path = log.path;
+  after.path = log_.CopyAsAfterCrash();
   after.Open();
-  EXPECT_EQ(after.ReadAll(after.SlotOf(log.Stats(slot).shard)).batches, sent);
+  EXPECT_EQ(after.ReadAll(after.SlotOf(log_.Stats(slot).shard)).batches, sent);
 }
+
+// With the committer at work beside: whatever is committed can be read, to the last byte.
+TEST_P(StagedLogTest, WhatIsCommittedIsInTheFile) {
+  log_.options.inline_mode = false;
+  log_.options.idle_marker_millis = 1;
+  log_.Open();
+  const uint32_t slot = log_.Create();
+  std::vector<std::string> sent;
+  for (int i = 0; i < 300; ++i) {
+    sent.push_back(Records());
+    const bool committed = log_.Append(slot, sent.back(), 1, AnyDurability()).committed;
+    const std::vector<std::string> read = log_.ReadAll(slot).batches;
+    ASSERT_EQ(read, std::vector<std::string>(
+                        sent.begin(), sent.begin() + static_cast<ptrdiff_t>(read.size())));
+    ASSERT_TRUE(!committed || read.size() == sent.size());
+  }
+  ASSERT_TRUE(log_.core->Flush().ok());
+  EXPECT_EQ(log_.ReadAll(slot).batches, sent);
+}
+
+INSTANTIATE_TEST_SUITE_P(SegmentBytes, StagedLogTest,
+                         testing::Values(format::kSegmentBytesMin, uint64_t{4} * 1024 * 1024));
 
 }  // namespace
 }  // namespace millrace::log
