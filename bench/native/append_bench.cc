@@ -80,7 +80,8 @@ Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records,
 using Files = std::vector<std::unique_ptr<MappedFile>>;
 
 // The same bytes through the plain loop, file after file.
-Sample LoopRun(const Files& files, const std::vector<uint8_t>& records, uint64_t batches_per_file, uint32_t* work) {
+Sample LoopRun(const Files& files, const std::vector<uint8_t>& records, uint64_t batches_per_file,
+               uint32_t* work) {
   return TimeBatches(batches_per_file * files.size(), [&] {
     for (const auto& file : files) {
       uint8_t* const to = file->data() + format::kSegmentHeaderBlockBytes;
@@ -89,8 +90,7 @@ Sample LoopRun(const Files& files, const std::vector<uint8_t>& records, uint64_t
   });
 }
 
-Files MakeFiles(const std::string& directory, uint32_t count,
-                MapKind kind = MapKind::kAsTheLog) {
+Files MakeFiles(const std::string& directory, uint32_t count, MapKind kind = MapKind::kAsTheLog) {
   const std::string name = kind == MapKind::kPlain ? "/plain-" : "/huge-";
   Files files;
   for (uint32_t i = 0; i < count; ++i) {

@@ -89,7 +89,7 @@ class Mapping {
   const std::shared_ptr<SegmentFile> file_;
   uint8_t* const data_;
 
-  mutable std::mutex seen_mutex_;  // a leaf
+  mutable std::mutex seen_mutex_;   // a leaf
   mutable uint64_t seen_from_ = 0;  // under seen_mutex_; was in memory at seen_at_
   mutable uint64_t seen_upto_ = 0;  // under seen_mutex_
   mutable std::chrono::steady_clock::time_point seen_at_{};  // under seen_mutex_

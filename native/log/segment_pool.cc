@@ -117,8 +117,8 @@ bool SegmentPool::Refill(Status* status) {
   // are dear.
   const uint64_t ahead = stores ? std::min(kPopulateAheadBytes, spare.file->bytes()) : 0;
   const int error = PopulateSpare(spare, ahead);
-  // Where nobody waits for syncs that of the entry can wait for the segment's, and the helper has no
-  // time for it while an appender eats spares.
+  // Where nobody waits for syncs that of the entry can wait for the segment's, and the helper has
+  // no time for it while an appender eats spares.
   const bool syncs = !spare.entry_synced && !stores;
   const int sync_error = syncs ? file_ops_->SyncDirectory(directory_) : 0;
   if (error != 0 || sync_error != 0) {
@@ -144,8 +144,7 @@ int SegmentPool::PopulateSpare(const SpareSegment& spare, uint64_t ahead) {
     return 0;
   }
   const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
-  uint8_t* const trailer =
-      spare.map + (spare.file->bytes() - format::kSegmentTrailerBlockBytes);
+  uint8_t* const trailer = spare.map + (spare.file->bytes() - format::kSegmentTrailerBlockBytes);
   return error != 0 ? error
                     : file_ops_->Populate(trailer, format::kSegmentTrailerBlockBytes,
                                           /*for_writing=*/false);

@@ -44,9 +44,9 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   void ReserveIds(uint64_t id_max);
 
   // Takes a spare of exactly `bytes`, or makes a file at once when none is ready. DISK_FULL,
-  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `stores` says whether it will be stored
-  // to through its map: the spares that follow are then faulted in. `*prepared` says whether it was
-  // ready.
+  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `stores` says whether it will be
+  // stored to through its map: the spares that follow are then faulted in. `*prepared` says whether
+  // it was ready.
   base::Status Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared);
 
   // A retired file whose last user is gone. False when the pool does not want it: the caller

@@ -49,10 +49,10 @@ class SegmentWriter {
 
   uint64_t room() const { return data_end() - offset_; }
 
-  // Makes place for the next `bytes` bytes. On the mapped way they are faulted in, so that a full or
-  // failing disk is an error here instead of a signal in Store, and what is staged goes into the
-  // file, as what follows it is about to be visible. `*wants_populate` is set when the helper should
-  // fault more in ahead.
+  // Makes place for the next `bytes` bytes. On the mapped way they are faulted in, so that a full
+  // or failing disk is an error here instead of a signal in Store, and what is staged goes into the
+  // file, as what follows it is about to be visible. `*wants_populate` is set when the helper
+  // should fault more in ahead.
   base::Status Prepare(uint64_t bytes, Way way, bool* wants_populate);
 
   // Copies one batch behind the last one and checksums it; `header.records_bytes` must be the sum
@@ -63,8 +63,8 @@ class SegmentWriter {
   // two syncs: in huge pages, the first store after one makes 2 MiB dirty again.
   Way WayForVisible() const { return offset_ < written_upto_ ? Way::kStaged : Way::kMapped; }
 
-  // Writes what is staged, for it to be visible. Where that fails nothing is lost, and the next sync
-  // tries it again.
+  // Writes what is staged, for it to be visible. Where that fails nothing is lost, and the next
+  // sync tries it again.
   base::Status WriteStaged();
 
   // A commit round begins: its sync is to make durable what has been stored so far.
@@ -114,8 +114,8 @@ class SegmentWriter {
   std::atomic<uint64_t> populated_;  // from the tail up to here pages have been faulted in
   std::atomic<uint64_t> tail_{0};    // offset_, for the helper
   StagedTail staged_;
-  bool header_synced_;               // the committer's
-  bool entry_synced_;                // the committer's
+  bool header_synced_;  // the committer's
+  bool entry_synced_;   // the committer's
   std::atomic<uint32_t>* open_writers_ = nullptr;
 };
 

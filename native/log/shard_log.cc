@@ -21,6 +21,10 @@ using ull = unsigned long long;
 // An ordinary batch leaves room for one marker, so that a full segment's tail can be proven too.
 constexpr uint64_t kMarkerBytes = format::kBatchHeaderBytes;
 
+// Full segments that may wait for their sync while nobody waits for them: an unsealed segment holds
+// a map and a descriptor, and is scanned after a crash.
+constexpr size_t kFullSegmentsMax = 4;
+
 const uint8_t kZeros[2 * base::kPageBytes] = {};
 
 }  // namespace
@@ -265,8 +269,8 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, bool visible) {
   header.first_sequence = segment->first_sequence;
   header.created_millis = now;
   std::shared_ptr<SegmentWriter> writer;
-  status = SegmentWriter::Begin(std::move(spare), header,
-                                visible ? Way::kMapped : Way::kStaged, &writer);
+  const Way way = visible ? Way::kMapped : Way::kStaged;
+  status = SegmentWriter::Begin(std::move(spare), header, way, &writer);
   if (!status.ok()) {
     return status;
   }
@@ -305,10 +309,16 @@ void ShardLog::RetireWriterLocked() {
   context_->cache->StoreIndex(
       segment.get(), std::shared_ptr<const SegmentIndex>(std::move(segment->active_index)));
   full_.push_back(std::move(full));
-  // Nobody may be waiting for these bytes, but an unsealed segment holds a map and a descriptor.
-  if (!commit_requested_.exchange(true)) {
+  // Write-back takes the memory bus and a processor from whoever appends. Where nobody waits for
+  // it, it comes behind a burst, at the second look at idle shards (CheckIdle) at the latest.
+  const bool too_many =
+      full_.size() >= kFullSegmentsMax ||
+      context_->open_writers.load(std::memory_order_relaxed) > context_->open_writers_max;
+  const bool waits = disk_end_ > committed_end_ || sealed_ || too_many;
+  if (waits && !commit_requested_.exchange(true)) {
     context_->chores->RequestCommit(this);
   }
+  AskForIdleCheckLocked();
 }
 
 void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way) {
@@ -376,6 +386,10 @@ void ShardLog::ScheduleLocked(bool visible, AppendResult* result) {
   if (result->committed) {
     context_->NotifyCommitted();
   }
+  AskForIdleCheckLocked();
+}
+
+void ShardLog::AskForIdleCheckLocked() {
   if (!idle_check_) {
     idle_check_ = true;
     context_->chores->RequestIdleCheck(this);
@@ -393,7 +407,7 @@ void ShardLog::PublishLocked() {
   line_->committed_end.store(committed_end_, std::memory_order_release);
 }
 
-bool ShardLog::BeginCommit(CommitPlan* plan) {
+bool ShardLog::BeginCommit(bool everything, CommitPlan* plan) {
   const std::lock_guard<std::mutex> lock(mutex_);
   // In this round already: the idle check takes shards past the queue, which may hold one twice
   // then. Two plans could sync a segment in part that the second of them finishes.
@@ -404,12 +418,15 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
   if (failed_ || (synced_end_ == appended_end_ && full_.empty())) {
     return false;
   }
-  if (context_->options.align_commits) {
+  // Full segments alone, while nobody waits: a sync of the active one as well would take the right
+  // to write away from pages that somebody is storing to.
+  const bool only_full = !everything && !full_.empty() && disk_end_ <= committed_end_;
+  if (context_->options.align_commits && !only_full) {
     AlignLocked();
   }
   plan->shard = this;
-  plan->end = appended_end_;
-  plan->next_sequence = next_sequence_;
+  plan->end = only_full ? full_.back().segment->end_position : appended_end_;
+  plan->next_sequence = only_full ? full_.back().segment->next_sequence : next_sequence_;
   plan->full = std::move(full_);
   full_.clear();
   for (const FullSegment& full : plan->full) {
@@ -429,9 +446,11 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     const uint64_t from = std::max(synced_end_, writer_->base_position());
     // A full segment may only be sealed once the header of the next is durable, even if that is
     // still empty: a seal without a successor tells recovery that a segment was lost.
-    if (from < appended_end_ || !plan->full.empty()) {
-      writer_->HandOver();
-      plan->ranges.push_back({writer_, from, appended_end_, /*whole=*/false});
+    if (from < plan->end || !plan->full.empty()) {
+      if (!only_full) {
+        writer_->HandOver();
+      }
+      plan->ranges.push_back({writer_, from, std::max(from, plan->end), /*whole=*/false});
     }
   }
   committing_ = true;
@@ -542,6 +561,10 @@ IdleVerdict ShardLog::CheckIdle() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (touched_) {
     touched_ = false;
+    if (full_waited_ && !full_.empty() && !commit_requested_.exchange(true)) {
+      context_->chores->RequestCommit(this);
+    }
+    full_waited_ = !full_.empty();
     return IdleVerdict::kBusy;
   }
   if (failed_) {

@@ -59,7 +59,7 @@ class StagedTail {
   const int fd_;
   const uint64_t capacity_;
   Buffer filling_;
-  std::atomic<bool> handed_any_{false};  // so that appends need no lock to see that there is nothing
+  std::atomic<bool> handed_any_{false};  // so that most appends need no lock
   std::mutex handed_mutex_;
   Buffer handed_;  // under handed_mutex_
 };

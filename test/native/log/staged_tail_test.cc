@@ -1,5 +1,7 @@
 // What waits for a sync is gathered in memory: it must be in the file before that sync, before
 // anything behind it is visible, and after an error that did not lose it.
+#include "native/log/staged_tail.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,7 +14,6 @@
 
 #include "native/log/segment_pool.h"
 #include "native/log/segment_writer.h"
-#include "native/log/staged_tail.h"
 #include "test/support/log_harness.h"
 #include "test/support/seeded_random.h"
 #include "test/support/sim_file_ops.h"
@@ -252,8 +253,8 @@ TEST_P(StagedLogTest, WhatIsCommittedIsInTheFile) {
     sent.push_back(Records());
     const bool committed = log_.Append(slot, sent.back(), 1, AnyDurability()).committed;
     const std::vector<std::string> read = log_.ReadAll(slot).batches;
-    ASSERT_EQ(read, std::vector<std::string>(
-                        sent.begin(), sent.begin() + static_cast<ptrdiff_t>(read.size())));
+    ASSERT_EQ(read, std::vector<std::string>(sent.begin(),
+                                             sent.begin() + static_cast<ptrdiff_t>(read.size())));
     ASSERT_TRUE(!committed || read.size() == sent.size());
   }
   ASSERT_TRUE(log_.core->Flush().ok());
