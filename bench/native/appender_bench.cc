@@ -56,7 +56,7 @@ log::SpareSegment MakeSpare(const std::shared_ptr<log::SegmentPool>& pool, bool 
     spare.populated_bytes = kSegmentBytes;
   }
   MILLRACE_CHECK(spare.file->file_ops()->SyncDirectory(spare.file->directory()) == 0);
-  spare.entry_synced = true;
+  spare.file->MarkEntrySynced();
   return spare;
 }
 

@@ -39,7 +39,7 @@ SegmentFile::~SegmentFile() {
     return;
   }
   const std::shared_ptr<SegmentPool> pool = pool_.lock();
-  if (pool == nullptr || !pool->Recycle(id_, bytes_)) {
+  if (pool == nullptr || !pool->Recycle(id_, bytes_, entry_synced())) {
     // A file that stays behind is harmless: its header says positions that the shard has trimmed,
     // and the next open takes it as a spare.
     static_cast<void>(file_ops_->Unlink(path_));

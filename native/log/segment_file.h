@@ -37,6 +37,11 @@ class SegmentFile {
 
   base::FileOps* file_ops() const { return file_ops_; }
 
+  // Its directory entry is durable, so that whoever uses the file next need not see to that.
+  void MarkEntrySynced() { entry_synced_.store(true, std::memory_order_relaxed); }
+
+  bool entry_synced() const { return entry_synced_.load(std::memory_order_relaxed); }
+
   // The shard no longer needs the file, and that is durable: its last user gives it back to the
   // pool, or unlinks it when the pool is gone or full.
   void Retire(std::weak_ptr<SegmentPool> pool);
@@ -47,6 +52,7 @@ class SegmentFile {
   const uint64_t id_;
   const uint64_t bytes_;
   const std::string path_;
+  std::atomic<bool> entry_synced_{false};
   std::atomic<bool> retired_{false};
   std::weak_ptr<SegmentPool> pool_;  // set before retired_
 };

@@ -47,7 +47,7 @@ void SegmentPool::ReserveIds(uint64_t id_max) {
 }
 
 Status SegmentPool::Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared) {
-  FreeFile file{0, 0};
+  FreeFile file{0, 0, false};
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     wanted_bytes_ = bytes;
@@ -75,25 +75,25 @@ SegmentPool::FreeFile SegmentPool::TakeFreeFileLocked() {
   const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
   const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
   if (found == free_files_.end()) {
-    return {0, 0};
+    return {0, 0, false};
   }
   const FreeFile file = *found;
   free_files_.erase(found);
   return file;
 }
 
-bool SegmentPool::Recycle(uint64_t id, uint64_t bytes) {
+bool SegmentPool::Recycle(uint64_t id, uint64_t bytes, bool entry_synced) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool wanted = bytes == wanted_bytes_ || wanted_bytes_ == 0;
   if (closed_ || !recycles_ || !wanted || free_files_.size() >= kFreeFilesMax) {
     return false;
   }
-  free_files_.push_back({id, bytes});
+  free_files_.push_back({id, bytes, entry_synced});
   return true;
 }
 
 bool SegmentPool::Refill(Status* status) {
-  FreeFile file{0, 0};
+  FreeFile file{0, 0, false};
   uint64_t bytes = 0;
   bool stores = false;
   {
@@ -119,7 +119,7 @@ bool SegmentPool::Refill(Status* status) {
   const int error = PopulateSpare(spare, ahead);
   // Where nobody waits for syncs that of the entry can wait for the segment's, and the helper has
   // no time for it while an appender eats spares.
-  const bool syncs = !spare.entry_synced && !stores;
+  const bool syncs = !spare.file->entry_synced() && !stores;
   const int sync_error = syncs ? file_ops_->SyncDirectory(directory_) : 0;
   if (error != 0 || sync_error != 0) {
     *status = OsError(error != 0 ? "prefault" : "sync of the directory", spare.file->path(),
@@ -128,7 +128,9 @@ bool SegmentPool::Refill(Status* status) {
     return false;
   }
   spare.populated_bytes = ahead;
-  spare.entry_synced = spare.entry_synced || syncs;
+  if (syncs) {
+    spare.file->MarkEntrySynced();
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) {
     Discard(&spare);
@@ -161,7 +163,7 @@ Status SegmentPool::MakeFile(uint64_t bytes, SpareSegment* spare) {
   if (fd < 0) {
     return OsError("create", file->path(), -fd);
   }
-  *spare = SpareSegment{std::move(file), fd, nullptr, 0, false};
+  *spare = SpareSegment{std::move(file), fd, nullptr, 0};
   const int error = file_ops_->Allocate(fd, bytes);
   Status status = error == 0 ? MapFile(spare) : OsError("allocation", spare->file->path(), -error);
   if (!status.ok()) {
@@ -178,7 +180,10 @@ Status SegmentPool::ReopenFile(const FreeFile& free, SpareSegment* spare) {
   if (fd < 0) {
     return OsError("open", file->path(), -fd);
   }
-  *spare = SpareSegment{std::move(file), fd, nullptr, 0, true};
+  if (free.entry_synced) {
+    file->MarkEntrySynced();
+  }
+  *spare = SpareSegment{std::move(file), fd, nullptr, 0};
   Status status = MapFile(spare);
   if (!status.ok()) {
     Discard(spare);
@@ -229,12 +234,7 @@ void SegmentPool::Close() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
   for (SpareSegment& spare : spares_) {
-    // The next open takes it that the entries of files it finds after a clean close are durable.
-    const std::string path = spare.entry_synced ? "" : spare.file->path();
     Discard(&spare);
-    if (!path.empty()) {
-      static_cast<void>(file_ops_->Unlink(path));
-    }
   }
   spares_.clear();
   free_files_.clear();

@@ -30,7 +30,6 @@ struct SpareSegment {
   int fd = -1;
   uint8_t* map = nullptr;
   uint64_t populated_bytes = 0;  // from the start of the file
-  bool entry_synced = false;     // its directory entry is durable
 };
 
 class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
@@ -49,9 +48,10 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // it was ready.
   base::Status Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared);
 
-  // A retired file whose last user is gone. False when the pool does not want it: the caller
-  // unlinks it.
-  bool Recycle(uint64_t id, uint64_t bytes);
+  // A retired file whose last user is gone, or one that an open found without a use. False when the
+  // pool does not want it: the caller unlinks it. `entry_synced` says whether its directory entry
+  // is known to be durable.
+  bool Recycle(uint64_t id, uint64_t bytes, bool entry_synced);
 
   // Makes spares of the size that was asked for last, up to the wanted count, one call of the
   // helper's. True when it did something and should be called again.
@@ -63,8 +63,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // Gives the space of all spares and free files back to the file system: the disk is full.
   void ReleaseSpace();
 
-  // Closes and forgets all spares; files whose entries are durable stay and are taken as spares by
-  // the next open.
+  // Closes and forgets all spares; their files stay and are taken as spares by the next open.
   void Close();
 
   uint32_t spare_count() const;
@@ -73,6 +72,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   struct FreeFile {
     uint64_t id;
     uint64_t bytes;
+    bool entry_synced;
   };
 
   static constexpr size_t kFreeFilesMax = 16;

@@ -51,8 +51,7 @@ SegmentWriter::SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_
       populated_(spare.populated_bytes),
       tail_(offset),
       staged_(file_->file_ops(), fd_, std::clamp(file_->bytes() / 16, kStagedMin, kStagedMax)),
-      header_synced_(!fresh),
-      entry_synced_(spare.entry_synced) {
+      header_synced_(!fresh) {
   if (!fresh) {
     WriteForNow();
   }
@@ -106,7 +105,7 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   if (fd < 0) {
     return OsError("open", file->path(), -fd);
   }
-  SpareSegment spare{file, fd, nullptr, 0, true};
+  SpareSegment spare{file, fd, nullptr, 0};
   const int64_t size = file_ops->Size(fd);
   if (size < 0) {
     file_ops->Close(fd);  // nothing was written through it
@@ -126,6 +125,8 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   }
   const uint64_t offset = format::kSegmentHeaderBlockBytes + (end_position - base_position);
   spare.populated_bytes = offset & ~(base::kPageBytes - 1);
+  // An open has seen to it, or the sync before the shard went idle.
+  file->MarkEntrySynced();
   *writer = std::shared_ptr<SegmentWriter>(
       new SegmentWriter(std::move(spare), base_position, offset, /*fresh=*/false));
   return Status();
@@ -259,11 +260,12 @@ Status SegmentWriter::SyncWhole() {
 }
 
 Status SegmentWriter::SyncEntry() {
-  const int error = entry_synced_ ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
+  const int error =
+      file_->entry_synced() ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
   if (error != 0) {
     return OsError("sync", file_->directory(), -error);
   }
-  entry_synced_ = true;
+  file_->MarkEntrySynced();
   return Status();
 }
 

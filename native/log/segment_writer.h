@@ -115,7 +115,6 @@ class SegmentWriter {
   std::atomic<uint64_t> tail_{0};    // offset_, for the helper
   StagedTail staged_;
   bool header_synced_;  // the committer's
-  bool entry_synced_;   // the committer's
   std::atomic<uint32_t>* open_writers_ = nullptr;
 };
 
