@@ -65,7 +65,8 @@ class MapAppender final : public Appender {
   MapAppender(const std::shared_ptr<log::SegmentPool>& pool, bool warm) {
     format::SegmentHeader header{};
     header.shard = 1;
-    MustWork(log::SegmentWriter::Begin(MakeSpare(pool, warm), header, log::Way::kMapped, &writer_));
+    MustWork(log::SegmentWriter::Begin(MakeSpare(pool, warm), 0, log::Way::kMapped, &writer_));
+    MustWork(writer_->WriteHeaders(header));
     header_.shard = 1;
     header_.count = 1;
   }

@@ -57,15 +57,11 @@ SegmentWriter::SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_
   }
 }
 
-Status SegmentWriter::Begin(SpareSegment spare, format::SegmentHeader header, Way way,
+Status SegmentWriter::Begin(SpareSegment spare, uint64_t base_position, Way way,
                             std::shared_ptr<SegmentWriter>* writer) {
-  header.file_bytes = spare.file->bytes();
-  FinishSegmentHeader(&header);
-  std::shared_ptr<SegmentWriter> begun(new SegmentWriter(std::move(spare), header.base_position,
-                                                         format::kSegmentHeaderBlockBytes,
-                                                         /*fresh=*/true));
+  std::shared_ptr<SegmentWriter> begun(new SegmentWriter(
+      std::move(spare), base_position, format::kSegmentHeaderBlockBytes, /*fresh=*/true));
   Status status = way == Way::kMapped ? begun->PopulateEdges() : Status();
-  status = status.ok() ? begun->WriteHeaders(header) : status;
   if (status.ok()) {
     *writer = std::move(begun);
   }
@@ -86,7 +82,9 @@ Status SegmentWriter::PopulateEdges() {
 }
 
 // Not through the map, where either would make a whole huge page dirty.
-Status SegmentWriter::WriteHeaders(const format::SegmentHeader& header) {
+Status SegmentWriter::WriteHeaders(format::SegmentHeader header) {
+  header.file_bytes = file_->bytes();
+  FinishSegmentHeader(&header);
   uint8_t block[format::kSegmentHeaderBlockBytes] = {};
   std::memcpy(block, &header, sizeof header);
   for (const uint64_t offset : {uint64_t{0}, data_end()}) {

@@ -24,10 +24,15 @@ enum class Way : uint8_t { kMapped, kStaged };
 
 class SegmentWriter {
  public:
-  // Takes the spare and writes `header` into it (magic, version, file_bytes and checksum are filled
-  // in). The spare is consumed in either case. `way` is that of the first batch.
-  static base::Status Begin(SpareSegment spare, format::SegmentHeader header, Way way,
+  // Takes the spare, for a segment that begins at `base_position`. The spare is consumed in either
+  // case. `way` is that of the first batch.
+  static base::Status Begin(SpareSegment spare, uint64_t base_position, Way way,
                             std::shared_ptr<SegmentWriter>* writer);
+
+  // Writes the header, and its copy, into a segment that has just begun; magic, version, file_bytes
+  // and checksum are filled in. After a failure the file may or may not be a segment of the shard,
+  // so no other file may become the same one.
+  base::Status WriteHeaders(format::SegmentHeader header);
 
   // Opens a segment that recovery or an idle shard left, to go on at `end_position`.
   static base::Status Resume(const std::shared_ptr<SegmentFile>& file, uint64_t base_position,
@@ -93,7 +98,6 @@ class SegmentWriter {
 
   base::Status PopulateEdges();
   void WriteForNow();
-  base::Status WriteHeaders(const format::SegmentHeader& header);
   base::Status Populate(uint64_t end);
   base::Status SyncEntry();
 

@@ -270,9 +270,15 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, bool visible) {
   header.created_millis = now;
   std::shared_ptr<SegmentWriter> writer;
   const Way way = visible ? Way::kMapped : Way::kStaged;
-  status = SegmentWriter::Begin(std::move(spare), header, way, &writer);
+  status = SegmentWriter::Begin(std::move(spare), appended_end_, way, &writer);
   if (!status.ok()) {
     return status;
+  }
+  status = writer->WriteHeaders(header);
+  if (!status.ok()) {
+    // Two files with this header, and recovery could take the wrong one.
+    PoisonLocked(status);
+    return refusal_;
   }
   RetireWriterLocked();
   writer_ = std::move(writer);

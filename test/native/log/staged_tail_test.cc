@@ -130,9 +130,7 @@ class SegmentWriterTest : public testing::Test {
     SpareSegment spare;
     bool prepared = false;
     ASSERT_TRUE(pool_->Take(kSegmentBytes, way == Way::kMapped, &spare, &prepared).ok());
-    format::SegmentHeader header{};
-    header.shard = 1;
-    ASSERT_TRUE(SegmentWriter::Begin(std::move(spare), header, way, &writer_).ok());
+    ASSERT_TRUE(SegmentWriter::Begin(std::move(spare), 0, way, &writer_).ok());
   }
 
   void Store(Way way) {
