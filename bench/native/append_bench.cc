@@ -77,9 +77,11 @@ Sample AppendRun(const BenchLog& bench_log, const std::vector<uint8_t>& records,
   });
 }
 
+using Files = std::vector<std::unique_ptr<MappedFile>>;
+
 // The same bytes through the plain loop, file after file.
-Sample LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
-               const std::vector<uint8_t>& records, uint64_t batches_per_file, uint32_t* work) {
+Sample LoopRun(const Files& files, const std::vector<uint8_t>& records, uint64_t batches_per_file,
+               uint32_t* work) {
   return TimeBatches(batches_per_file * files.size(), [&] {
     for (const auto& file : files) {
       uint8_t* const to = file->data() + format::kSegmentHeaderBlockBytes;
@@ -88,11 +90,12 @@ Sample LoopRun(const std::vector<std::unique_ptr<MappedFile>>& files,
   });
 }
 
-std::vector<std::unique_ptr<MappedFile>> MakeFiles(const std::string& directory, uint32_t count) {
-  std::vector<std::unique_ptr<MappedFile>> files;
+Files MakeFiles(const std::string& directory, uint32_t count, MapKind kind = MapKind::kAsTheLog) {
+  const std::string name = kind == MapKind::kPlain ? "/plain-" : "/huge-";
+  Files files;
   for (uint32_t i = 0; i < count; ++i) {
     files.push_back(
-        std::make_unique<MappedFile>(directory + "/plain-" + std::to_string(i), kSegmentBytes));
+        std::make_unique<MappedFile>(directory + name + std::to_string(i), kSegmentBytes, kind));
   }
   return files;
 }
@@ -156,26 +159,55 @@ void BenchWarm(const RunOptions& options, const std::string& parent, const char*
                   .Check(CheckCount(bench_log) + base::Format(", loop %08x", work)));
 }
 
-// What E2 compares: the log, the loop on populated pages, the loop that takes its faults as it
-// goes.
+// What E2 compares: the log, the loop on populated pages, the loop that populates them itself, and
+// the loop that takes its faults as it goes.
 struct ColdFigures {
   Series log;
   Series populated;
+  Series populating;
   Series faulting;
   Series faults;
 };
 
+// Populates file after file and writes each: the page work of the log on one thread, and nothing
+// else of it.
+double PopulatingRun(const Files& files, const std::vector<uint8_t>& records,
+                     uint64_t batches_per_file, uint32_t* work) {
+  return TimeBatches(batches_per_file * files.size(),
+                     [&] {
+                       for (const auto& file : files) {
+                         file->Populate();
+                         uint8_t* const to = file->data() + format::kSegmentHeaderBlockBytes;
+                         *work = *work * 31 + WriteBatches(to, batches_per_file, records);
+                       }
+                     })
+      .rate;
+}
+
+// The three loops, over files in the state that the log's were in.
+void RunLoops(const Files& plain, const Files& huge, const std::vector<uint8_t>& records,
+              uint64_t batches_per_file, uint32_t* work, ColdFigures* figures) {
+  figures->faulting.Add(LoopRun(plain, records, batches_per_file, work).rate);
+  figures->populating.Add(PopulatingRun(huge, records, batches_per_file, work));
+  for (const auto& file : huge) {
+    file->Recycle();
+    file->Populate();
+  }
+  figures->populated.Add(LoopRun(huge, records, batches_per_file, work).rate);
+}
+
 void AddColdRows(const std::string& state, uint32_t record_bytes, const Effort& effort,
                  const ColdFigures& figures, const std::string& check, Report* report) {
   const std::string name = "append " + SizeName(record_bytes) + ", " + state;
-  report->Add(MakeRow(name, record_bytes, effort, figures.log, state.c_str())
-                  .Limit("copy + CRC loop, populated map", figures.populated.Median(), "records/s")
-                  .Info("minorFaults", figures.faults.Median())
-                  .Check(check));
-  report->Add(
-      MakeRow(name + ", against demand faults", record_bytes, effort, figures.log, state.c_str())
-          .Limit("copy + CRC loop, demand faults", figures.faulting.Median(), "records/s")
-          .Check(check));
+  const auto add = [&](const char* suffix, const char* limit, const Series& rates) {
+    Row row = MakeRow(name + suffix, record_bytes, effort, figures.log, state.c_str());
+    report->Add(row.Limit(limit, rates.Median(), "records/s")
+                    .Info("minorFaults", figures.faults.Median())
+                    .Check(check));
+  };
+  add("", "copy + CRC loop, populated map", figures.populated);
+  add(", against demand faults", "copy + CRC loop, demand faults, plain map", figures.faulting);
+  add(", against populating", "populate, then copy + CRC, one thread", figures.populating);
 }
 
 void BenchFresh(const RunOptions& options, uint32_t record_bytes, Report* report) {
@@ -195,13 +227,9 @@ void BenchFresh(const RunOptions& options, uint32_t record_bytes, Report* report
       figures.faults.Add(sample.faults);
       check = CheckCount(bench_log);
     }
-    auto files = MakeFiles(scratch.path(), effort.segments);
-    figures.faulting.Add(LoopRun(files, records, per_segment, &work).rate);
-    for (const auto& file : files) {
-      file->Recycle();
-      file->Populate();
-    }
-    figures.populated.Add(LoopRun(files, records, per_segment, &work).rate);
+    const Files plain = MakeFiles(scratch.path(), effort.segments, MapKind::kPlain);
+    const Files huge = MakeFiles(scratch.path(), effort.segments);
+    RunLoops(plain, huge, records, per_segment, &work, &figures);
   }
   AddColdRows("fresh", record_bytes, effort, figures, check, report);
 }
@@ -212,30 +240,27 @@ void BenchRecycled(const RunOptions& options, uint32_t record_bytes, Report* rep
   const std::vector<uint8_t> records = PackRecords(kRecords, record_bytes);
   const uint64_t per_segment = BatchesPerSegment(records);
   const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), 1);
-  auto files = MakeFiles(scratch.path(), effort.segments);
+  const Files plain = MakeFiles(scratch.path(), effort.segments, MapKind::kPlain);
+  const Files huge = MakeFiles(scratch.path(), effort.segments);
   PinToLastProcessor();
   ColdFigures figures;
+  ColdFigures warm_up;
   uint32_t work = 0;
   for (int repetition = -1; repetition < effort.repetitions; ++repetition) {
     bench_log.FillSegment(bench_log.slots()[0], records, kRecords);
     bench_log.WaitForSpares(2);
     const Sample sample = AppendRun(bench_log, records, per_segment * effort.segments);
     bench_log.TrimAll();
-    for (const auto& file : files) {
-      file->Recycle();
+    for (const Files* const files : {&plain, &huge}) {
+      for (const auto& file : *files) {
+        file->Recycle();
+      }
     }
-    const double faulting = LoopRun(files, records, per_segment, &work).rate;
-    for (const auto& file : files) {
-      file->Recycle();
-      file->Populate();
-    }
-    const double populated = LoopRun(files, records, per_segment, &work).rate;
-    if (repetition >= 0) {  // before it, no file has been written
-      figures.log.Add(sample.rate);
-      figures.faults.Add(sample.faults);
-      figures.faulting.Add(faulting);
-      figures.populated.Add(populated);
-    }
+    // Before the first repetition no file has been written.
+    ColdFigures* const into = repetition < 0 ? &warm_up : &figures;
+    into->log.Add(sample.rate);
+    into->faults.Add(sample.faults);
+    RunLoops(plain, huge, records, per_segment, &work, into);
   }
   AddColdRows("recycled", record_bytes, effort, figures, CheckCount(bench_log), report);
 }

@@ -44,7 +44,7 @@ struct Appender {
 log::SpareSegment MakeSpare(const std::shared_ptr<log::SegmentPool>& pool, bool warm) {
   log::SpareSegment spare;
   bool prepared = false;
-  MustWork(pool->Take(kSegmentBytes, &spare, &prepared));
+  MustWork(pool->Take(kSegmentBytes, /*stores=*/true, &spare, &prepared));
   if (warm) {
     // Written and synced once, then mapped anew: a recycled file.
     base::FileOps* const file_ops = spare.file->file_ops();
@@ -56,7 +56,7 @@ log::SpareSegment MakeSpare(const std::shared_ptr<log::SegmentPool>& pool, bool 
     spare.populated_bytes = kSegmentBytes;
   }
   MILLRACE_CHECK(spare.file->file_ops()->SyncDirectory(spare.file->directory()) == 0);
-  spare.entry_synced = true;
+  spare.file->MarkEntrySynced();
   return spare;
 }
 
@@ -65,17 +65,18 @@ class MapAppender final : public Appender {
   MapAppender(const std::shared_ptr<log::SegmentPool>& pool, bool warm) {
     format::SegmentHeader header{};
     header.shard = 1;
-    MustWork(log::SegmentWriter::Begin(MakeSpare(pool, warm), header, &writer_));
+    MustWork(log::SegmentWriter::Begin(MakeSpare(pool, warm), 0, log::Way::kMapped, &writer_));
+    MustWork(writer_->WriteHeaders(header));
     header_.shard = 1;
     header_.count = 1;
   }
 
   void Append(const std::vector<uint8_t>& records) override {
     bool wants_populate = false;
-    MustWork(writer_->Prepare(BatchBytes(records), &wants_populate));
+    MustWork(writer_->Prepare(BatchBytes(records), log::Way::kMapped, &wants_populate));
     const log::Piece piece{records.data(), static_cast<uint32_t>(records.size())};
     header_.records_bytes = piece.bytes;
-    writer_->Store(header_, &piece, 1);
+    writer_->Store(header_, &piece, 1, log::Way::kMapped);
   }
 
   void Sync() override {

@@ -70,7 +70,9 @@ class FileOps {
                    std::vector<std::string>* names) = 0;  // without . and ..
   virtual int FreeSpace(const std::string& path, FileSystemSpace* space) = 0;
 
-  // Maps [0, bytes) of the file, shared. The map outlives the descriptor.
+  // Maps [0, bytes) of the file, shared. The map outlives the descriptor. A writable one is made of
+  // huge pages where the kernel can: a store then makes kHugePageBytes dirty at once, all of which
+  // the next sync of any of them writes.
   virtual int Map(int fd, uint64_t bytes, bool writable, uint8_t** map) = 0;
   virtual int Unmap(uint8_t* map, uint64_t bytes) = 0;
 
@@ -86,5 +88,6 @@ class FileOps {
 FileOps* PosixFileOps();
 
 inline constexpr uint64_t kPageBytes = 4096;
+inline constexpr uint64_t kHugePageBytes = 2 * 1024 * 1024;
 
 }  // namespace millrace::base

@@ -102,7 +102,7 @@ bool Committer::RunQueued() {
     trims.swap(trims_);
   }
   if (!commits.empty()) {
-    Commit(commits);
+    Commit(commits, /*everything=*/false);
   }
   if (!trims.empty()) {
     persist_trims_(trims);
@@ -110,7 +110,7 @@ bool Committer::RunQueued() {
   return !commits.empty() || !trims.empty();
 }
 
-void Committer::Commit(const std::vector<ShardLog*>& shards) {
+void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
   const std::lock_guard<std::mutex> round(round_mutex_);
   const auto started = std::chrono::steady_clock::now();
   std::vector<CommitPlan> plans;
@@ -118,7 +118,7 @@ void Committer::Commit(const std::vector<ShardLog*>& shards) {
   size_t range_count = 0;
   for (ShardLog* const shard : shards) {
     CommitPlan plan;
-    if (shard->BeginCommit(&plan)) {
+    if (shard->BeginCommit(everything, &plan)) {
       range_count += plan.ranges.size();
       plans.push_back(std::move(plan));
     }

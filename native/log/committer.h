@@ -44,7 +44,7 @@ class Committer {
   void RequestTrim(ShardLog* shard);
 
   // Runs one round over these shards, now, on this thread.
-  void Commit(const std::vector<ShardLog*>& shards);
+  void Commit(const std::vector<ShardLog*>& shards, bool everything = true);
 
   // One look at the shards that asked for an idle check, and a round over those that need one.
   void CheckIdleShards();

@@ -10,7 +10,8 @@
 //   3. ShardLog::mutex_              positions, segments and duplicates of one shard
 //   4. SegmentCache::mutex_          which segments are mapped for readers
 //   5. SegmentPool::mutex_           spare files
-//   6. Committer::mutex_, Helper::mutex_, listeners: leaves, never held while another is taken
+//   6. Committer::mutex_, Helper::mutex_, StagedTail::handed_mutex_, Mapping::seen_mutex_,
+//      listeners: leaves, never held while another is taken
 #pragma once
 
 #include <atomic>

@@ -104,10 +104,6 @@ void Helper::Do(Work work) {
   for (const auto& writer : work.populates) {
     writer->PopulateAhead();
   }
-  for (const IndexFile& file : work.index_files) {
-    PopulateFirst();
-    SaveIndex(context_, file.segment.get(), file.snapshot);
-  }
   if (work.spare && !context_->disk_full.load(std::memory_order_relaxed)) {
     base::Status status;
     do {
@@ -117,6 +113,10 @@ void Helper::Do(Work work) {
     if (status.code() == base::Code::kDiskFull) {
       context_->NoteDiskFull();
     }
+  }
+  for (const IndexFile& file : work.index_files) {
+    PopulateFirst();
+    SaveIndex(context_, file.segment.get(), file.snapshot);
   }
 }
 

@@ -117,7 +117,9 @@ void FreeFiles(CoreContext* context, const std::set<uint64_t>& files,
     if (fd >= 0) {
       file_ops->Close(fd);  // opened for reading
     }
-    if (size <= 0 || !context->pool->Recycle(id, static_cast<uint64_t>(size))) {
+    // Nobody may ever have synced the directory for a file that found no use before.
+    if (size <= 0 ||
+        !context->pool->Recycle(id, static_cast<uint64_t>(size), /*entry_synced=*/false)) {
       static_cast<void>(file_ops->Unlink(path));  // tried again by the next open
     }
   }

@@ -16,6 +16,10 @@ namespace {
 
 std::atomic<int64_t> live_mappings{0};
 
+// How long a range that was in memory counts as being there. Pages may go at any moment, also
+// between a look and the access after it; this is about as long as a reader may be held up there.
+constexpr std::chrono::milliseconds kSeenFor{10};
+
 }  // namespace
 
 std::string SegmentFile::NameOf(uint64_t id) {
@@ -35,7 +39,7 @@ SegmentFile::~SegmentFile() {
     return;
   }
   const std::shared_ptr<SegmentPool> pool = pool_.lock();
-  if (pool == nullptr || !pool->Recycle(id_, bytes_)) {
+  if (pool == nullptr || !pool->Recycle(id_, bytes_, entry_synced())) {
     // A file that stays behind is harmless: its header says positions that the shard has trimmed,
     // and the next open takes it as a spare.
     static_cast<void>(file_ops_->Unlink(path_));
@@ -96,6 +100,25 @@ Mapping::~Mapping() {
 Status Mapping::Touch(uint64_t offset, uint64_t bytes) const {
   const int error = file_->file_ops()->Populate(data_ + offset, bytes, /*for_writing=*/false);
   return error == 0 ? Status() : OsError("read", file_->path(), -error);
+}
+
+Status Mapping::TouchAhead(uint64_t offset, uint64_t bytes, uint64_t* upto) const {
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard<std::mutex> lock(seen_mutex_);
+    if (seen_from_ <= offset && offset + bytes <= seen_upto_ && now - seen_at_ < kSeenFor) {
+      *upto = seen_upto_;
+      return Status();
+    }
+  }
+  Status status = Touch(offset, *upto - offset);
+  if (status.ok()) {
+    const std::lock_guard<std::mutex> lock(seen_mutex_);
+    seen_from_ = offset;
+    seen_upto_ = *upto;
+    seen_at_ = now;
+  }
+  return status;
 }
 
 int64_t Mapping::live_count() {

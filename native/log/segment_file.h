@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "native/base/file_ops.h"
@@ -35,6 +37,11 @@ class SegmentFile {
 
   base::FileOps* file_ops() const { return file_ops_; }
 
+  // Its directory entry is durable, so that whoever uses the file next need not see to that.
+  void MarkEntrySynced() { entry_synced_.store(true, std::memory_order_relaxed); }
+
+  bool entry_synced() const { return entry_synced_.load(std::memory_order_relaxed); }
+
   // The shard no longer needs the file, and that is durable: its last user gives it back to the
   // pool, or unlinks it when the pool is gone or full.
   void Retire(std::weak_ptr<SegmentPool> pool);
@@ -45,6 +52,7 @@ class SegmentFile {
   const uint64_t id_;
   const uint64_t bytes_;
   const std::string path_;
+  std::atomic<bool> entry_synced_{false};
   std::atomic<bool> retired_{false};
   std::weak_ptr<SegmentPool> pool_;  // set before retired_
 };
@@ -72,6 +80,12 @@ class Mapping {
   // Faults [offset, offset + bytes) in, so that a failing disk is an error and not a signal.
   base::Status Touch(uint64_t offset, uint64_t bytes) const;
 
+  // The same for a reader that goes on from there: up to `*upto`, which says how far the caller
+  // wants to look ahead and on return how far it may, at least to the end of the range. What has
+  // been looked at a moment ago, by this reader or another, is not looked at again: asking the
+  // kernel takes as long as a third of the checksum of 64 KiB.
+  base::Status TouchAhead(uint64_t offset, uint64_t bytes, uint64_t* upto) const;
+
   // Maps of this process that are alive. For tests of lifetimes.
   static int64_t live_count();
 
@@ -80,6 +94,11 @@ class Mapping {
 
   const std::shared_ptr<SegmentFile> file_;
   uint8_t* const data_;
+
+  mutable std::mutex seen_mutex_;   // a leaf
+  mutable uint64_t seen_from_ = 0;  // under seen_mutex_; was in memory at seen_at_
+  mutable uint64_t seen_upto_ = 0;  // under seen_mutex_
+  mutable std::chrono::steady_clock::time_point seen_at_{};  // under seen_mutex_
 };
 
 }  // namespace millrace::log

@@ -46,10 +46,12 @@ void SegmentPool::ReserveIds(uint64_t id_max) {
   next_id_ = std::max(next_id_, id_max + 1);
 }
 
-Status SegmentPool::Take(uint64_t bytes, SpareSegment* spare, bool* prepared) {
+Status SegmentPool::Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared) {
+  FreeFile file{0, 0, false};
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     wanted_bytes_ = bytes;
+    wanted_stores_ = stores;
     const auto ready = std::find_if(spares_.begin(), spares_.end(), [bytes](const auto& one) {
       return one.file->bytes() == bytes;
     });
@@ -59,27 +61,43 @@ Status SegmentPool::Take(uint64_t bytes, SpareSegment* spare, bool* prepared) {
       *prepared = true;
       return Status();
     }
+    file = TakeFreeFileLocked();
   }
   *prepared = false;
+  if (file.bytes != 0 && ReopenFile(file, spare).ok()) {
+    return Status();
+  }
   return MakeFile(bytes, spare);
 }
 
-bool SegmentPool::Recycle(uint64_t id, uint64_t bytes) {
+// One of the wanted size; of 0 bytes when there is none.
+SegmentPool::FreeFile SegmentPool::TakeFreeFileLocked() {
+  const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
+  const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
+  if (found == free_files_.end()) {
+    return {0, 0, false};
+  }
+  const FreeFile file = *found;
+  free_files_.erase(found);
+  return file;
+}
+
+bool SegmentPool::Recycle(uint64_t id, uint64_t bytes, bool entry_synced) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool wanted = bytes == wanted_bytes_ || wanted_bytes_ == 0;
   if (closed_ || !recycles_ || !wanted || free_files_.size() >= kFreeFilesMax) {
     return false;
   }
-  free_files_.push_back({id, bytes});
+  free_files_.push_back({id, bytes, entry_synced});
   return true;
 }
 
 bool SegmentPool::Refill(Status* status) {
-  FreeFile file{0, 0};
+  FreeFile file{0, 0, false};
   uint64_t bytes = 0;
+  bool stores = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto fits = [this](const auto& one) { return one.bytes == wanted_bytes_; };
     const auto ready = std::count_if(spares_.begin(), spares_.end(), [this](const auto& one) {
       return one.file->bytes() == wanted_bytes_;
     });
@@ -87,11 +105,8 @@ bool SegmentPool::Refill(Status* status) {
       return false;
     }
     bytes = wanted_bytes_;
-    const auto found = std::find_if(free_files_.begin(), free_files_.end(), fits);
-    if (found != free_files_.end()) {
-      file = *found;
-      free_files_.erase(found);
-    }
+    stores = wanted_stores_;
+    file = TakeFreeFileLocked();
   }
   SpareSegment spare;
   *status = file.bytes != 0 ? ReopenFile(file, &spare) : MakeFile(bytes, &spare);
@@ -100,9 +115,12 @@ bool SegmentPool::Refill(Status* status) {
   }
   // The size may be out of fashion by now; a spare of another size is kept all the same, as files
   // are dear.
-  const uint64_t ahead = std::min(kPopulateAheadBytes, spare.file->bytes());
-  const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
-  const int sync_error = spare.entry_synced ? 0 : file_ops_->SyncDirectory(directory_);
+  const uint64_t ahead = stores ? std::min(kPopulateAheadBytes, spare.file->bytes()) : 0;
+  const int error = PopulateSpare(spare, ahead);
+  // Where nobody waits for syncs that of the entry can wait for the segment's, and the helper has
+  // no time for it while an appender eats spares.
+  const bool syncs = !spare.file->entry_synced() && !stores;
+  const int sync_error = syncs ? file_ops_->SyncDirectory(directory_) : 0;
   if (error != 0 || sync_error != 0) {
     *status = OsError(error != 0 ? "prefault" : "sync of the directory", spare.file->path(),
                       error != 0 ? -error : -sync_error);
@@ -110,7 +128,9 @@ bool SegmentPool::Refill(Status* status) {
     return false;
   }
   spare.populated_bytes = ahead;
-  spare.entry_synced = true;
+  if (syncs) {
+    spare.file->MarkEntrySynced();
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) {
     Discard(&spare);
@@ -118,6 +138,18 @@ bool SegmentPool::Refill(Status* status) {
   }
   spares_.push_back(std::move(spare));
   return true;
+}
+
+// The front for stores, and the page of the trailer, so that its write need not wait.
+int SegmentPool::PopulateSpare(const SpareSegment& spare, uint64_t ahead) {
+  if (ahead == 0) {
+    return 0;
+  }
+  const int error = file_ops_->Populate(spare.map, ahead, /*for_writing=*/true);
+  uint8_t* const trailer = spare.map + (spare.file->bytes() - format::kSegmentTrailerBlockBytes);
+  return error != 0 ? error
+                    : file_ops_->Populate(trailer, format::kSegmentTrailerBlockBytes,
+                                          /*for_writing=*/false);
 }
 
 Status SegmentPool::MakeFile(uint64_t bytes, SpareSegment* spare) {
@@ -131,7 +163,7 @@ Status SegmentPool::MakeFile(uint64_t bytes, SpareSegment* spare) {
   if (fd < 0) {
     return OsError("create", file->path(), -fd);
   }
-  *spare = SpareSegment{std::move(file), fd, nullptr, 0, false};
+  *spare = SpareSegment{std::move(file), fd, nullptr, 0};
   const int error = file_ops_->Allocate(fd, bytes);
   Status status = error == 0 ? MapFile(spare) : OsError("allocation", spare->file->path(), -error);
   if (!status.ok()) {
@@ -148,7 +180,10 @@ Status SegmentPool::ReopenFile(const FreeFile& free, SpareSegment* spare) {
   if (fd < 0) {
     return OsError("open", file->path(), -fd);
   }
-  *spare = SpareSegment{std::move(file), fd, nullptr, 0, true};
+  if (free.entry_synced) {
+    file->MarkEntrySynced();
+  }
+  *spare = SpareSegment{std::move(file), fd, nullptr, 0};
   Status status = MapFile(spare);
   if (!status.ok()) {
     Discard(spare);

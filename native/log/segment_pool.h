@@ -30,7 +30,6 @@ struct SpareSegment {
   int fd = -1;
   uint8_t* map = nullptr;
   uint64_t populated_bytes = 0;  // from the start of the file
-  bool entry_synced = false;     // its directory entry is durable
 };
 
 class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
@@ -44,12 +43,15 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   void ReserveIds(uint64_t id_max);
 
   // Takes a spare of exactly `bytes`, or makes a file at once when none is ready. DISK_FULL,
-  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `*prepared` says whether it was ready.
-  base::Status Take(uint64_t bytes, SpareSegment* spare, bool* prepared);
+  // LIMIT_EXCEEDED, LOG_FAILED; nothing is left behind then. `stores` says whether it will be
+  // stored to through its map: the spares that follow are then faulted in. `*prepared` says whether
+  // it was ready.
+  base::Status Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared);
 
-  // A retired file whose last user is gone. False when the pool does not want it: the caller
-  // unlinks it.
-  bool Recycle(uint64_t id, uint64_t bytes);
+  // A retired file whose last user is gone, or one that an open found without a use. False when the
+  // pool does not want it: the caller unlinks it. `entry_synced` says whether its directory entry
+  // is known to be durable.
+  bool Recycle(uint64_t id, uint64_t bytes, bool entry_synced);
 
   // Makes spares of the size that was asked for last, up to the wanted count, one call of the
   // helper's. True when it did something and should be called again.
@@ -70,13 +72,16 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   struct FreeFile {
     uint64_t id;
     uint64_t bytes;
+    bool entry_synced;
   };
 
   static constexpr size_t kFreeFilesMax = 16;
 
+  FreeFile TakeFreeFileLocked();
   base::Status MakeFile(uint64_t bytes, SpareSegment* spare);
   base::Status ReopenFile(const FreeFile& file, SpareSegment* spare);
   base::Status MapFile(SpareSegment* spare);
+  int PopulateSpare(const SpareSegment& spare, uint64_t ahead);
   void Discard(SpareSegment* spare);
 
   base::FileOps* const file_ops_;
@@ -86,6 +91,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   mutable std::mutex mutex_;
   uint64_t next_id_ = 1;              // under mutex_
   uint64_t wanted_bytes_ = 0;         // under mutex_; the size asked for last, 0 = none yet
+  bool wanted_stores_ = false;        // under mutex_; as for the last Take
   bool closed_ = false;               // under mutex_
   bool recycles_ = true;              // under mutex_
   std::vector<SpareSegment> spares_;  // under mutex_

@@ -9,9 +9,16 @@ namespace millrace::log {
 
 using base::Status;
 
+namespace {
+
+// Who reads usually goes on reading, and one look at a longer range costs less than several.
+constexpr uint64_t kReadsAhead = 4;
+
+}  // namespace
+
 Status SegmentWalk::Open(CoreContext* context, const SegmentView& view, const IndexPoint& start,
                          uint64_t ahead_bytes) {
-  ahead_bytes_ = std::min(ahead_bytes, kWalkAheadBytes);
+  ahead_bytes_ = std::min(kReadsAhead * ahead_bytes, kWalkAheadBytes);
   Status status = context->cache->Map(view.segment.get(), &mapping_);
   if (!status.ok()) {
     return status;
@@ -33,12 +40,15 @@ Status SegmentWalk::Touch(uint64_t bytes) {
   }
   const uint64_t from =
       position_ >= touched_from_ && position_ < touched_upto_ ? touched_upto_ : position_;
-  const uint64_t to = std::min(limit_, std::max(end, from + ahead_bytes_));
   if (from == position_) {
     touched_from_ = position_;
   }
-  touched_upto_ = to;
-  return mapping_->Touch(format::kSegmentHeaderBlockBytes + (from - base_position_), to - from);
+  const uint64_t offset = format::kSegmentHeaderBlockBytes + (from - base_position_);
+  const uint64_t ahead = std::min(limit_ - from, std::max(end - from, ahead_bytes_));
+  uint64_t upto = offset + ahead;
+  Status status = mapping_->TouchAhead(offset, end - from, &upto);
+  touched_upto_ = from + (upto - offset);
+  return status;
 }
 
 Status SegmentWalk::Peek(BatchHeader* header, bool* good) {

@@ -22,13 +22,21 @@ namespace {
 // segment, as an idle shard should cost little memory, and more in a large one, as a call costs
 // more than a page.
 constexpr uint64_t kPopulateInlineMin = 16 * 1024;
-constexpr uint64_t kPopulateInlineMax = 1024 * 1024;
+constexpr uint64_t kPopulateInlineMax = base::kHugePageBytes;
 
 // Smaller segments are not worth a wake-up of the helper.
 constexpr uint64_t kPopulateAheadSegmentMin = 4 * 1024 * 1024;
 
-uint64_t RoundUpToPage(uint64_t offset) {
-  return (offset + base::kPageBytes - 1) & ~(base::kPageBytes - 1);
+// Staged before it is written early: enough to make a call cheap beside what it copies, and little
+// enough to still be in the cache of the processor. Less in a small segment, for idle shards.
+constexpr uint64_t kStagedMin = 16 * 1024;
+constexpr uint64_t kStagedMax = 512 * 1024;
+
+// Appended behind a sync before the map is worth the dirty pages that it makes.
+constexpr uint64_t kWrittenAfterSync = 256 * 1024;
+
+uint64_t RoundUp(uint64_t offset, uint64_t unit) {
+  return (offset + unit - 1) / unit * unit;
 }
 
 }  // namespace
@@ -40,38 +48,53 @@ SegmentWriter::SegmentWriter(SpareSegment spare, uint64_t base_position, uint64_
       map_(spare.map),
       base_position_(base_position),
       offset_(offset),
+      written_upto_(0),
       populated_(spare.populated_bytes),
       tail_(offset),
-      header_synced_(!fresh),
-      entry_synced_(spare.entry_synced) {}
-
-Status SegmentWriter::Begin(SpareSegment spare, format::SegmentHeader header,
-                            std::shared_ptr<SegmentWriter>* writer) {
-  header.file_bytes = spare.file->bytes();
-  FinishSegmentHeader(&header);
-  std::shared_ptr<SegmentWriter> begun(new SegmentWriter(std::move(spare), header.base_position,
-                                                         format::kSegmentHeaderBlockBytes,
-                                                         /*fresh=*/true));
-  bool wants_populate = false;
-  Status status = begun->Prepare(0, &wants_populate);
-  if (status.ok()) {
-    status = begun->PopulateTrailer();
+      staged_(file_->file_ops(), fd_, std::clamp(file_->bytes() / 16, kStagedMin, kStagedMax)),
+      header_synced_(!fresh) {
+  if (!fresh) {
+    WriteForNow();
   }
+}
+
+Status SegmentWriter::Begin(SpareSegment spare, uint64_t base_position, Way way,
+                            std::shared_ptr<SegmentWriter>* writer) {
+  std::shared_ptr<SegmentWriter> begun(new SegmentWriter(
+      std::move(spare), base_position, format::kSegmentHeaderBlockBytes, /*fresh=*/true));
+  Status status = way == Way::kMapped ? begun->PopulateEdges() : Status();
+  if (status.ok()) {
+    *writer = std::move(begun);
+  }
+  return status;
+}
+
+// The pages of the headers: a write to a page that is not in memory would bring it in alone, and
+// keep the file from having a huge page there as long as it is cached.
+Status SegmentWriter::PopulateEdges() {
+  const uint64_t front = populated_.load(std::memory_order_relaxed);
+  Status status = front < data_start() ? Populate(data_start()) : Status();
   if (!status.ok()) {
     return status;
   }
-  for (uint8_t* const block : {begun->map_, begun->trailer()}) {
-    std::memset(block, 0, format::kSegmentHeaderBlockBytes);
-    std::memcpy(block, &header, sizeof header);
-  }
-  *writer = std::move(begun);
-  return Status();
+  const int error = file_->file_ops()->Populate(
+      map_ + data_end(), format::kSegmentTrailerBlockBytes, /*for_writing=*/false);
+  return error == 0 ? Status() : OsError("prefault", file_->path(), -error);
 }
 
-Status SegmentWriter::PopulateTrailer() {
-  const int error = file_->file_ops()->Populate(trailer(), format::kSegmentTrailerBlockBytes,
-                                                /*for_writing=*/true);
-  return error == 0 ? Status() : OsError("prefault", file_->path(), -error);
+// Not through the map, where either would make a whole huge page dirty.
+Status SegmentWriter::WriteHeaders(format::SegmentHeader header) {
+  header.file_bytes = file_->bytes();
+  FinishSegmentHeader(&header);
+  uint8_t block[format::kSegmentHeaderBlockBytes] = {};
+  std::memcpy(block, &header, sizeof header);
+  for (const uint64_t offset : {uint64_t{0}, data_end()}) {
+    const int error = file_->file_ops()->PWrite(fd_, block, sizeof block, offset);
+    if (error != 0) {
+      return OsError("write", file_->path(), -error);
+    }
+  }
+  return Status();
 }
 
 Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t base_position,
@@ -81,7 +104,7 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   if (fd < 0) {
     return OsError("open", file->path(), -fd);
   }
-  SpareSegment spare{file, fd, nullptr, 0, true};
+  SpareSegment spare{file, fd, nullptr, 0};
   const int64_t size = file_ops->Size(fd);
   if (size < 0) {
     file_ops->Close(fd);  // nothing was written through it
@@ -101,6 +124,8 @@ Status SegmentWriter::Resume(const std::shared_ptr<SegmentFile>& file, uint64_t 
   }
   const uint64_t offset = format::kSegmentHeaderBlockBytes + (end_position - base_position);
   spare.populated_bytes = offset & ~(base::kPageBytes - 1);
+  // An open has seen to it, or the sync before the shard went idle.
+  file->MarkEntrySynced();
   *writer = std::shared_ptr<SegmentWriter>(
       new SegmentWriter(std::move(spare), base_position, offset, /*fresh=*/false));
   return Status();
@@ -121,18 +146,30 @@ SegmentWriter::~SegmentWriter() {
   file_->file_ops()->Close(fd_);
 }
 
-Status SegmentWriter::Prepare(uint64_t bytes, bool* wants_populate) {
+Status SegmentWriter::Prepare(uint64_t bytes, Way way, bool* wants_populate) {
+  *wants_populate = false;
+  if (way == Way::kStaged) {
+    const int error = staged_.MakeRoom(bytes);
+    return error == 0 ? Status() : OsError("write", file_->path(), -error);
+  }
+  Status status = WriteStaged();
+  if (!status.ok()) {
+    return status;
+  }
   const uint64_t end = offset_ + bytes;
   const uint64_t populated = populated_.load(std::memory_order_acquire);
   *wants_populate = file_->bytes() >= kPopulateAheadSegmentMin && populated < data_end() &&
-                    (end > populated || populated - end < kPopulateAheadBytes / 2);
-  if (end <= populated) {
-    return Status();
-  }
-  const uint64_t chunk = std::clamp(file_->bytes() / 64, kPopulateInlineMin, kPopulateInlineMax);
-  const uint64_t to = std::min(RoundUpToPage(end) + chunk, file_->bytes());
-  const int error =
-      file_->file_ops()->Populate(map_ + populated, to - populated, /*for_writing=*/true);
+                    populated < end + kPopulateAheadBytes / 2;
+  return end > populated ? Populate(end) : Status();
+}
+
+Status SegmentWriter::Populate(uint64_t end) {
+  const uint64_t populated = populated_.load(std::memory_order_acquire);
+  // What lies before the tail is stored to no more.
+  const uint64_t from = std::max(populated, offset_ - offset_ % base::kPageBytes);
+  const uint64_t chunk = std::clamp(file_->bytes() / 32, kPopulateInlineMin, kPopulateInlineMax);
+  const uint64_t to = std::min(RoundUp(end, chunk), file_->bytes());
+  const int error = file_->file_ops()->Populate(map_ + from, to - from, /*for_writing=*/true);
   if (error != 0) {
     return OsError("prefault", file_->path(), -error);
   }
@@ -142,8 +179,10 @@ Status SegmentWriter::Prepare(uint64_t bytes, bool* wants_populate) {
   return Status();
 }
 
-uint32_t SegmentWriter::Store(BatchHeader header, const Piece* pieces, size_t piece_count) {
-  uint8_t* const batch = map_ + offset_;
+uint32_t SegmentWriter::Store(BatchHeader header, const Piece* pieces, size_t piece_count,
+                              Way way) {
+  uint8_t* const batch =
+      way == Way::kStaged ? staged_.Extend(offset_, header.bytes()) : map_ + offset_;
   WriteBatchHeader(batch, header);
   uint32_t crc = base::Crc32c(0, batch + format::kBatchChecksummedStart,
                               format::kBatchHeaderBytes - format::kBatchChecksummedStart);
@@ -154,30 +193,46 @@ uint32_t SegmentWriter::Store(BatchHeader header, const Piece* pieces, size_t pi
   }
   base::StoreBig32(batch + format::kBatchCrcAt, format::MaskCrc(crc));
   offset_ += header.bytes();
-  MILLRACE_CHECK(to == map_ + offset_ && offset_ <= data_end());
+  MILLRACE_CHECK(to == batch + header.bytes() && offset_ <= data_end());
   tail_.store(offset_, std::memory_order_release);
   return crc;
 }
 
+Status SegmentWriter::WriteStaged() {
+  const int error = staged_.WriteAll();
+  return error == 0 ? Status() : OsError("write", file_->path(), -error);
+}
+
+void SegmentWriter::HandOver() {
+  staged_.HandOver();
+  WriteForNow();
+}
+
+void SegmentWriter::WriteForNow() {
+  if (file_->bytes() >= base::kHugePageBytes) {
+    written_upto_ = offset_ + kWrittenAfterSync;
+  }
+}
+
 void SegmentWriter::PopulateAhead() {
-  const uint64_t tail = RoundUpToPage(tail_.load(std::memory_order_acquire));
-  uint64_t populated = populated_.load(std::memory_order_acquire);
-  const uint64_t start = std::max(tail, populated);
+  const uint64_t tail = RoundUp(tail_.load(std::memory_order_acquire), base::kPageBytes);
+  const uint64_t start = std::max(tail, populated_.load(std::memory_order_acquire));
   const uint64_t to = std::min(tail + kPopulateAheadBytes, data_end());
-  // In steps, so that the appender profits from the first while the next is under way.
-  constexpr uint64_t kStep = 512 * 1024;
-  for (uint64_t at = start; at < to; at += kStep) {
+  // A huge page at a time, so that the appender profits from the first while the next is under way.
+  uint64_t next = 0;
+  for (uint64_t at = start; at < to; at = next) {
+    next = std::min(RoundUp(at + 1, base::kHugePageBytes), to);
     const std::lock_guard<std::mutex> lock(map_mutex_);
-    const uint64_t bytes = std::min(kStep, to - at);
     if (map_ == nullptr) {
       return;
     }
-    if (file_->file_ops()->Populate(map_ + at, bytes, /*for_writing=*/true) != 0) {
+    if (file_->file_ops()->Populate(map_ + at, next - at, /*for_writing=*/true) != 0) {
       return;  // the appender meets the same error in Prepare, and reports it
     }
-    populated = populated_.load(std::memory_order_acquire);
-    while (populated < at + bytes && populated >= at &&
-           !populated_.compare_exchange_weak(populated, at + bytes, std::memory_order_release)) {
+    // What lies before the start is behind the tail, where nobody stores any more.
+    uint64_t seen = populated_.load(std::memory_order_acquire);
+    while (seen < next && (seen >= at || at == start) &&
+           !populated_.compare_exchange_weak(seen, next, std::memory_order_release)) {
     }
   }
 }
@@ -191,6 +246,10 @@ void SegmentWriter::Finish() {
 }
 
 Status SegmentWriter::SyncWhole() {
+  Status status = WriteStaged();
+  if (!status.ok()) {
+    return status;
+  }
   const int error = file_->file_ops()->SyncData(fd_);
   if (error != 0) {
     return SyncError(file_->path(), -error);
@@ -200,15 +259,20 @@ Status SegmentWriter::SyncWhole() {
 }
 
 Status SegmentWriter::SyncEntry() {
-  const int error = entry_synced_ ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
+  const int error =
+      file_->entry_synced() ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
   if (error != 0) {
     return SyncError(file_->directory(), -error);
   }
-  entry_synced_ = true;
+  file_->MarkEntrySynced();
   return Status();
 }
 
 Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
+  const int written = staged_.WriteHanded();
+  if (written != 0) {
+    return OsError("write", file_->path(), -written);
+  }
   base::FileOps* const file_ops = file_->file_ops();
   // The trailer first: without the copy a header that rots could not be told, and the
   // acknowledgement waits for both.
@@ -229,6 +293,8 @@ Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
 }
 
 void SegmentWriter::StartWriteback(uint64_t from_position, uint64_t to_position) {
+  // Where this fails the sync tries it again, and reports it.
+  static_cast<void>(map_ == nullptr ? staged_.WriteAll() : staged_.WriteHanded());
   const uint64_t from = header_synced_ ? OffsetOf(from_position) : 0;
   file_->file_ops()->StartWriteback(fd_, from, OffsetOf(to_position) - from);
 }

@@ -21,6 +21,10 @@ using ull = unsigned long long;
 // An ordinary batch leaves room for one marker, so that a full segment's tail can be proven too.
 constexpr uint64_t kMarkerBytes = format::kBatchHeaderBytes;
 
+// Full segments that may wait for their sync while nobody waits for them: an unsealed segment holds
+// a map and a descriptor, and is scanned after a crash.
+constexpr size_t kFullSegmentsMax = 4;
+
 const uint8_t kZeros[2 * base::kPageBytes] = {};
 
 }  // namespace
@@ -75,7 +79,9 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
     }
   }
   status = CheckOpenLocked(request.uses_reserve);
-  status = status.ok() ? PrepareWriterLocked(batch_bytes) : status;
+  const bool visible = IsVisibleLocked(request);
+  Way way = Way::kStaged;
+  status = status.ok() ? PrepareWriterLocked(batch_bytes, visible, &way) : status;
   if (!status.ok()) {
     return status;
   }
@@ -88,9 +94,9 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
   result->first_sequence = next_sequence_;
   result->count = request.count;
   result->duplicate = false;
-  StoreLocked(request, std::max(last_arrival_millis_, now));
+  StoreLocked(request, std::max(last_arrival_millis_, now), way);
   result->end_position = appended_end_;
-  ScheduleLocked(request, result);
+  ScheduleLocked(visible && (way == Way::kMapped || writer_->WriteStaged().ok()), result);
   return Status();
 }
 
@@ -182,20 +188,30 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
   return Status();
 }
 
+// An append with Durability::kOs is visible at once unless a batch before it still waits for the
+// disk, as what is visible must be a prefix of the log.
+bool ShardLog::IsVisibleLocked(const AppendRequest& request) const {
+  return request.durability == Durability::kOs && disk_end_ <= committed_end_;
+}
+
 // Makes sure that writer_ has room for the batch, and that storing it can neither fault nor fail.
-Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes) {
+Status ShardLog::PrepareWriterLocked(uint64_t batch_bytes, bool visible, Way* way) {
   Status resumed = ResumeWriterLocked();
   if (!resumed.ok()) {
     return resumed;
   }
   if (writer_ == nullptr || writer_->room() < batch_bytes + kMarkerBytes) {
-    Status status = BeginSegmentLocked(batch_bytes + kMarkerBytes);
+    // A marker that nobody waits for may still be staged, and is about to have visible batches
+    // behind it.
+    Status status = visible && writer_ != nullptr ? writer_->WriteStaged() : Status();
+    status = status.ok() ? BeginSegmentLocked(batch_bytes + kMarkerBytes, visible) : status;
     if (!status.ok()) {
       return status;
     }
   }
+  *way = visible ? writer_->WayForVisible() : Way::kStaged;
   bool wants_populate = false;
-  Status status = writer_->Prepare(batch_bytes, &wants_populate);
+  Status status = writer_->Prepare(batch_bytes, *way, &wants_populate);
   if (wants_populate && !context_->options.inline_mode) {
     context_->chores->RequestPopulate(writer_);
   }
@@ -216,7 +232,7 @@ Status ShardLog::ResumeWriterLocked() {
   return status;
 }
 
-Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
+Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes, bool visible) {
   const Segment* const last = segments_.empty() ? nullptr : segments_.back().get();
   const uint64_t now = context_->clock->WallMillis();
   const uint64_t fill_millis =
@@ -226,7 +242,7 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
                        context_->options.segment_bytes_min, context_->options.segment_bytes_max);
   SpareSegment spare;
   bool prepared = false;
-  Status status = context_->pool->Take(bytes, &spare, &prepared);
+  Status status = context_->pool->Take(bytes, /*stores=*/visible, &spare, &prepared);
   if (!status.ok()) {
     if (status.code() == Code::kDiskFull) {
       context_->NoteDiskFull();
@@ -253,9 +269,16 @@ Status ShardLog::BeginSegmentLocked(uint64_t batch_bytes) {
   header.first_sequence = segment->first_sequence;
   header.created_millis = now;
   std::shared_ptr<SegmentWriter> writer;
-  status = SegmentWriter::Begin(std::move(spare), header, &writer);
+  const Way way = visible ? Way::kMapped : Way::kStaged;
+  status = SegmentWriter::Begin(std::move(spare), appended_end_, way, &writer);
   if (!status.ok()) {
     return status;
+  }
+  status = writer->WriteHeaders(header);
+  if (!status.ok()) {
+    // Two files with this header, and recovery could take the wrong one.
+    PoisonLocked(status);
+    return refusal_;
   }
   RetireWriterLocked();
   writer_ = std::move(writer);
@@ -292,13 +315,19 @@ void ShardLog::RetireWriterLocked() {
   context_->cache->StoreIndex(
       segment.get(), std::shared_ptr<const SegmentIndex>(std::move(segment->active_index)));
   full_.push_back(std::move(full));
-  // Nobody may be waiting for these bytes, but an unsealed segment holds a map and a descriptor.
-  if (!commit_requested_.exchange(true)) {
+  // Write-back takes the memory bus and a processor from whoever appends. Where nobody waits for
+  // it, it comes behind a burst, at the second look at idle shards (CheckIdle) at the latest.
+  const bool too_many =
+      full_.size() >= kFullSegmentsMax ||
+      context_->open_writers.load(std::memory_order_relaxed) > context_->open_writers_max;
+  const bool waits = disk_end_ > committed_end_ || sealed_ || too_many;
+  if (waits && !commit_requested_.exchange(true)) {
     context_->chores->RequestCommit(this);
   }
+  AskForIdleCheckLocked();
 }
 
-void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis) {
+void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way) {
   BatchHeader header;
   header.shard = shard_;
   header.first_sequence = next_sequence_;
@@ -310,7 +339,7 @@ void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis
   header.synced_upto = synced_end_;
   header.flags = request.flags;
   header.records_bytes = request.records_bytes;
-  header.crc32c = writer_->Store(header, request.pieces, request.piece_count);
+  header.crc32c = writer_->Store(header, request.pieces, request.piece_count, way);
 
   Segment& segment = *segments_.back();
   // A point that finds no memory is missing from the index and costs a longer walk, no more.
@@ -340,15 +369,15 @@ void ShardLog::AppendMarkerLocked(uint32_t padding) {
   marker.pieces = &zeros;
   marker.piece_count = padding == 0 ? 0 : 1;
   marker.records_bytes = padding;
-  StoreLocked(marker, last_arrival_millis_);
+  StoreLocked(marker, last_arrival_millis_, Way::kStaged);
   marker_end_ = appended_end_;
 }
 
-// Decides who waits: an append with Durability::kOs is acknowledged at once unless a batch before
-// it still waits for the disk, as what is visible must be a prefix of the log.
-void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result) {
+// Decides who waits: an append whose batch is in the file, and behind nothing that waits, is
+// acknowledged at once.
+void ShardLog::ScheduleLocked(bool visible, AppendResult* result) {
   touched_ = true;
-  result->committed = request.durability == Durability::kOs && disk_end_ <= committed_end_;
+  result->committed = visible;
   result->durability = result->committed ? Durability::kOs : Durability::kDisk;
   if (result->committed) {
     committed_end_ = appended_end_;
@@ -363,6 +392,10 @@ void ShardLog::ScheduleLocked(const AppendRequest& request, AppendResult* result
   if (result->committed) {
     context_->NotifyCommitted();
   }
+  AskForIdleCheckLocked();
+}
+
+void ShardLog::AskForIdleCheckLocked() {
   if (!idle_check_) {
     idle_check_ = true;
     context_->chores->RequestIdleCheck(this);
@@ -380,7 +413,7 @@ void ShardLog::PublishLocked() {
   line_->committed_end.store(committed_end_, std::memory_order_release);
 }
 
-bool ShardLog::BeginCommit(CommitPlan* plan) {
+bool ShardLog::BeginCommit(bool everything, CommitPlan* plan) {
   const std::lock_guard<std::mutex> lock(mutex_);
   // In this round already: the idle check takes shards past the queue, which may hold one twice
   // then. Two plans could sync a segment in part that the second of them finishes.
@@ -391,12 +424,15 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
   if (failed_ || (synced_end_ == appended_end_ && full_.empty())) {
     return false;
   }
-  if (context_->options.align_commits) {
+  // Full segments alone, while nobody waits: a sync of the active one as well would take the right
+  // to write away from pages that somebody is storing to.
+  const bool only_full = !everything && !full_.empty() && disk_end_ <= committed_end_;
+  if (context_->options.align_commits && !only_full) {
     AlignLocked();
   }
   plan->shard = this;
-  plan->end = appended_end_;
-  plan->next_sequence = next_sequence_;
+  plan->end = only_full ? full_.back().segment->end_position : appended_end_;
+  plan->next_sequence = only_full ? full_.back().segment->next_sequence : next_sequence_;
   plan->full = std::move(full_);
   full_.clear();
   for (const FullSegment& full : plan->full) {
@@ -416,8 +452,11 @@ bool ShardLog::BeginCommit(CommitPlan* plan) {
     const uint64_t from = std::max(synced_end_, writer_->base_position());
     // A full segment may only be sealed once the header of the next is durable, even if that is
     // still empty: a seal without a successor tells recovery that a segment was lost.
-    if (from < appended_end_ || !plan->full.empty()) {
-      plan->ranges.push_back({writer_, from, appended_end_, /*whole=*/false});
+    if (from < plan->end || !plan->full.empty()) {
+      if (!only_full) {
+        writer_->HandOver();
+      }
+      plan->ranges.push_back({writer_, from, std::max(from, plan->end), /*whole=*/false});
     }
   }
   committing_ = true;
@@ -440,7 +479,7 @@ void ShardLog::AlignLocked() {
   }
   bool wants_populate = false;
   if (writer_->room() < padding + kMarkerBytes ||
-      !writer_->Prepare(padding, &wants_populate).ok()) {
+      !writer_->Prepare(padding, Way::kStaged, &wants_populate).ok()) {
     return;  // the segment ends here: what follows begins in a page of another file
   }
   // Padding is nothing that needs a proof, or an idle shard would never come to rest.
@@ -508,7 +547,8 @@ bool ShardLog::ProveTailLocked() {
     return false;
   }
   bool wants_populate = false;
-  if (writer_->room() < kMarkerBytes || !writer_->Prepare(kMarkerBytes, &wants_populate).ok()) {
+  if (writer_->room() < kMarkerBytes ||
+      !writer_->Prepare(kMarkerBytes, Way::kStaged, &wants_populate).ok()) {
     return false;
   }
   AppendMarkerLocked(0);
@@ -527,6 +567,10 @@ IdleVerdict ShardLog::CheckIdle() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (touched_) {
     touched_ = false;
+    if (full_waited_ && !full_.empty() && !commit_requested_.exchange(true)) {
+      context_->chores->RequestCommit(this);
+    }
+    full_waited_ = !full_.empty();
     return IdleVerdict::kBusy;
   }
   if (failed_) {

@@ -121,8 +121,9 @@ class ShardLog {
 
   // Commit rounds (one at a time per core)
 
-  // False when there is nothing to sync.
-  bool BeginCommit(CommitPlan* plan);
+  // False when there is nothing to sync. Without `everything`, what nobody waits for may be left
+  // out.
+  bool BeginCommit(bool everything, CommitPlan* plan);
 
   // Takes the outcome of the sync of the plan's ranges in. After a failure the shard is poisoned
   // for good.
@@ -174,15 +175,17 @@ class ShardLog {
   base::Status CheckOpenLocked(bool uses_reserve) const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
-  base::Status PrepareWriterLocked(uint64_t batch_bytes);
+  bool IsVisibleLocked(const AppendRequest& request) const;
+  base::Status PrepareWriterLocked(uint64_t batch_bytes, bool visible, Way* way);
   base::Status ResumeWriterLocked();
-  base::Status BeginSegmentLocked(uint64_t batch_bytes);
+  base::Status BeginSegmentLocked(uint64_t batch_bytes, bool visible);
   void RetireWriterLocked();
-  void StoreLocked(const AppendRequest& request, uint64_t arrival_millis);
+  void StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way);
   void AppendMarkerLocked(uint32_t padding);
   bool ProveTailLocked();
   void AlignLocked();
-  void ScheduleLocked(const AppendRequest& request, AppendResult* result);
+  void ScheduleLocked(bool visible, AppendResult* result);
+  void AskForIdleCheckLocked();
   void PublishLocked();
   void PoisonLocked(const base::Status& status);
   std::shared_ptr<Segment> SegmentOfLocked(uint64_t position) const;
@@ -217,6 +220,7 @@ class ShardLog {
   std::deque<std::shared_ptr<Segment>> segments_;  // by position; the last may be active
   std::shared_ptr<SegmentWriter> writer_;          // of the last segment; null when idle or full
   std::vector<FullSegment> full_;                  // not yet synced
+  bool full_waited_ = false;                       // some were there at the last idle check
   DuplicateTable duplicates_;
   std::vector<DamagedRange> damaged_;
 

@@ -205,6 +205,10 @@ void ShardLog::SetTrimmed(uint64_t position, uint64_t first_sequence) {
   trimmed_start_ = position;
   first_sequence_ = std::max(first_sequence_, first_sequence);
   PublishLocked();
+  // A segment is freed once it is sealed: the round that seals it comes before the trim.
+  if (!full_.empty() && !commit_requested_.exchange(true)) {
+    context_->chores->RequestCommit(this);
+  }
   context_->chores->RequestTrim(this);
 }
 

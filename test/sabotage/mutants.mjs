@@ -67,4 +67,6 @@ export const mutants = [
   mutant('41-unconfirmed-repair.patch', gtest('AbortedJournal*'), lost),
   mutant('42-listing-unchecked.patch', callFault, lost),
   mutant('43-producers-behind-a-lost-seal.patch', gtest('CoreFaults*'), /FAILED/),
+  mutant('44-spare-of-a-closed-log.patch', gtest('DurableOrder*'), lost),
+  mutant('45-staged-behind-visible.patch', gtest('SegmentWriter*'), /FAILED/),
 ]

@@ -1,4 +1,6 @@
 // A file of the bench's own, allocated whole and mapped writable: what the plain loops write to.
+// Mapped as the log maps its segments, in huge pages where the kernel can, or as a program gets it
+// that asks for nothing.
 #pragma once
 
 #include <fcntl.h>
@@ -13,9 +15,12 @@
 
 namespace millrace::bench {
 
+enum class MapKind : uint8_t { kAsTheLog, kPlain };
+
 class MappedFile {
  public:
-  MappedFile(const std::string& path, uint64_t bytes) : path_(path), bytes_(bytes) {
+  MappedFile(const std::string& path, uint64_t bytes, MapKind kind = MapKind::kAsTheLog)
+      : path_(path), bytes_(bytes), kind_(kind) {
     base::FileOps* const file_ops = base::PosixFileOps();
     fd_ = file_ops->Open(path, base::OpenMode::kCreateNew);
     MILLRACE_CHECK(fd_ >= 0);
@@ -56,11 +61,18 @@ class MappedFile {
 
  private:
   void Map() {
-    MILLRACE_CHECK(base::PosixFileOps()->Map(fd_, bytes_, /*writable=*/true, &map_) == 0);
+    if (kind_ == MapKind::kAsTheLog) {
+      MILLRACE_CHECK(base::PosixFileOps()->Map(fd_, bytes_, /*writable=*/true, &map_) == 0);
+      return;
+    }
+    void* const at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    MILLRACE_CHECK(at != MAP_FAILED);
+    map_ = static_cast<uint8_t*>(at);
   }
 
   const std::string path_;
   const uint64_t bytes_;
+  const MapKind kind_;
   int fd_ = -1;
   uint8_t* map_ = nullptr;
 };

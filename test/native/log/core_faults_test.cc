@@ -456,5 +456,26 @@ TEST_F(CoreFaultsTest, BlamesTheDiskAndNotTheDataWhenAFileCannotBeLookedAt) {
   EXPECT_TRUE(process.Append(slot, Durability::kDisk).ok());
 }
 
+// A write that failed may have written all of the header: with another file in its place, two would
+// claim to be the same segment.
+TEST_F(CoreFaultsTest, NoSecondFileTakesThePlaceOfOneWhoseHeaderMayBeThere) {
+  Process process(NewMachine());
+  const uint32_t slot = process.Create();
+  SimFault fault;
+  fault.kind = SimCallKind::kWrite;
+  fault.path_part = ".seg";
+  fault.written_of_256 = 256;
+  process.files()->AddFault(fault);
+  EXPECT_EQ(process.Append(slot, Durability::kOs).code(), Code::kLogFailed);
+  EXPECT_EQ(process.Append(slot, Durability::kOs).code(), Code::kLogFailed);
+  Process after(process.files()->KillCopy());
+  ASSERT_TRUE(after.status().ok()) << after.status().message();
+  ASSERT_TRUE(after.Append(0, Durability::kDisk).ok());
+  ASSERT_TRUE(after.Append(0, Durability::kDisk).ok());
+  Process last(after.files()->CutPower(&random_, CutMode::kKeepSynced));
+  ASSERT_TRUE(last.status().ok()) << last.status().message();
+  EXPECT_EQ(last.Stats(0).next_sequence, 3u);
+}
+
 }  // namespace
 }  // namespace millrace

@@ -176,6 +176,25 @@ TEST_F(DurableOrderTest, ATrimIsDurableBeforeItsSegmentsAreFreed) {
   }
 }
 
+// A spare that nobody synced may be left when a log closes; the next open finds it, and must not
+// acknowledge into a file whose name is not on disk.
+TEST_F(DurableOrderTest, ASpareOfALogThatWasClosedIsDurableBeforeItsUse) {
+  options_.segment_bytes_max = options_.segment_bytes_min;
+  options_.spare_segments = 2;
+  BeginAnew();
+  Append(100, Durability::kOs);
+  ASSERT_TRUE(core_->Flush().ok());
+  core_->RunChores();  // makes spares, after the last sync of the directory
+  ASSERT_TRUE(core_->Close().ok());
+  core_.reset();
+  ExpectLog(1);
+  for (int batch = 0; batch < 30; ++batch) {
+    Append(5000);
+  }
+  MoveTo(machine_->CutPower(&random_, CutMode::kKeepSynced));
+  ExpectLog(1);
+}
+
 // What was cut must not come back behind a batch of the same length.
 TEST_F(DurableOrderTest, ATornTailIsGoneBeforeTheLogGoesOn) {
   BeginAnew();
