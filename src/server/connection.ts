@@ -317,14 +317,19 @@ export class Connection implements SocketHandler {
   }
 
   /**
-   * Ends the connection at once and frees what waits for it. There is no close frame: it would
-   * stand behind bytes that nobody reads.
+   * Ends a connection that is no use any more, and frees what waits for it. Where something does
+   * there is no close frame: it would stand behind bytes that nobody reads.
    */
-  #cutOff({ code, name }: CloseCode): void {
+  #cutOff(code: CloseCode): void {
     if (!this.#isOpen) return
-    this.#endedWith = code
-    this.#host.warn({ remoteAddress: this.remoteAddress, code, name }, 'a connection was cut')
+    const { remoteAddress } = this
+    this.#host.warn({ remoteAddress, code: code.code, name: code.name }, 'a connection was cut')
+    if (this.#socket.bufferedBytes() === 0) {
+      this.end(code, {})
+      return
+    }
+    this.#endedWith = code.code
     this.#socket.terminate()
-    this.closed(code)
+    this.closed(code.code)
   }
 }

@@ -234,6 +234,7 @@ describe('a stop', () => {
     served.child.kill('SIGCONT')
     await once(served.child, 'close')
     expect([130, 143]).toContain(served.child.exitCode)
+    expect(existsSync(served.facts['data'] as string)).toBe(false)
   })
 })
 

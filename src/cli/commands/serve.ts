@@ -45,25 +45,21 @@ async function serve(invocation: Invocation): Promise<undefined> {
   const logger = await makeLogger(invocation, config)
   const data = dataDirectory(config)
   const isNew = !existsSync(data) || config.ephemeral
+  const broker = await openBroker(invocation, config, data)
   try {
-    const broker = await openBroker(invocation, config, data)
+    await createStreams(invocation, broker, config.create)
+    const { onServeSignals } = await import('../serve-signals.ts')
+    const offSignals = onServeSignals(invocation, broker, logger)
+    const server = await listen(broker, config, logger)
     try {
-      await createStreams(invocation, broker, config.create)
-      const { onServeSignals } = await import('../serve-signals.ts')
-      const offSignals = onServeSignals(invocation, broker, logger)
-      const server = await listen(broker, config, logger)
-      try {
-        await announce({ invocation, logger, broker, server, config, data, isNew, started })
-        await untilStopped(invocation, broker)
-      } finally {
-        offSignals()
-        await server.stop()
-      }
+      await announce({ invocation, logger, broker, server, config, data, isNew, started })
+      await untilStopped(invocation, broker)
     } finally {
-      await broker.close()
+      offSignals()
+      await server.stop()
     }
   } finally {
-    if (config.ephemeral) rmSync(data, { recursive: true, force: true })
+    await broker.close()
   }
 }
 
@@ -89,7 +85,12 @@ async function makeLogger(
 }
 
 function dataDirectory({ ephemeral, data }: Config): string {
-  if (ephemeral) return mkdtempSync(join(tmpdir(), 'millrace-'))
+  if (ephemeral) {
+    const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
+    // Also where a second signal or a bug ends the process at once.
+    process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
+    return dir
+  }
   mkdirSync(dirname(resolve(data)), { recursive: true })
   return data
 }

@@ -19,7 +19,7 @@ const IDEMPOTENT_WINDOW = 5
 const PLAIN_WINDOW = 8
 const LIFE_MILLIS = [100, 2000]
 // From the start of the process to its first acknowledgement.
-const SERVING_MILLIS_MAX = 10_000
+const SERVING_MILLIS_MAX = 20_000
 
 function makeProducers(rig) {
   const idempotent = Array.from({ length: IDEMPOTENT }, (_, index) => {

@@ -87,7 +87,7 @@ describe('a silent peer', () => {
     at(59_999)
     expect(socket.isOpen).toBe(true)
     at(60_000)
-    expect(socket.events).toEqual(['ping', 'terminate'])
+    expect(socket.events).toEqual(['ping', 'close 4410 SILENT'])
     expect(connections.closes).toEqual(new Map([[4410, 1]]))
   })
 
