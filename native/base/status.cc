@@ -55,7 +55,7 @@ Code CodeOfErrno(int error_number) {
 const char* Remedy(Code code) {
   switch (code) {
     case Code::kDiskFull:
-      return "; free space on this file system, appends resume by themselves";
+      return "; free space on this file system";
     case Code::kAccessDenied:
       return "; run as the owner of the data directory, on a file system that is mounted writable";
     case Code::kLimitExceeded:
@@ -101,11 +101,6 @@ Status OsError(const char* what, const std::string& path, int error_number) {
   const Code code = CodeOfErrno(error_number);
   return Status(code, Format("%s: %s failed: %s%s", path.c_str(), what,
                              ErrnoText(error_number).c_str(), Remedy(code)));
-}
-
-Status SyncError(const std::string& path, int error_number) {
-  return Status(Code::kLogFailed,
-                Format("%s: sync failed: %s", path.c_str(), ErrnoText(error_number).c_str()));
 }
 
 }  // namespace millrace::base

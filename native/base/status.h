@@ -101,9 +101,4 @@ std::string ErrnoText(int error_number);
 // LIMIT_EXCEEDED; else LOG_FAILED).
 Status OsError(const char* what, const std::string& path, int error_number);
 
-// A sync has failed while the log is open: `path: sync failed: reason`, LOG_FAILED whatever the
-// reason. What was to be synced is in doubt from then on, and neither room nor limits that are
-// found later take that back.
-Status SyncError(const std::string& path, int error_number);
-
 }  // namespace millrace::base

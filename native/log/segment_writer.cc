@@ -14,7 +14,6 @@ namespace millrace::log {
 
 using base::OsError;
 using base::Status;
-using base::SyncError;
 
 namespace {
 
@@ -252,7 +251,7 @@ Status SegmentWriter::SyncWhole() {
   }
   const int error = file_->file_ops()->SyncData(fd_);
   if (error != 0) {
-    return SyncError(file_->path(), -error);
+    return OsError("sync", file_->path(), -error);
   }
   header_synced_ = true;
   return SyncEntry();
@@ -262,7 +261,7 @@ Status SegmentWriter::SyncEntry() {
   const int error =
       file_->entry_synced() ? 0 : file_->file_ops()->SyncDirectory(file_->directory());
   if (error != 0) {
-    return SyncError(file_->directory(), -error);
+    return OsError("sync", file_->directory(), -error);
   }
   file_->MarkEntrySynced();
   return Status();
@@ -279,14 +278,14 @@ Status SegmentWriter::Sync(uint64_t from_position, uint64_t to_position) {
   if (!header_synced_) {
     const int error = file_ops->SyncRange(fd_, map_, data_end(), format::kSegmentTrailerBlockBytes);
     if (error != 0) {
-      return SyncError(file_->path(), -error);
+      return OsError("sync", file_->path(), -error);
     }
   }
   const uint64_t from = header_synced_ ? OffsetOf(from_position) : 0;
   const uint64_t to = OffsetOf(to_position);
   const int error = file_ops->SyncRange(fd_, map_, from, to - from);
   if (error != 0) {
-    return SyncError(file_->path(), -error);
+    return OsError("sync", file_->path(), -error);
   }
   header_synced_ = true;
   return SyncEntry();
@@ -303,7 +302,7 @@ Status SegmentWriter::SyncSeal(const format::SegmentSeal& seal) {
   base::FileOps* const file_ops = file_->file_ops();
   int error = file_ops->PWrite(fd_, &seal, sizeof seal, data_end() + format::kSegmentSealAt);
   error = error == 0 ? file_ops->SyncData(fd_) : error;
-  return error == 0 ? Status() : SyncError(file_->path(), -error);
+  return error == 0 ? Status() : OsError("sync", file_->path(), -error);
 }
 
 }  // namespace millrace::log
