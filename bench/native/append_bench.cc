@@ -23,6 +23,10 @@ constexpr uint32_t kRecords = 500;
 constexpr uint32_t kRecordSizes[] = {100, 1024};
 constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
 
+// Appended before recycled segments are measured, until every file has been written once: a log
+// makes its spares ahead, so that it takes three rounds to have enough of them.
+constexpr int kRoundsToRecycling = 3;
+
 // Stays well below the point at which the kernel slows writers down: a few GB of dirty pages.
 struct Effort {
   uint32_t segments;  // written per repetition
@@ -246,7 +250,7 @@ void BenchRecycled(const RunOptions& options, uint32_t record_bytes, Report* rep
   ColdFigures figures;
   ColdFigures warm_up;
   uint32_t work = 0;
-  for (int repetition = -1; repetition < effort.repetitions; ++repetition) {
+  for (int repetition = -kRoundsToRecycling; repetition < effort.repetitions; ++repetition) {
     bench_log.FillSegment(bench_log.slots()[0], records, kRecords);
     bench_log.WaitForSpares(2);
     const Sample sample = AppendRun(bench_log, records, per_segment * effort.segments);
@@ -256,7 +260,6 @@ void BenchRecycled(const RunOptions& options, uint32_t record_bytes, Report* rep
         file->Recycle();
       }
     }
-    // Before the first repetition no file has been written.
     ColdFigures* const into = repetition < 0 ? &warm_up : &figures;
     into->log.Add(sample.rate);
     into->faults.Add(sample.faults);
