@@ -141,7 +141,7 @@ constexpr Constant kSlot[] = {
 
 constexpr Constant kControlOperations[] = {
     {"createShards", static_cast<double>(ControlOperation::kCreateShards)},
-    {"deleteShard", static_cast<double>(ControlOperation::kDeleteShard)},
+    {"deleteShards", static_cast<double>(ControlOperation::kDeleteShards)},
     {"sealShard", static_cast<double>(ControlOperation::kSealShard)},
     {"scrub", static_cast<double>(ControlOperation::kScrub)},
     {"flush", static_cast<double>(ControlOperation::kFlush)},

@@ -109,8 +109,8 @@ std::function<void(Answer*)> MakeWork(ControlOperation operation, std::shared_pt
       return [core, list](Answer* answer) {
         answer->status = core->CreateShards(list, &answer->shards);
       };
-    case ControlOperation::kDeleteShard:
-      return [core, shard](Answer* answer) { answer->status = core->DeleteShard(shard); };
+    case ControlOperation::kDeleteShards:
+      return [core, list](Answer* answer) { answer->status = core->DeleteShards(list); };
     case ControlOperation::kSealShard:
       return [core, shard](Answer* answer) { answer->status = core->SealShard(shard); };
     case ControlOperation::kScrub:

@@ -112,15 +112,9 @@ void PutRecords::AppendRun(log::Core* core, const ShardRun& run, uint32_t slot,
   append.durability = options.durability;
   log::AppendResult result{};
   const Status status = core->Append(slot, append, &result);
-  *shard = {run.shard,
-            run.ordinal,
-            slot,
-            run.count,
-            result.first_sequence,
-            result.end_position,
-            result.committed,
-            result.duplicate,
-            result.durability,
+  *shard = {run.shard,        run.ordinal,           slot,
+            run.count,        result.first_sequence, result.end_position,
+            result.committed, result.duplicate,      result.durability,
             status.code()};
 }
 

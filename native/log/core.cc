@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -308,21 +309,34 @@ Status Core::CreateShards(const std::vector<uint64_t>& first_sequences,
 }
 
 Status Core::DeleteShard(uint64_t shard) {
+  return DeleteShards({shard});
+}
+
+// One group commit and one write of the manifest for all of them.
+Status Core::DeleteShards(const std::vector<uint64_t>& shards) {
   const std::lock_guard<std::mutex> lock(shards_mutex_);
   Status status = CheckOpen();
-  ShardLog* const log = parts_->shards.Find(shard);
-  if (status.ok() && log == nullptr) {
-    status = NoSuchShard(shard);
+  std::vector<ShardLog*> logs;
+  std::set<uint64_t> named;
+  for (size_t at = 0; status.ok() && at < shards.size(); ++at) {
+    ShardLog* const log = parts_->shards.Find(shards[at]);
+    const bool is_new = named.insert(shards[at]).second;
+    status = log != nullptr && is_new ? Status() : NoSuchShard(shards[at]);
+    logs.push_back(log);
   }
-  if (!status.ok()) {
+  if (!status.ok() || logs.empty()) {
     return status;
   }
-  log->RefuseAppends(NoSuchShard(shard));
-  parts_->committer->Commit({log});
-  status = parts_->context.manifest.DeleteShard(shard);
+  for (size_t at = 0; at < logs.size(); ++at) {
+    logs[at]->RefuseAppends(NoSuchShard(shards[at]));
+  }
+  parts_->committer->Commit(logs);
+  status = parts_->context.manifest.DeleteShards(shards);
   if (status.ok()) {
-    parts_->shards.Forget(shard);
-    log->ReleaseAll();
+    for (size_t at = 0; at < logs.size(); ++at) {
+      parts_->shards.Forget(shards[at]);
+      logs[at]->ReleaseAll();
+    }
     parts_->context.NotifyCommitted();
   }
   return status;

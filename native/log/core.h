@@ -67,6 +67,10 @@ class Core {
   // Forgets a shard and frees its segments. Durable on return. Its id is never used again.
   base::Status DeleteShard(uint64_t shard);
 
+  // The same for several, or for none of them: SHARD_NOT_FOUND when one is not there, or named
+  // twice.
+  base::Status DeleteShards(const std::vector<uint64_t>& shards);
+
   // Closes a shard to appends for good, after all that was appended is durable. Reads go on.
   // Durable on return.
   base::Status SealShard(uint64_t shard);

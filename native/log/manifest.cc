@@ -344,8 +344,13 @@ Status Manifest::SealShard(uint64_t shard, uint64_t end_position, uint64_t next_
   return Append({MakeRecord(ManifestType::kSeal, shard, end_position, next_sequence)});
 }
 
-Status Manifest::DeleteShard(uint64_t shard) {
-  return Append({MakeRecord(ManifestType::kDelete, shard)});
+Status Manifest::DeleteShards(const std::vector<uint64_t>& shards) {
+  std::vector<ManifestRecord> records;
+  records.reserve(shards.size());
+  for (const uint64_t shard : shards) {
+    records.push_back(MakeRecord(ManifestType::kDelete, shard));
+  }
+  return Append(std::move(records));
 }
 
 }  // namespace millrace::log

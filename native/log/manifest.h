@@ -66,7 +66,7 @@ class Manifest {
                             std::vector<uint64_t>* shards);
   base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);
   base::Status SealShard(uint64_t shard, uint64_t end_position, uint64_t next_sequence);
-  base::Status DeleteShard(uint64_t shard);
+  base::Status DeleteShards(const std::vector<uint64_t>& shards);
 
   void Close();
 

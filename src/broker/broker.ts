@@ -49,7 +49,7 @@ export interface BrokerStats {
 /** Directories that brokers of this thread have open. */
 const taken = new Set<string>()
 
-/** One directory can have several names: links lead to it. One that is missing is made by the open. */
+/** One directory can have several names, by links. One that is missing is made by the open. */
 function realPath(dir: string): string {
   const path = resolve(dir)
   if (existsSync(path)) return realpathSync(path)

@@ -90,7 +90,7 @@ export interface NativeConstants {
   readonly slot: SlotConstants
   readonly controlOperations: {
     readonly createShards: number
-    readonly deleteShard: number
+    readonly deleteShards: number
     readonly sealShard: number
     readonly scrub: number
     readonly flush: number

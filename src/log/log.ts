@@ -217,6 +217,8 @@ export interface Log extends AsyncDisposable {
   createShards(firstSequenceNumbers: readonly SequenceNumber[]): Promise<ShardId[]>
   /** Forgets a shard and its records; on disk when it answers. Rejects: SHARD_NOT_FOUND, ... */
   deleteShard(shard: ShardId): Promise<void>
+  /** The same for several at once, in the time of one: all of them, or none. */
+  deleteShards(shards: readonly ShardId[]): Promise<void>
   /** Closes a shard to appends for good; reads go on. On disk when it answers. */
   sealShard(shard: ShardId): Promise<void>
   listShards(): Promise<ShardId[]>

@@ -109,8 +109,13 @@ export class NativeLog implements Log {
   }
 
   async deleteShard(shard: ShardId): Promise<void> {
-    await this.#control(operations.deleteShard, shardId(shard))
-    this.#slots.delete(shard)
+    await this.deleteShards([shard])
+  }
+
+  async deleteShards(shards: readonly ShardId[]): Promise<void> {
+    const list = BigUint64Array.from(shards, shardId)
+    await this.#control(operations.deleteShards, 0n, 0n, list)
+    for (const shard of shards) this.#slots.delete(shard)
   }
 
   async sealShard(shard: ShardId): Promise<void> {

@@ -279,15 +279,15 @@ export class Streams {
       if (!this.#doomed.has(now.number)) this.#serve(now)
     } else {
       // It was deleted meanwhile, and no record of the catalog names these shards.
-      for (const shard of numbers) await this.#log.deleteShard(shard)
+      await this.#log.deleteShards(numbers)
     }
   }
 
   async #finishDeletion(stream: Stream): Promise<void> {
     const present = new Set(await this.#log.listShards())
-    for (const { number } of stream.shards.values()) {
-      if (present.has(number)) await this.#log.deleteShard(number)
-    }
+    const numbers = Array.from(stream.shards.values(), (it) => it.number)
+    const left = numbers.filter((it) => present.has(it))
+    if (left.length > 0) await this.#log.deleteShards(left)
     const deleted = { kind: 'streamDeleted', streamNumber: stream.number } as const
     await this.#catalog.change(() => [deleted], freesSpace)
   }
@@ -328,7 +328,7 @@ async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
       throw unreadable(`shard ${shard} has records, and no stream names it`)
     }
   }
-  for (const shard of orphans) await log.deleteShard(shard)
+  if (orphans.size > 0) await log.deleteShards([...orphans])
 }
 
 function notActive(name: string, state: string): MillraceError {

@@ -341,6 +341,21 @@ TEST_F(CoreTest, DeletesAShardAndNeverReusesItsId) {
   EXPECT_GT(log_.Stats(log_.Create()).shard, shard);
 }
 
+TEST_F(CoreTest, DeletesSeveralShardsOrNone) {
+  std::vector<uint64_t> shards;
+  ASSERT_TRUE(log_.core->CreateShards({1, 1, 1}, &shards).ok());
+  const std::vector<uint64_t> twice = {shards[0], shards[1], shards[0]};
+  EXPECT_EQ(log_.core->DeleteShards(twice).code(), Code::kShardNotFound);
+  EXPECT_EQ(log_.core->DeleteShards({shards[0], shards[2] + 1}).code(), Code::kShardNotFound);
+  EXPECT_EQ(log_.core->ListShards(), shards);
+  EXPECT_TRUE(log_.core->DeleteShards({}).ok());
+  ASSERT_TRUE(log_.core->DeleteShards({shards[0], shards[2]}).ok());
+  EXPECT_EQ(log_.core->ListShards(), std::vector<uint64_t>{shards[1]});
+  ASSERT_TRUE(log_.core->Close().ok());
+  log_.Open();
+  EXPECT_EQ(log_.core->ListShards(), std::vector<uint64_t>{shards[1]});
+}
+
 TEST_F(CoreTest, AnswersLogClosedAfterClose) {
   const uint32_t slot = log_.Create();
   ASSERT_TRUE(log_.core->Close().ok());

@@ -56,6 +56,10 @@ export class CutLog implements Log {
     return this.#change(() => this.#log.deleteShard(shard))
   }
 
+  deleteShards(shards: readonly ShardId[]): Promise<void> {
+    return this.#change(() => this.#log.deleteShards(shards))
+  }
+
   sealShard(shard: ShardId): Promise<void> {
     return this.#change(() => this.#log.sealShard(shard))
   }

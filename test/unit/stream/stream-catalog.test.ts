@@ -209,7 +209,7 @@ test('changes that are refused leave no trace, and the next ones work', async ()
   await close()
 })
 
-test('two that write to one catalog: the second to do so is fenced off, nothing is mixed up', async () => {
+test('two that write to one catalog: the second is fenced off, nothing is mixed up', async () => {
   const dir = temporaryDirectory()
   const one = await openStreams(dir)
   const two = await openStreams(dir)
