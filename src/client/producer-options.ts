@@ -26,7 +26,10 @@ export interface ProducerOptions {
    * is then sent again without the risk that its records are stored twice.
    */
   readonly idempotent?: boolean | undefined
-  /** Requests on their way at the same time: 1 to 64, 8 unless it is given. */
+  /**
+   * Requests on their way at the same time: 1 to 64, 8 unless it is given. With `idempotent` each
+   * counts as a producer of its own among the 1024 that a shard remembers.
+   */
   readonly inFlightMax?: number | undefined
   /** How long what the broker refuses for the time being is tried again, in ms; 120,000. */
   readonly retryMillisMax?: number | undefined
