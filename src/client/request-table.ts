@@ -75,7 +75,7 @@ export class RequestTable {
     return request
   }
 
-  /** A request that was answered but not carried out: it keeps its turn for when sending goes on. */
+  /** A request that was answered but not carried out keeps its turn for when sending goes on. */
   putBack(request: Request): void {
     this.#putFirst([request])
   }
