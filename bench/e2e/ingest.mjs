@@ -121,6 +121,12 @@ async function turnOfBroker(broker, control, load, durability) {
 const turnOfRaw = (raw, load) =>
   runLoad({ ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
+/** Nothing where a load was too small for the clock of the scheduler to see it. */
+function perCpuSecond(broker, limit) {
+  if (!Number.isFinite(broker) || !Number.isFinite(limit)) return {}
+  return { recordsPerBrokerCpuSecond: broker, shareOfLimitByCpuTime: broker / limit }
+}
+
 function addCase({ name, durability = 'os', load }, broker, limit) {
   const { latencyMicros, verified, frameBytes } = broker.last
   const mark = (turns) => (turns.isBoundByGenerator ? ' (bound by the generator)' : '')
@@ -129,8 +135,7 @@ function addCase({ name, durability = 'os', load }, broker, limit) {
     params: { ...load, shards, frameBytes, durability, memory: 'recycled segments' },
     info: {
       gigabytesPerSecond: (broker.rate.median * load.recordBytes) / 1e9,
-      recordsPerBrokerCpuSecond: broker.cpuRate.median,
-      shareOfLimitByCpuTime: broker.cpuRate.median / limit.cpuRate.median,
+      ...perCpuSecond(broker.cpuRate.median, limit.cpuRate.median),
       generatorIdleShare: broker.idle.median,
       ...(load.window === 1 && { p50Micros: latencyMicros.p50, p99Micros: latencyMicros.p99 }),
     },

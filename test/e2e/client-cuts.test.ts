@@ -87,7 +87,7 @@ test('a reader whose connections are cut again and again misses and repeats noth
   const producer = direct.producer('cut-reads', { durability: 'os' })
   const total = 6000
   for (let i = 0; i < total; i += 1) {
-    await producer.put({ key: `key-${i % 50}`, data: encoder.encode(String(i)) })
+    await producer.put({ key: `key-${i % 50}`, data: encoder.encode(String(i).padEnd(200)) })
   }
   await producer.close()
   const seed = Date.now() >>> 0
@@ -96,8 +96,8 @@ test('a reader whose connections are cut again and again misses and repeats noth
   proxy.nextCut = () =>
     proxy.cuts < 25
       ? random() < 0.5
-        ? { downBytes: 500 + Math.floor(random() * 60_000) }
-        : { upBytes: 300 + Math.floor(random() * 4000) }
+        ? { downBytes: 500 + Math.floor(random() * 12_000) }
+        : { upBytes: 300 + Math.floor(random() * 900) }
       : {}
   const client = await connect(proxy.url)
   const byKey = new Map<string, number[]>()
