@@ -14,7 +14,7 @@ function gtest(filter) {
   return ['millrace_tests', '--gtest_brief=1', `--gtest_filter=${filter}`]
 }
 
-const lost = /LOST|PHANTOM|called damaged/
+const lost = /LOST|PHANTOM|called damaged|finds damage/
 const rot = /after an? (?:un)?clean stop/
 const early = /acknowledged before it was synced|LOST|PHANTOM/
 
