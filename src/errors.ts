@@ -121,7 +121,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   RECORD_TOO_LARGE: {
     message: 'the record is larger than the stream allows',
     retryable: false,
-    hint: 'Split the record, or raise the record size of the stream.',
+    hint: 'Split the record, or create the stream with larger records (recordBytesMax).',
     kind: 'InvalidArgument',
   },
   PRODUCER_SEQUENCE_GAP: {

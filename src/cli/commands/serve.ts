@@ -1,8 +1,8 @@
 /** `millrace serve`: a broker on a port, until it is stopped. */
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Broker } from '../../broker/broker.ts'
 import { MillraceError } from '../../errors.ts'
@@ -13,6 +13,7 @@ import { createStream, describeStreamSummary } from '../../wire/operations.ts'
 import { bannerLines, type StartFacts } from '../banner.ts'
 import { type Config, parseAddress, parseCreate, settings } from '../config-schema.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { hasDataDirectory, makeParents } from '../data-directory.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
@@ -44,7 +45,7 @@ async function serve(invocation: Invocation): Promise<undefined> {
   checkAddress(config)
   const logger = await makeLogger(invocation, config)
   const data = dataDirectory(config)
-  const isNew = !existsSync(data) || config.ephemeral
+  const isNew = !hasDataDirectory(data) || config.ephemeral
   const broker = await openBroker(invocation, config, data)
   try {
     await createStreams(invocation, broker, config.create)
@@ -91,7 +92,7 @@ function dataDirectory({ ephemeral, data }: Config): string {
     process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
     return dir
   }
-  mkdirSync(dirname(resolve(data)), { recursive: true })
+  makeParents(data)
   return data
 }
 

@@ -1,9 +1,9 @@
 /** `millrace verify`: checks a data directory that nobody has open. */
 
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { ScrubReport } from '../../log/log.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { hasDataDirectory } from '../data-directory.ts'
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.ts'
 import { loadLog } from '../load-log.ts'
 import type { Output } from '../output.ts'
@@ -12,7 +12,7 @@ import { formatBytes, formatCount, plural } from '../units.ts'
 
 async function verifyDirectory({ config, output }: Invocation): Promise<ExitCode | undefined> {
   const { data } = config().values
-  if (!existsSync(data)) {
+  if (!hasDataDirectory(data)) {
     throw new CliError('FILE_UNREADABLE', `there is no data directory ${data}`, {
       hint: 'Name it: millrace verify --data DIR',
     })
@@ -45,7 +45,7 @@ function show(output: Output, data: string, report: ScrubReport): void {
     report.damaged.length === 0
       ? output.style('green', 'no damage found')
       : `${output.style('red', plural(report.damaged.length, 'damaged range'))}; ` +
-        'everything else is intact and is served',
+        'everything else is intact',
   ])
 }
 
