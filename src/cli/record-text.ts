@@ -42,7 +42,7 @@ export function visibleText(text: string): string {
 }
 
 /** One value for programs: `data` where it is UTF-8, else `dataBase64`. */
-export function recordRow(stream: string, record: PrintedRecord): Record<string, unknown> {
+function recordRow(stream: string, record: PrintedRecord): Record<string, unknown> {
   const text = textOf(record.data)
   return {
     stream,
@@ -55,7 +55,7 @@ export function recordRow(stream: string, record: PrintedRecord): Record<string,
 }
 
 /** One line for people: when, where, the key, the data. */
-export function recordLine(output: Output, record: PrintedRecord): string {
+function recordLine(output: Output, record: PrintedRecord): string {
   const { shardId, sequenceNumber, partitionKey, arrivalMillis, data } = record
   const place = `${new Date(arrivalMillis).toISOString()}  ${shardId}@${sequenceNumber}`
   const text = textOf(data)

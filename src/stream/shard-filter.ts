@@ -8,7 +8,7 @@ import type { Stream } from './stream.ts'
 const millisPerHour = 3_600_000
 
 /** The time before which records are not kept, but not before there was a stream. */
-export function horizonMillis(stream: Stream, now: number): number {
+function horizonMillis(stream: Stream, now: number): number {
   return Math.max(stream.createdMillis, now - stream.retentionPeriodHours * millisPerHour)
 }
 

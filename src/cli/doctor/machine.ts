@@ -6,7 +6,7 @@ import { loadLog } from '../load-log.ts'
 import { type Check, failed, ok, warning } from './check.ts'
 
 /** Two versions with a major and a minor number: whether the first is at least the second. */
-export function isAtLeast(version: string, wanted: string): boolean {
+function isAtLeast(version: string, wanted: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number)
   return major === wantedMajor ? minor >= wantedMinor : major > wantedMajor
