@@ -34,6 +34,10 @@ Status SegmentCache::Map(Segment* segment, std::shared_ptr<const Mapping>* mappi
                : status;
   }
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (segment->dropped_) {
+    *mapping = std::move(opened);
+    return Status();
+  }
   if (segment->mapping_ == nullptr) {
     segment->mapping_ = std::move(opened);
   }
@@ -82,8 +86,10 @@ std::shared_ptr<const SegmentIndex> SegmentCache::FindIndex(Segment* segment) {
 
 void SegmentCache::StoreIndex(Segment* segment, std::shared_ptr<const SegmentIndex> index) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  segment->index_ = std::move(index);
-  TouchLocked(segment);
+  if (!segment->dropped_) {
+    segment->index_ = std::move(index);
+    TouchLocked(segment);
+  }
 }
 
 void SegmentCache::TouchLocked(Segment* segment) {
@@ -113,6 +119,7 @@ void SegmentCache::DropLocked(Segment* segment) {
 void SegmentCache::Drop(Segment* segment) {
   const std::lock_guard<std::mutex> lock(mutex_);
   DropLocked(segment);
+  segment->dropped_ = true;
 }
 
 void SegmentCache::Sweep() {

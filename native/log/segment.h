@@ -43,6 +43,7 @@ struct Segment {
   std::list<Segment*>::iterator place_;
   uint64_t used_at_sweep_ = 0;
   bool cached_ = false;
+  bool dropped_ = false;
 };
 
 // The maps and indexes of the segments that were read last. Bounded: what has not been used longest
@@ -62,6 +63,8 @@ class SegmentCache {
   std::shared_ptr<const SegmentIndex> FindIndex(Segment* segment);
   void StoreIndex(Segment* segment, std::shared_ptr<const SegmentIndex> index);
 
+  // For good: the segment belongs to no log any more. A reader that still holds it gets maps of its
+  // own, as the segment dies with the last of them, and nobody would drop it again.
   void Drop(Segment* segment);
 
   // Drops what has not been used since the last call but one.
