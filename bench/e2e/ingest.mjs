@@ -19,6 +19,9 @@ const dist = process.env.MILLRACE_BENCH_DIST
 /** Below this share of idle time the generator is the limit, and the figure says so. */
 const idleShareMin = 0.1
 
+/** The resolution of the generator's report: the smallest loads are over within it. */
+const reportedSecondsMin = 1e-6
+
 const repetitions = pick(7, 3, 1)
 // What was written before is written again once what held it is gone, a few turns later.
 const warmUps = pick(4, 2, 0)
@@ -94,8 +97,8 @@ class Turns {
 
   add(report) {
     const { records, seconds, serverCpuSeconds, idleShare } = report
-    this.rate.add(records / seconds)
-    this.cpuRate.add(records / serverCpuSeconds)
+    this.rate.add(records / Math.max(seconds, reportedSecondsMin))
+    this.cpuRate.add(records / Math.max(serverCpuSeconds, reportedSecondsMin))
     this.idle.add(idleShare)
     this.last = report
   }
@@ -121,12 +124,6 @@ async function turnOfBroker(broker, control, load, durability) {
 const turnOfRaw = (raw, load) =>
   runLoad({ ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
-/** Nothing where a load was too small for the clock of the scheduler to see it. */
-function perCpuSecond(broker, limit) {
-  if (!Number.isFinite(broker) || !Number.isFinite(limit)) return {}
-  return { recordsPerBrokerCpuSecond: broker, shareOfLimitByCpuTime: broker / limit }
-}
-
 function addCase({ name, durability = 'os', load }, broker, limit) {
   const { latencyMicros, verified, frameBytes } = broker.last
   const mark = (turns) => (turns.isBoundByGenerator ? ' (bound by the generator)' : '')
@@ -135,7 +132,8 @@ function addCase({ name, durability = 'os', load }, broker, limit) {
     params: { ...load, shards, frameBytes, durability, memory: 'recycled segments' },
     info: {
       gigabytesPerSecond: (broker.rate.median * load.recordBytes) / 1e9,
-      ...perCpuSecond(broker.cpuRate.median, limit.cpuRate.median),
+      recordsPerBrokerCpuSecond: broker.cpuRate.median,
+      shareOfLimitByCpuTime: broker.cpuRate.median / limit.cpuRate.median,
       generatorIdleShare: broker.idle.median,
       ...(load.window === 1 && { p50Micros: latencyMicros.p50, p99Micros: latencyMicros.p99 }),
     },
