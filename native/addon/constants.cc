@@ -178,9 +178,11 @@ Napi::Object MakeConstants(Napi::Env env) {
            [](size_t i) { return kOpenOptions[i]; });
   const log::CoreOptions defaults;
   const std::vector<uint64_t> values = {
-      defaults.segment_bytes_min,    defaults.segment_bytes_max,      defaults.spare_segments,
-      defaults.disk_low_water_bytes, defaults.idle_marker_millis,     defaults.producers_max,
-      defaults.mapped_segments_max,  defaults.scrub_bytes_per_second, defaults.align_commits,
+      defaults.segment_bytes_min,   defaults.segment_bytes_max,
+      defaults.spare_segments,      defaults.disk_low_water_bytes,
+      defaults.idle_marker_millis,  defaults.producers_max,
+      defaults.mapped_segments_max, defaults.scrub_bytes_per_second,
+      defaults.align_commits,       defaults.exclusive,
   };
   object.Set("openDefaults", MakeNumbers(env, values));
   return object;

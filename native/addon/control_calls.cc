@@ -144,6 +144,7 @@ void SetOptions(const std::vector<uint64_t>& values, log::CoreOptions* options) 
   options->mapped_segments_max = static_cast<uint32_t>(values[6]);
   options->scrub_bytes_per_second = values[7];
   options->align_commits = values[8] != 0;
+  options->exclusive = values[9] != 0;
 }
 
 Status ReadOptions(napi_env env, napi_value value, log::CoreOptions* options) {

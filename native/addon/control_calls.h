@@ -29,9 +29,9 @@ napi_value Verify(napi_env env, napi_callback_info info);
 
 // The names of the options of open, in their order, for constants.
 inline constexpr const char* kOpenOptions[] = {
-    "segmentBytesMin",   "segmentBytesMax",     "spareSegments",
-    "diskLowWaterBytes", "idleMarkerMillis",    "producersMax",
-    "mappedSegmentsMax", "scrubBytesPerSecond", "alignCommits",
+    "segmentBytesMin",  "segmentBytesMax", "spareSegments",     "diskLowWaterBytes",
+    "idleMarkerMillis", "producersMax",    "mappedSegmentsMax", "scrubBytesPerSecond",
+    "alignCommits",     "exclusive",
 };
 
 }  // namespace millrace::addon

@@ -159,8 +159,8 @@ Status DescribeBound(const Input& input, const Fault& fault, uint64_t index,
     default:
       return Status(Code::kRecordTooLarge,
                     Format("record %llu: key and data have %llu bytes, the limit of this stream is "
-                           "%u; split the record or raise the record size of the stream (up to "
-                           "10 MiB)",
+                           "%u; split the record, or create a stream for larger ones (up to 10 "
+                           "MiB)",
                            record, static_cast<unsigned long long>(fault.value), record_bytes_max));
   }
 }

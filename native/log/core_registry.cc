@@ -83,6 +83,12 @@ Status CoreRegistry::Acquire(const std::string& path, const CoreOptions& options
       return Open(path, options, opening, core);
     }
     if (entry->state == State::kOpen) {
+      if (entry->options.exclusive || options.exclusive) {
+        return Status(Code::kLogLocked,
+                      Format("%s is open in this process already, and one of its users shares it "
+                             "with nobody; close that one, or choose another data directory",
+                             path.c_str()));
+      }
       if (const char* const name = FindDifference(entry->options, options); name != nullptr) {
         return Status(Code::kInvalidArgument,
                       Format("%s is open in this process with another %s; all users of one "

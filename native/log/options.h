@@ -48,6 +48,10 @@ struct CoreOptions {
   // never written again. For disks that may tear a sector which is being rewritten.
   bool align_commits = false;
 
+  // Nobody else in this process may have the directory open: for a user that keeps state of its own
+  // beside the log, as a second one would not know it.
+  bool exclusive = false;
+
   // No threads: an append with Durability::kDisk syncs before it returns, chores run in
   // Core::RunChores. For tests that must see one deterministic order of system calls.
   bool inline_mode = false;

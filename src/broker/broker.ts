@@ -3,8 +3,6 @@
  * `Millrace.open` into a program.
  */
 
-import { existsSync, realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
 import { MillraceError } from '../errors.ts'
 import type { Log, LogStats } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
@@ -24,7 +22,7 @@ import { asMillraceError } from './stream-errors.ts'
 export interface BrokerOptions {
   /** The data directory. It is created when it is missing; its parent has to exist. */
   readonly dir: string
-  readonly logOptions?: Omit<LogOptions, 'dir'>
+  readonly logOptions?: Omit<LogOptions, 'dir' | 'exclusive'>
   /** Milliseconds since 1970; `Date.now` unless told otherwise. */
   readonly now?: () => number
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
@@ -46,30 +44,6 @@ export interface BrokerStats {
   readonly log: LogStats
 }
 
-/** Directories that brokers of this thread have open. */
-const taken = new Set<string>()
-
-/** One directory can have several names, by links. One that is missing is made by the open. */
-function realPath(dir: string): string {
-  const path = resolve(dir)
-  if (existsSync(path)) return realpathSync(path)
-  const parent = dirname(path)
-  return existsSync(parent) ? join(realpathSync(parent), basename(path)) : path
-}
-
-/**
- * A log can be shared within a process, a broker cannot: two would each have a catalog of their
- * own. The function that comes back lets go of the directory.
- */
-function takeDirectory(dir: string): () => void {
-  const path = realPath(dir)
-  if (taken.has(path)) {
-    throw new MillraceError('LOG_LOCKED', `${path} is open in this process already`)
-  }
-  taken.add(path)
-  return () => taken.delete(path)
-}
-
 /** The first failure of the log. */
 class Failure {
   note: (error: MillraceError) => void = () => undefined
@@ -83,7 +57,6 @@ export class Broker {
   readonly #context: BrokerContext
   readonly #puts: Puts
   readonly #report: (error: unknown) => void
-  readonly #onClosed: () => void
   #closing: Promise<void> | undefined
   /**
    * Resolves when a write or a sync of the log has failed: nothing is acknowledged any more until
@@ -97,30 +70,21 @@ export class Broker {
    * LOG_FAILED.
    */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const release = takeDirectory(options.dir)
+    // A log can be shared within a process, a broker cannot: two would each have a catalog.
+    const log = await openLog({ ...options.logOptions, dir: options.dir, exclusive: true })
     try {
-      const log = await openLog({ ...options.logOptions, dir: options.dir })
-      try {
-        return await Broker.over(log, options, release)
-      } catch (error) {
-        await log.close()
-        throw error
-      }
+      return await Broker.over(log, options)
     } catch (error) {
-      release()
+      await log.close()
       throw error
     }
   }
 
   /**
-   * A broker over a log that is open and has no other; the log is closed with it, and then
-   * `onClosed` is called. Rejects as `open`.
+   * A broker over a log that is open and has no other; the log is closed with it. Rejects as
+   * `open`.
    */
-  static async over(
-    log: Log,
-    options: Omit<BrokerOptions, 'dir'> = {},
-    onClosed: () => void = () => undefined,
-  ): Promise<Broker> {
+  static async over(log: Log, options: Omit<BrokerOptions, 'dir'> = {}): Promise<Broker> {
     const counters = new StreamCounters()
     const failure = new Failure()
     const report = (error: unknown) => {
@@ -139,7 +103,7 @@ export class Broker {
     })
     const sealer = new TokenSealer(streams.instanceKey)
     const context = { log, streams, sealer, counters, pace: new ReadPace(), now }
-    return new Broker(context, puts, report, failure.noted, onClosed)
+    return new Broker(context, puts, report, failure.noted)
   }
 
   private constructor(
@@ -147,14 +111,12 @@ export class Broker {
     puts: Puts,
     report: (error: unknown) => void,
     failed: Promise<MillraceError>,
-    onClosed: () => void,
   ) {
     this.#log = context.log
     this.#context = context
     this.#puts = puts
     this.#report = report
     this.failed = failed
-    this.#onClosed = onClosed
   }
 
   /**
@@ -218,11 +180,7 @@ export class Broker {
 
   async #close(): Promise<void> {
     this.#puts.refuseAll(new MillraceError('SERVER_CLOSING'))
-    try {
-      await this.#context.streams.close()
-      await this.#log.close()
-    } finally {
-      this.#onClosed()
-    }
+    await this.#context.streams.close()
+    await this.#log.close()
   }
 }

@@ -25,9 +25,13 @@ export interface LogOptions {
   readonly scrubBytesPerSecond?: number
   /** Never write a disk page with acknowledged bytes again, for disks that may tear it. */
   readonly alignCommits?: boolean
+  /** Shares the log with nobody else in this process: LOG_LOCKED where somebody has it open. */
+  readonly exclusive?: boolean
 }
 
 type NativeOption = Exclude<keyof LogOptions, 'dir'>
+
+const switches: ReadonlySet<string> = new Set(['alignCommits', 'exclusive'])
 
 const highest: Record<NativeOption, number> = {
   segmentBytesMin: constants.segment.bytesMax,
@@ -39,6 +43,7 @@ const highest: Record<NativeOption, number> = {
   mappedSegmentsMax: unsigned32Max,
   scrubBytesPerSecond: Number.MAX_SAFE_INTEGER,
   alignCommits: 1,
+  exclusive: 1,
 }
 
 /** The options as `open` of the addon takes them. Throws a TypeError or a RangeError. */
@@ -47,7 +52,7 @@ export function encodeOptions(options: LogOptions): BigUint64Array {
   constants.openOptions.forEach((name, index) => {
     const value = options[name as NativeOption]
     if (value === undefined) return
-    if (name === 'alignCommits') {
+    if (switches.has(name)) {
       if (typeof value !== 'boolean') {
         throw new TypeError(`${name}: wanted a boolean, got ${describe(value)}`)
       }

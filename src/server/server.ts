@@ -116,6 +116,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     messageBytesMax,
     upgrade: (request) => upgradeOf(rules, connections, request),
     answer: (request) => answerHttp(endpoints, request),
+  }).catch(async (error: unknown) => {
+    await connections.drain() // else its timer would keep the broker alive
+    throw error
   })
   warnOfExposure(host, transport.port, logger)
   return new RunningServer(options, host, transport, connections)

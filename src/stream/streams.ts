@@ -270,10 +270,18 @@ export class Streams {
     const firsts = Array.from({ length: stream.shardCount }, () => stream.firstSequenceNumber)
     const numbers = await this.#log.createShards(firsts)
     const records = activationRecords(stream, numbers)
-    await this.#catalog.change(() => {
-      const now = this.#catalog.state.byNumber(stream.number)
-      return now?.status === 'CREATING' ? records : []
-    })
+    try {
+      await this.#catalog.change(() => {
+        const now = this.#catalog.state.byNumber(stream.number)
+        return now?.status === 'CREATING' ? records : []
+      })
+    } catch (error) {
+      // Certainly not written, so nothing names these shards, and the next try makes its own.
+      if (error instanceof MillraceError && error.code === 'DISK_FULL') {
+        await this.#log.deleteShards(numbers)
+      }
+      throw error
+    }
     const now = this.#catalog.state.byNumber(stream.number)
     if (now !== undefined && isServing(now)) {
       if (!this.#doomed.has(now.number)) this.#serve(now)

@@ -68,6 +68,23 @@ TEST_F(CoreRegistryTest, RefusesOtherOptionsAndNamesTheFirst) {
   EXPECT_TRUE(registry_.Release(core).ok());
 }
 
+TEST_F(CoreRegistryTest, SharesNothingWithOrBesideAnExclusiveUser) {
+  std::shared_ptr<Core> first;
+  std::shared_ptr<Core> second;
+  for (const bool first_is_exclusive : {true, false}) {
+    options_.exclusive = first_is_exclusive;
+    ASSERT_TRUE(Acquire(PathOf("log"), &first).ok());
+    options_.exclusive = !first_is_exclusive;
+    EXPECT_EQ(Acquire(PathOf("log"), &second).code(), Code::kLogLocked);
+    options_.exclusive = true;
+    EXPECT_EQ(Acquire(PathOf("log"), &second).code(), Code::kLogLocked);
+    EXPECT_TRUE(registry_.Release(first).ok());
+    ASSERT_TRUE(Acquire(PathOf("log"), &second).ok());
+    EXPECT_TRUE(registry_.Release(second).ok());
+    second.reset();
+  }
+}
+
 TEST_F(CoreRegistryTest, ForgetsWhatDidNotOpen) {
   std::shared_ptr<Core> core;
   EXPECT_FALSE(Acquire(PathOf("missing/log"), &core).ok());

@@ -14,6 +14,7 @@ it('options are passed in the order that native names, with its defaults', () =>
     mappedSegmentsMax: 7,
     scrubBytesPerSecond: 8,
     alignCommits: true,
+    exclusive: true,
   }
   const values = Object.fromEntries(
     constants.openOptions.map((name, i) => [name, encodeOptions({ dir: 'x', ...given })[i]]),
