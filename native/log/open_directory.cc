@@ -103,24 +103,15 @@ bool StartFromVerified(CoreContext* context, const VerifiedShard& verified,
   return start->duplicates.Decode(verified.duplicates.data(), verified.duplicates.size());
 }
 
-// Offers files that no shard uses to the pool; those it does not want are removed.
-void FreeFiles(CoreContext* context, const std::set<uint64_t>& files,
-               const std::set<uint64_t>& used) {
-  base::FileOps* const file_ops = context->file_ops;
+// Files that no shard uses are not taken over as spares. After a crash one may hold batches that
+// recovery did not keep, of a shard that goes on, and numbers that this shard gives again: in a
+// segment that begins with one of them they would look like its own.
+void RemoveFreeFiles(CoreContext* context, const std::set<uint64_t>& files,
+                     const std::set<uint64_t>& used) {
   for (const uint64_t id : files) {
-    if (used.count(id) != 0) {
-      continue;
-    }
-    const std::string path = context->directory.log_path() + "/" + SegmentFile::NameOf(id);
-    const int fd = file_ops->Open(path, base::OpenMode::kRead);
-    const int64_t size = fd < 0 ? 0 : file_ops->Size(fd);
-    if (fd >= 0) {
-      file_ops->Close(fd);  // opened for reading
-    }
-    // Nobody may ever have synced the directory for a file that found no use before.
-    if (size <= 0 ||
-        !context->pool->Recycle(id, static_cast<uint64_t>(size), /*entry_synced=*/false)) {
-      static_cast<void>(file_ops->Unlink(path));  // tried again by the next open
+    if (used.count(id) == 0) {
+      const std::string path = context->directory.log_path() + "/" + SegmentFile::NameOf(id);
+      static_cast<void>(context->file_ops->Unlink(path));  // tried again by the next open
     }
   }
 }
@@ -203,7 +194,7 @@ Status OpenShards(CoreContext* context, std::vector<ShardStart>* shards) {
       used.insert(segment->file->id());
     }
   }
-  FreeFiles(context, files, used);
+  RemoveFreeFiles(context, files, used);
   RemoveStrayIndexes(context, index_ids, used);
   return Status();
 }

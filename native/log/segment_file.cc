@@ -41,7 +41,7 @@ SegmentFile::~SegmentFile() {
   const std::shared_ptr<SegmentPool> pool = pool_.lock();
   if (pool == nullptr || !pool->Recycle(id_, bytes_, entry_synced())) {
     // A file that stays behind is harmless: its header says positions that the shard has trimmed,
-    // and the next open takes it as a spare.
+    // and the next open removes it.
     static_cast<void>(file_ops_->Unlink(path_));
   }
 }

@@ -222,8 +222,7 @@ void SegmentPool::ReleaseSpace() {
   for (SpareSegment& spare : spares) {
     const std::string path = spare.file->path();
     Discard(&spare);
-    static_cast<void>(
-        file_ops_->Unlink(path));  // a file that stays is taken as a spare by the next open
+    static_cast<void>(file_ops_->Unlink(path));  // a file that stays is removed by the next open
   }
   for (const FreeFile& file : free_files) {
     static_cast<void>(file_ops_->Unlink(directory_ + "/" + SegmentFile::NameOf(file.id)));

@@ -48,8 +48,9 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // it was ready.
   base::Status Take(uint64_t bytes, bool stores, SpareSegment* spare, bool* prepared);
 
-  // A retired file whose last user is gone, or one that an open found without a use. False when the
-  // pool does not want it: the caller unlinks it. `entry_synced` says whether its directory entry
+  // A retired file whose last user is gone. All that it holds has been committed and trimmed, or is
+  // of a shard that is deleted: no number in it will be given again. False when the pool does not
+  // want it: the caller unlinks it. `entry_synced` says whether its directory entry
   // is known to be durable.
   bool Recycle(uint64_t id, uint64_t bytes, bool entry_synced);
 
@@ -63,7 +64,7 @@ class SegmentPool : public std::enable_shared_from_this<SegmentPool> {
   // Gives the space of all spares and free files back to the file system: the disk is full.
   void ReleaseSpace();
 
-  // Closes and forgets all spares; their files stay and are taken as spares by the next open.
+  // Closes and forgets all spares; their files stay, and the next open removes them.
   void Close();
 
   uint32_t spare_count() const;

@@ -62,11 +62,11 @@ export const mutants = [
   mutant('36-torn-tail-left.patch', gtest('DurableOrder*'), lost),
   mutant('37-trimmed-view-attached.patch', heldView, /can still be read/),
   mutant('38-manifest-written-once.patch', bitRot, rot),
-  mutant('39-spare-of-a-closed-log.patch', gtest('DurableOrder*'), lost),
   mutant('40-staged-behind-visible.patch', gtest('SegmentWriter*'), /FAILED/),
   mutant('45-unconfirmed-syncs.patch', gtest('AbortedJournal*'), lost),
   mutant('46-unconfirmed-manifest.patch', gtest('AbortedJournal*'), lost),
   mutant('47-unconfirmed-repair.patch', gtest('AbortedJournal*'), lost),
   mutant('48-listing-unchecked.patch', callFault, lost),
   mutant('49-producers-behind-a-lost-seal.patch', gtest('CoreFaults*'), /FAILED/),
+  mutant('50-free-file-taken-over.patch', gtest('DurableOrder*'), lost),
 ]

@@ -34,6 +34,8 @@ namespace {
 constexpr uint64_t kKillMicrosMax = 20'000;
 constexpr uint64_t kHangMicros = 60'000'000;
 constexpr uint64_t kCleanSteps = 20;
+constexpr uint32_t kUniformDataBytes = 8000;
+constexpr uint64_t kKillsPerKind = 100;        // any sizes and uniform ones take turns
 constexpr uint64_t kRoundsPerSecondHint = 16;  // how often progress is printed
 
 uint64_t NowMicros() {
@@ -48,10 +50,12 @@ struct Round {
   uint64_t seed;
   RoundEnd end;
   uint64_t kill_micros;
+  bool uniform;
 };
 
-Round DrawRound(Random* random) {
+Round DrawRound(Random* random, uint64_t kills) {
   Round round;
+  round.uniform = kills / kKillsPerKind % 2 != 0;
   const uint64_t kind = random->Below(100);
   round.seed = random->Next();
   round.kill_micros = random->Below(kKillMicrosMax);
@@ -59,6 +63,16 @@ Round DrawRound(Random* random) {
               : kind < 95 ? RoundEnd::kKillWhileOpening
                           : RoundEnd::kCloseCleanly;
   return round;
+}
+
+// Few shards that fill their segments with batches of one size: after a crash the segments begin
+// with the numbers with which lost ones began.
+void MakeUniform(LogWriterOptions* options) {
+  options->sizes.every_data_bytes = kUniformDataBytes;
+  options->shards_max = 2;
+  options->unanswered_max = 64;
+  options->os_percent = 0;
+  options->trim_one_in = 400;
 }
 
 // The life of the child. Ends by being killed, or by _exit, so that nothing of the parent's state
@@ -81,6 +95,9 @@ Round DrawRound(Random* random) {
     options.os_percent = random.OneIn(2) ? 0 : 30;
     options.serve = random.OneIn(4);
     options.unanswered_max = static_cast<uint32_t>(random.Between(1, 32));
+    if (round.uniform) {
+      MakeUniform(&options);
+    }
     options.step_count = round.end == RoundEnd::kCloseCleanly ? kCleanSteps : UINT64_MAX;
     LogWriter writer(core.get(), core_options.inline_mode, options, &events);
     status = writer.Run();
@@ -152,7 +169,7 @@ class CrashLoop {
     return Judge(killed, status, listener);
   }
 
-  Round Draw() { return DrawRound(&random_); }
+  Round Draw() { return DrawRound(&random_, kills_); }
 
   uint64_t kills() const { return kills_; }
 

@@ -74,6 +74,7 @@ int Main(int argument_count, char** arguments) {
     Random random(run.SeedOf(script));
     ImagePlan plan;
     plan.options = DrawOptions(&random);
+    plan.rules = DrawRules(&random);
     CutDrawer drawer(random.Next(), plan, &tally);
     SimVictim victim(random.Next(), plan,
                      [&drawer](SimVictim* point) { return drawer.AtPoint(point); });

@@ -60,9 +60,13 @@ uint64_t HashRecord(const uint8_t* data, size_t bytes) {
 void MakeBatch(const RecordSizes& sizes, Random* random, MadeBatch* batch) {
   batch->bytes.clear();
   batch->hashes.clear();
-  const uint64_t count = random->OneIn(4) ? 1 : random->Between(1, sizes.batch_records_max);
+  const bool uniform = sizes.every_data_bytes != 0;
+  const uint64_t count = uniform            ? 1
+                         : random->OneIn(4) ? 1
+                                            : random->Between(1, sizes.batch_records_max);
   for (uint64_t i = 0; i < count; i++) {
-    const uint32_t data_bytes = DrawDataBytes(sizes.record_data_bytes_max, random);
+    const uint32_t data_bytes =
+        uniform ? sizes.every_data_bytes : DrawDataBytes(sizes.record_data_bytes_max, random);
     const size_t start = batch->bytes.size();
     if (i > 0 && start + kRecordHeadBytes + data_bytes > sizes.batch_bytes_max) {
       return;

@@ -22,6 +22,10 @@ struct RecordSizes {
   uint32_t batch_records_max = 64;
   uint32_t record_data_bytes_max = 64 * 1024;
   uint32_t batch_bytes_max = 512 * 1024;
+
+  // 0, or: each batch is one record with so many bytes of data. A log that is written again after a
+  // crash then has its numbers and its segments begin where they began before.
+  uint32_t every_data_bytes = 0;
 };
 
 // Mostly small records, some of any size up to the largest; `batch` is overwritten.

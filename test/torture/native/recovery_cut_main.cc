@@ -53,6 +53,7 @@ int Main(int argument_count, char** arguments) {
     Random random(run.SeedOf(script));
     ImagePlan plan;
     plan.options = DrawOptions(&random);
+    plan.rules = DrawRules(&random);
     DeepCutDrawer drawer(random.Next(), plan, &tally);
     SimVictim victim(random.Next(), plan,
                      [&drawer](SimVictim* point) { return drawer.AtPoint(point); });

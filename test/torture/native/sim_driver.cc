@@ -53,6 +53,14 @@ log::CoreOptions DrawOptions(Random* random) {
   return options;
 }
 
+DriverRules DrawRules(Random* random) {
+  DriverRules rules;
+  if (random->OneIn(3)) {
+    rules.uniform_bytes = static_cast<uint32_t>(random->Between(2, 7)) * 1024;
+  }
+  return rules;
+}
+
 SimDriver::SimDriver(const std::string& path, const log::CoreOptions& options,
                      const DriverRules& rules, uint64_t seed, DirectoryModel model)
     : path_(path),

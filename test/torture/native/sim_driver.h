@@ -41,8 +41,15 @@ struct DriverRules {
   // What an append may be as large as, and how often one is.
   uint32_t records_bytes_max = 24 * 1024;
 
+  // Every batch has one record and so many bytes; 0 = any. A log that goes on after a crash then
+  // has its numbers where they stood before, and its segments begin with the same ones.
+  uint32_t uniform_bytes = 0;
+
   size_t shards_max = 3;
 };
+
+// Of any sizes, or of one alone.
+DriverRules DrawRules(Random* random);
 
 class SimDriver {
  public:

@@ -38,6 +38,9 @@ const SentBatch* LastOf(const ShardModel& shard, uint64_t producer_id) {
 }  // namespace
 
 uint32_t SimDriver::DrawBytes() {
+  if (rules_.uniform_bytes != 0) {
+    return rules_.uniform_bytes;
+  }
   const uint64_t kind = random_.Below(100);
   const uint64_t bound = kind < 60 ? 300 : kind < 97 ? 4096 : rules_.records_bytes_max;
   return static_cast<uint32_t>(
@@ -65,7 +68,8 @@ std::string SimDriver::AppendTo(ShardModel* shard, uint32_t records_bytes, bool 
   SentBatch batch{};
   batch.first_sequence = shard->next_sequence();
   batch.hash = HashRecord(records_.data(), records_.size());
-  batch.count = static_cast<uint32_t>(random_.OneIn(3) ? random_.Between(2, 40) : 1);
+  const bool several = rules_.uniform_bytes == 0 && random_.OneIn(3);
+  batch.count = static_cast<uint32_t>(several ? random_.Between(2, 40) : 1);
   batch.records_bytes = records_bytes;
   batch.disk = disk ? 1 : 0;
   const bool raises = random_.OneIn(40);
