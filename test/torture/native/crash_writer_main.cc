@@ -212,6 +212,11 @@ class CrashLoop {
       }
       MILLRACE_CHECK(bytes > 0);
       reader.Feed(buffer.data(), static_cast<size_t>(bytes), listener);
+      if (!killed && !history_.violations().empty()) {
+        // The directory is evidence: as little as can be is to be written to it from now on.
+        MILLRACE_CHECK(kill(child, SIGKILL) == 0);
+        killed = true;
+      }
       if (round.end == RoundEnd::kKillWhileWriting && kill_at == UINT64_MAX &&
           listener->all_read()) {
         kill_at = NowMicros() + round.kill_micros;

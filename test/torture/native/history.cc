@@ -191,6 +191,7 @@ void History::OnRead(uint64_t id, Shard* shard, const Event& event, const uint64
   read_record_count_ += event.count;
   if (!shard->any_read) {
     shard->any_read = true;
+    PassTrimmed(shard, event.sequence);
     shard->read_first = event.sequence;
     shard->read_next = event.sequence;
     if (event.sequence < shard->base) {
@@ -211,6 +212,16 @@ void History::OnRead(uint64_t id, Shard* shard, const Event& event, const uint64
     }
   }
   shard->read_next = event.sequence + event.count;
+}
+
+// A trim may reach beyond the last acknowledgement that was noted: it was given, but the program
+// died before it could tell. What was sent up to there was in the log, and nobody will see it.
+void History::PassTrimmed(Shard* shard, uint64_t first) {
+  while (shard->known_next() < first && first <= shard->kept_from && !shard->sent.empty()) {
+    const std::vector<uint64_t>& hashes = shard->sent.front().hashes;
+    shard->known.insert(shard->known.end(), hashes.begin(), hashes.end());
+    shard->sent.pop_front();
+  }
 }
 
 // A record beyond what was acknowledged must be the next of those that were sent.
@@ -241,6 +252,7 @@ void History::OnShardEnd(uint64_t id, Shard* shard, uint64_t next_sequence) {
            id, read_next, shard->durable_next - read_next, shard->durable_next);
   }
   const uint64_t first = shard->any_read ? shard->read_first : next_sequence;
+  PassTrimmed(shard, first);
   // A trim may reach beyond what the history calls durable: an acknowledgement is noted after it
   // was given, and the trim may come in between.
   if (first > shard->kept_from && shard->kept_from < shard->durable_next) {

@@ -87,6 +87,7 @@ class History final : public EventSink {
   void OnCreated(const Event& event);
   void OnShardStart(uint64_t id, const Event& event);
   void OnRead(uint64_t id, Shard* shard, const Event& event, const uint64_t* hashes);
+  static void PassTrimmed(Shard* shard, uint64_t first);
   void Adopt(uint64_t id, Shard* shard, uint64_t sequence, uint64_t hash);
   void OnShardEnd(uint64_t id, Shard* shard, uint64_t next_sequence);
   void OnAllRead();

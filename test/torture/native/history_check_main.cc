@@ -101,6 +101,15 @@ std::vector<HandMade> GoodOnes() {
       {"trim undone", nullptr,
        Base().Add(EventKind::kTrimming, 7, 3, 0).Read(7, 1, {11, 12, 13}).AllRead()},
       {"all trimmed", nullptr, Base().Add(EventKind::kTrimming, 7, 4, 0).Read(7, 4, {}).AllRead()},
+      {"trimmed up to what was never seen acknowledged", nullptr,
+       Base()
+           .Send(7, {14, 15})
+           .Send(7, {16})
+           .Add(EventKind::kTrimming, 7, 6, 0)
+           .Read(7, 6, {16})
+           .AllRead()},
+      {"all trimmed before it was seen acknowledged", nullptr,
+       Base().Send(7, {14, 15}).Add(EventKind::kTrimming, 7, 6, 0).Read(7, 6, {}).AllRead()},
       {"created and unknown", nullptr,
        Script().Add(EventKind::kCreating, 0, 0, 1).Read(9, 1, {}).AllRead()},
       {"deletion under way", nullptr, Base().Add(EventKind::kDeleting, 7, 0, 0).AllRead()},
@@ -165,6 +174,10 @@ std::vector<HandMade> PhantomsAndGaps() {
       {"never sent", "phantom", Base().Read(7, 1, {11, 12, 13, 14}).AllRead()},
       {"of another shard", "phantom",
        Base().Create(8).Send(8, {21}).Read(7, 1, {11, 12, 13, 21}).AllRead()},
+      {"trimmed further than was sent", "phantom",
+       Base().Send(7, {14}).Add(EventKind::kTrimming, 7, 6, 0).Read(7, 6, {16})},
+      {"missing, and the trim is not as far", "phantom",
+       Base().Send(7, {14}).Send(7, {15}).Add(EventKind::kTrimming, 7, 4, 0).Read(7, 5, {15})},
       {"second unanswered without the first", "phantom",
        Base().Send(7, {14}).Send(7, {15}).Read(7, 1, {11, 12, 13, 15}).AllRead()},
       {"gone and back", "phantom",
