@@ -225,6 +225,8 @@ Status Manifest::Load() {
   if (!status.ok()) {
     return status;
   }
+  loaded_generation_ = contents_.generation;
+  loaded_record_count_ = contents_.record_count;
   const bool grown = contents_.record_count > 2 * contents_.shards.size() + kSlackRecordsMax;
   return contents_.damaged || grown ? Rewrite() : OpenForAppend();
 }

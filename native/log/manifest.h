@@ -60,6 +60,11 @@ class Manifest {
 
   const ManifestContents& contents() const { return contents_; }
 
+  // Which state of it Load found, before it may have written it anew.
+  uint64_t loaded_generation() const { return loaded_generation_; }
+
+  uint64_t loaded_record_count() const { return loaded_record_count_; }
+
   // Each is durable on return. After a failure the manifest refuses everything until it is loaded
   // again.
   base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
@@ -78,6 +83,8 @@ class Manifest {
   base::FileOps* const file_ops_;
   const Directory* const directory_;
   ManifestContents contents_;
+  uint64_t loaded_generation_ = 0;
+  uint64_t loaded_record_count_ = 0;
   int fds_[2] = {-1, -1};
   base::Status failed_;
 };

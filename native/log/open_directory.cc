@@ -21,18 +21,19 @@ namespace {
 constexpr const char* kVerifiedEndName = "verified-end";
 constexpr uint64_t kVerifiedEndBytesMax = uint64_t{1} << 30;
 
-// The verified end, when it is there and belongs to this very state of the manifest.
+// The verified end, when it is there and belongs to this very state of the manifest, as it was
+// before the open may have written it anew.
 bool ReadVerifiedEnd(CoreContext* context, VerifiedEnd* end, bool* exists) {
   std::vector<uint8_t> bytes;
   const Status status =
       ReadWholeFile(context->file_ops, context->directory.path() + "/" + kVerifiedEndName,
                     kVerifiedEndBytesMax, exists, &bytes);
-  const ManifestContents& manifest = context->manifest.contents();
+  const Manifest& manifest = context->manifest;
   return status.ok() && *exists && DecodeVerifiedEnd(bytes.data(), bytes.size(), end) &&
-         end->directory_id == manifest.directory_id &&
-         end->manifest_generation == manifest.generation &&
-         end->manifest_record_count == manifest.record_count &&
-         end->shards.size() == manifest.shards.size();
+         end->directory_id == manifest.contents().directory_id &&
+         end->manifest_generation == manifest.loaded_generation() &&
+         end->manifest_record_count == manifest.loaded_record_count() &&
+         end->shards.size() == manifest.contents().shards.size();
 }
 
 // A file that has lost its end gets it back as zeros; that these were not written shows when they

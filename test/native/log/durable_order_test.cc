@@ -202,6 +202,25 @@ TEST_F(DurableOrderTest, AFileThatNoShardUsesHasNoNextLife) {
   ExpectLog(1);
 }
 
+// The manifest is written anew by an open that finds it grown, under another generation; what a
+// clean close left belongs to the one before.
+TEST_F(DurableOrderTest, ACleanCloseSavesTheScanAlsoOfAGrownManifest) {
+  constexpr int kShardsComeAndGone = 2200;
+  BeginAnew();
+  Append(100);
+  std::vector<uint64_t> shards;
+  for (int i = 0; i < kShardsComeAndGone; ++i) {
+    ASSERT_TRUE(core_->CreateShards({1}, &shards).ok());
+    ASSERT_TRUE(core_->DeleteShard(shards.back()).ok());
+  }
+  const size_t grown = machine_->ReadFile(std::string(kLog) + "/manifest-a").size();
+  ASSERT_TRUE(core_->Close().ok());
+  core_.reset();
+  ExpectLog(1);
+  EXPECT_LT(machine_->ReadFile(std::string(kLog) + "/manifest-a").size(), grown);
+  EXPECT_TRUE(core_->GetStats().opened_clean);
+}
+
 // What was cut must not come back behind a batch of the same length.
 TEST_F(DurableOrderTest, ATornTailIsGoneBeforeTheLogGoesOn) {
   BeginAnew();
