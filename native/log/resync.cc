@@ -88,6 +88,7 @@ class Resync {
   Choice Agreed(const Witnesses& witnesses);
   bool Closes(const Witness& witness);
   bool NobodyElseClaims(uint64_t at, uint64_t sequence);
+  bool LeadsToVouched(const Witness& witness);
   bool Belongs(uint64_t at, BatchHeader* header);
   bool VouchedWithin(uint64_t start, uint64_t end) const;
   bool IsInPlace(size_t vouched, const BatchHeader& header) const;
@@ -216,7 +217,7 @@ Resync::Choice Resync::ByDamagedBatch() {
     return std::nullopt;
   }
   const Witness& witness = by_length ? witnesses.length : witnesses.records;
-  if (!NobodyElseClaims(witness.end, witness.next_sequence)) {
+  if (!NobodyElseClaims(witness.end, witness.next_sequence) && !LeadsToVouched(witness)) {
     return std::nullopt;
   }
   return Resume{witness.end, witness.next_sequence};
@@ -334,6 +335,26 @@ bool Resync::NobodyElseClaims(uint64_t at, uint64_t sequence) {
     }
   }
   return true;
+}
+
+// Whether the batches behind the end lead, without a gap, to the next one of which the index has
+// place and number. No planted copy does, as no vouched start lies within a batch: then others that
+// claim the number are planted ones, in the damaged batch itself for instance.
+bool Resync::LeadsToVouched(const Witness& witness) {
+  const size_t vouched = FirstVouchedBehind(damage_.at);
+  if (vouched >= input_.vouched_count || input_.vouched_sequences == nullptr) {
+    return false;
+  }
+  const uint64_t place = input_.vouched[vouched] - area_.base_position;
+  uint64_t at = witness.end;
+  uint64_t sequence = witness.next_sequence;
+  BatchHeader header;
+  while (at < place && Belongs(at, &header) && header.first_sequence == sequence) {
+    at += header.bytes();
+    sequence = header.next_sequence();
+  }
+  return at == place && Belongs(at, &header) && header.first_sequence == sequence &&
+         IsInPlace(vouched, header);
 }
 
 // A whole batch of this shard which could stand behind the damage.

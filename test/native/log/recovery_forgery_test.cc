@@ -143,6 +143,32 @@ TEST(RecoveryForgery, NoCopyThatChainsToTheNextBatchIsServed) {
   }
 }
 
+// Two places claim the number behind the damage. The one from which batches lead to a start that
+// the index knows is the right one, and nothing but the damaged batch is refused.
+TEST(RecoveryForgery, ACopyThatClaimsTheNextNumberCostsNoOtherBatch) {
+  SegmentBuilder segment = Around(Planted{5, 1, 0}.text(), true);
+  const std::vector<uint64_t> starts = segment.Positions();
+  ASSERT_EQ(starts.size(), 4u);
+  const uint64_t vouched = starts[3];
+  const uint64_t vouched_sequence = 6;
+  const SegmentBuilder original = segment;
+  for (uint64_t at = starts[1] - kBase; at < starts[2] - kBase; ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      segment.data()[at] ^= static_cast<uint8_t>(1 << bit);
+      ScanInput input = segment.Sealed();
+      input.vouched = &vouched;
+      input.vouched_sequences = &vouched_sequence;
+      input.vouched_count = 1;
+      const JudgedScan scan = RunScan(input);
+      ASSERT_EQ(FindForged(original, scan), "") << at;
+      ASSERT_EQ(scan.result.damaged.size(), 1u) << at;
+      ASSERT_EQ(scan.result.damaged[0].start, starts[1]) << at;
+      ASSERT_EQ(scan.result.damaged[0].end, starts[2]) << at << " bit " << bit;
+      segment.data()[at] ^= static_cast<uint8_t>(1 << bit);
+    }
+  }
+}
+
 TEST(RecoveryForgery, NoChainOfCopiesIsServed) {
   std::string chain;
   for (uint64_t number = 2; number < 6; ++number) {
