@@ -28,6 +28,12 @@ struct DamagedRange {
   friend bool operator==(const DamagedRange&, const DamagedRange&) = default;
 };
 
+// What has been trimmed may be half overwritten by the next life of its file: no damage to anybody.
+// An empty range says that something is missing at a place, and says so there too.
+inline bool IsTrimmedAway(const DamagedRange& range, uint64_t trimmed_start) {
+  return range.start < range.end && range.end <= trimmed_start;
+}
+
 enum class TailVerdict : uint8_t { kClean, kTorn };
 
 // Everything the scan may know. The pointers must outlive the call.

@@ -158,6 +158,9 @@ uint64_t ShardLog::committed_end() const {
 
 void ShardLog::AddDamage(const DamagedRange& range) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (IsTrimmedAway(range, trimmed_start_)) {
+    return;
+  }
   if (std::find(damaged_.begin(), damaged_.end(), range) == damaged_.end()) {
     damaged_.insert(
         std::upper_bound(damaged_.begin(), damaged_.end(), range,

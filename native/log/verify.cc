@@ -88,10 +88,8 @@ Status VerifyDirectory(const std::string& path, base::FileOps* file_ops, ScrubRe
   for (const FoundShard& shard : shards) {
     const ManifestShard& state = manifest.shards.at(shard.shard);
     status = status.ok() ? VerifyShard(shard, state, report) : status;
-    // What has been trimmed may be half overwritten by the next life of its file.
     std::erase_if(report->damaged, [&shard, &state](const DamageReport& damage) {
-      return damage.shard == shard.shard && damage.range.start < damage.range.end &&
-             damage.range.end <= state.trimmed_start;
+      return damage.shard == shard.shard && IsTrimmedAway(damage.range, state.trimmed_start);
     });
   }
   if (status.ok() && manifest.damaged) {
