@@ -31,6 +31,11 @@ export type ErrorCode =
   | 'THROUGHPUT_EXCEEDED'
   | 'RECORD_TOO_LARGE'
   | 'PRODUCER_SEQUENCE_GAP'
+  | 'CONSUMER_NOT_FOUND'
+  | 'CONSUMER_EXISTS'
+  | 'CONSUMER_IN_USE'
+  | 'CHECKPOINT_REGRESSED'
+  | 'LEASE_LOST'
   | 'ACCESS_DENIED'
   | 'WRITER_FENCED'
   | 'DISK_FULL'
@@ -130,6 +135,34 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     hint: 'Send the batches of a producer in order; after a gap start with a new producer id.',
     kind: 'InvalidArgument',
   },
+  CONSUMER_NOT_FOUND: {
+    message: 'the stream has no consumer with this name',
+    retryable: false,
+    hint: 'Register the consumer, or list the consumers of the stream to see their names.',
+    kind: 'ResourceNotFound',
+  },
+  CONSUMER_EXISTS: {
+    message: 'the stream has a consumer with this name',
+    retryable: false,
+    hint: 'Use the consumer that is there, or choose another name.',
+    kind: 'ResourceInUse',
+  },
+  CONSUMER_IN_USE: {
+    message: 'another subscription of the consumer reads the shard',
+    retryable: true,
+    hint: 'Wait as long as the answer says, or use a consumer of your own.',
+    kind: 'ResourceInUse',
+  },
+  CHECKPOINT_REGRESSED: {
+    message: 'the checkpoint lies before the one that is stored',
+    retryable: false,
+    hint: 'Go on from the checkpoint that is stored; to read again, use another consumer.',
+  },
+  LEASE_LOST: {
+    message: 'another worker has the lease of the shard',
+    retryable: false,
+    hint: 'Stop working on the shard: its new owner goes on at the last checkpoint.',
+  },
   ACCESS_DENIED: {
     message: 'the operation is not permitted',
     retryable: false,
@@ -170,9 +203,9 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     hint: 'Open it again.',
   },
   FORMAT_UNSUPPORTED: {
-    message: 'the data directory was written by a newer version',
+    message: 'the data directory is of a newer version, or none of Millrace',
     retryable: false,
-    hint: 'Open it with that version or a later one.',
+    hint: 'Open it with the version that wrote it or a later one, or choose another directory.',
   },
   CATALOG_UNREADABLE: {
     message: 'the catalog of the data directory cannot be read',

@@ -79,6 +79,37 @@ export const connectionsPerAddressMax: number = 256
 /** Bytes of a message above which a connection ends without a close frame; above the announced. */
 export const messageBytesMax: number = frameBytesMax + 1024 * 1024
 
+/** Consumers of a stream, and the characters of their names. */
+export const consumersPerStreamMax: number = 20
+export const consumerNameCharactersMax: number = 128
+
+/** Workers of a consumer: characters of their ids, leases of one, and how long one lasts. */
+export const workerIdCharactersMax: number = 128
+export const leasesPerRequestMax: number = 1000
+export const leaseMillisLowest: number = 1000
+export const leaseMillisHighest: number = 300_000
+
+/** Subscriptions of a connection, and the shards of one of them. */
+export const subscriptionsMax: number = 128
+export const shardsPerSubscriptionMax: number = 1000
+
+/** Bytes of slices on their way that their client has not returned: at most, and by default. */
+export const subscriptionCreditBytesMax: number = 1024 * 1024
+export const subscriptionCreditBytesDefault: number = 256 * 1024
+/** ... of all subscriptions of a connection together. */
+export const connectionCreditBytesMax: number = 1024 * 1024
+/** How long a client may leave credit that is due unreturned. */
+export const creditMillisMax: number = 60_000
+
+/** Bytes of a slice that is pushed, unless one batch alone has more. */
+export const sliceBytesMax: number = 64 * 1024
+
+/** How often a subscription hears how far it has come. */
+export const heartbeatMillis: number = 5000
+
+/** For how long a new subscription of a consumer and a shard keeps the next one out. */
+export const takeOverMillis: number = 5000
+
 /** Bytes that wait in a socket from which on listings and reads of its connection wait, too. */
 export const socketBytesPause: number = 64 * 1024
 

@@ -17,9 +17,20 @@ import {
 } from '../limits.ts'
 import { batchLayout } from './batch-layout.ts'
 import {
+  acquireLeases,
+  deregisterStreamConsumer,
+  describeStreamConsumer,
+  getCheckpoints,
+  listLeases,
+  listStreamConsumers,
+  registerStreamConsumer,
+  releaseLease,
+  renewLeases,
+  setCheckpoint,
+} from './consumer-operations.ts'
+import {
   bool,
   bytes,
-  type Fields,
   hashKey,
   list,
   optional,
@@ -29,6 +40,7 @@ import {
   uint,
   word,
 } from './fields.ts'
+import { type Operation, operation } from './operation.ts'
 import {
   childShard,
   durability,
@@ -46,7 +58,9 @@ import {
   tag,
   token,
 } from './structures.ts'
+import { subscribeToShard, subscribeToStream, unsubscribe } from './subscription-operations.ts'
 
+export type { AnswerOf, Operation, RequestOf } from './operation.ts'
 export {
   type ChildShard,
   type Durability,
@@ -65,33 +79,6 @@ export {
   type Tag,
 } from './structures.ts'
 
-/** One operation. */
-export interface Operation<
-  Name extends string = string,
-  Request extends Fields = Fields,
-  Answer extends Fields = Fields,
-> {
-  /** The first element of its frames: 0x10 to 0x3f. */
-  readonly opcode: number
-  readonly name: Name
-  readonly request: Request
-  readonly answer: Answer
-}
-
-/** What an operation takes, as an object. */
-export type RequestOf<Op extends Operation> = Struct<Op['request']>
-/** What an operation answers, as an object. */
-export type AnswerOf<Op extends Operation> = Struct<Op['answer']>
-
-function operation<const Name extends string, Request extends Fields, Answer extends Fields>(
-  opcode: number,
-  name: Name,
-  request: Request,
-  answer: Answer,
-): Operation<Name, Request, Answer> {
-  return { opcode, name, request, answer }
-}
-
 export const createStream = operation(
   0x10,
   'CreateStream',
@@ -107,7 +94,16 @@ export const createStream = operation(
   {},
 )
 
-export const deleteStream = operation(0x11, 'DeleteStream', { streamName }, {})
+export const deleteStream = operation(
+  0x11,
+  'DeleteStream',
+  {
+    streamName,
+    /** Whether its consumers go with it; else a stream that has any is STREAM_IN_USE. */
+    enforceConsumerDeletion: optional(bool),
+  },
+  {},
+)
 
 export const describeStream = operation(
   0x12,
@@ -291,6 +287,19 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     getShardIterator,
     getRecords,
     putBatch,
+    subscribeToShard,
+    subscribeToStream,
+    unsubscribe,
+    registerStreamConsumer,
+    describeStreamConsumer,
+    listStreamConsumers,
+    deregisterStreamConsumer,
+    getCheckpoints,
+    setCheckpoint,
+    acquireLeases,
+    renewLeases,
+    releaseLease,
+    listLeases,
   ].map((it): [number, Operation] => [it.opcode, it as unknown as Operation]),
 )
 

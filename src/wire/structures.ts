@@ -4,6 +4,7 @@
  */
 
 import {
+  consumerNameCharactersMax,
   messageStringBytesMax,
   partitionKeyCharactersMax,
   partitionKeyCharactersMin,
@@ -12,6 +13,7 @@ import {
   streamNameCharactersMin,
   tagKeyCharactersMax,
   tagValueCharactersMax,
+  workerIdCharactersMax,
 } from '../limits.ts'
 import {
   bytes,
@@ -148,3 +150,89 @@ export const putOutcome = struct('PutOutcome', {
   ordinals: bytes,
   failedCount: uint(),
 })
+
+export const consumerName: Field<string> = text({
+  max: consumerNameCharactersMax,
+  pattern: streamNamePattern,
+  patternText: 'letters, digits, _ . and -',
+})
+/** Chosen by the worker; no two at a time have the same. */
+export const workerId = text({ max: workerIdCharactersMax })
+/** Grows with each acquisition of the lease of a shard: the higher one fences off the lower. */
+export const leaseCounter = u64()
+
+export const consumerStates = ['CREATING', 'ACTIVE', 'DELETING'] as const
+export type ConsumerStatus = (typeof consumerStates)[number]
+
+export const consumer = struct('Consumer', {
+  consumerName,
+  consumerStatus: word(consumerStates),
+  consumerCreationTimestamp: millis,
+})
+export const consumerFields = consumer.fields
+export type ConsumerDescription = ReturnType<(typeof consumer)['parse']>
+
+export const checkpoint = struct('Checkpoint', {
+  shardId: text({ max: 128 }),
+  shardNumber: u64(),
+  /** The record that is to be read next; missing where the shard has been read to its end. */
+  nextSequenceNumber: optional(u64()),
+})
+export type Checkpoint = ReturnType<(typeof checkpoint)['parse']>
+
+export const heldLease = struct('HeldLease', { shardId: text({ max: 128 }), leaseCounter })
+export type HeldLease = ReturnType<(typeof heldLease)['parse']>
+
+export const lease = struct('Lease', {
+  shardId: text({ max: 128 }),
+  shardNumber: u64(),
+  leaseCounter,
+  /** Of the checkpoint: missing where nothing has been read. */
+  nextSequenceNumber: optional(u64()),
+})
+export type Lease = ReturnType<(typeof lease)['parse']>
+
+export const leaseState = struct('LeaseState', {
+  shardId: text({ max: 128 }),
+  workerId,
+  leaseCounter,
+  /** 0 where it has expired. */
+  expiresInMillis: uint(),
+})
+export type LeaseState = ReturnType<(typeof leaseState)['parse']>
+
+/** Names a subscription on its connection. */
+export const subscriptionId = uint(0, 2 ** 32 - 1)
+
+export const streamStartTypes = ['TRIM_HORIZON', 'LATEST', 'AT_TIMESTAMP'] as const
+export type StreamStartType = (typeof streamStartTypes)[number]
+
+/** A shard that a subscription sends. */
+export const subscribedShard = struct('SubscribedShard', {
+  shardId: text({ max: 128 }),
+  /** The number in the header of its batches. */
+  shardNumber: u64(),
+  /** The first record that is sent has this number, or a higher one. */
+  firstSequenceNumber: u64(),
+})
+export type SubscribedShard = ReturnType<(typeof subscribedShard)['parse']>
+
+export const resumePosition = struct('ResumePosition', {
+  shardNumber: u64(),
+  /** The record that is to be sent next; missing where the shard has been sent to its end. */
+  nextSequenceNumber: optional(u64()),
+})
+export type ResumePosition = ReturnType<(typeof resumePosition)['parse']>
+
+export const shardProgress = struct('ShardProgress', {
+  shardNumber: u64(),
+  /** The record that is sent next. */
+  nextSequenceNumber: u64(),
+  /** 0 where everything has been sent. */
+  millisBehindLatest: uint(),
+})
+export type ShardProgress = ReturnType<(typeof shardProgress)['parse']>
+
+/** Trimmed; damaged on disk; of a shard that is not there any more. */
+export const gapReasons = ['TRIMMED', 'CORRUPT', 'SHARD_GONE'] as const
+export type GapReason = (typeof gapReasons)[number]

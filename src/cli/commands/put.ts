@@ -132,7 +132,7 @@ async function putLines(
 ): Promise<void> {
   const { stream, durability } = settings
   // Else the first of a million lines would be refused as the last one is.
-  await client.describeStreamSummary(stream)
+  await client.describeStreamSummary(stream, { signal: invocation.signal })
   const producer = client.producer(stream, { durability })
   const putter = new LinePutter(invocation.output, stream, producer)
   let stopped: unknown
