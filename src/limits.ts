@@ -83,8 +83,9 @@ export const messageBytesMax: number = frameBytesMax + 1024 * 1024
 export const consumersPerStreamMax: number = 20
 export const consumerNameCharactersMax: number = 128
 
-/** Workers of a consumer: characters of their ids, leases of one, and how long one lasts. */
+/** Workers of a consumer: characters of their ids, how many, leases of one, how long one lasts. */
 export const workerIdCharactersMax: number = 128
+export const workersPerConsumerMax: number = 1000
 export const leasesPerRequestMax: number = 1000
 export const leaseMillisLowest: number = 1000
 export const leaseMillisHighest: number = 300_000

@@ -151,7 +151,10 @@ export type BrokerFrame =
   | { readonly kind: 'welcome'; readonly welcome: Welcome }
   | { readonly kind: 'unknown'; readonly opcode: number }
 
-/** Reads a control message of the broker. Throws a MillraceError, PROTOCOL_VIOLATION. */
+/**
+ * Reads a control message of the broker. What belongs to subscriptions is unknown here: pushes.ts
+ * has it. Throws a MillraceError, PROTOCOL_VIOLATION.
+ */
 export function decodeBrokerFrame(frame: Uint8Array): BrokerFrame {
   const values = unpackMessage(frame, { elementsMax: answerElementsMax })
   const [opcode, requestId, status] = values

@@ -132,11 +132,11 @@ export function shardNumberOfSlice(slice: Uint8Array): number {
   return view.getUint32(0) * two32 + view.getUint32(4)
 }
 
-export function encodeCredit(id: number, bytes: number): Uint8Array {
-  return packMessage([credit.opcode, id, bytes])
+export function encodeCredit(subscriptionId: number, bytes: number): Uint8Array {
+  return packMessage([credit.opcode, ...packFields(credit.fields, { subscriptionId, bytes })])
 }
 
-/** Whether a frame of a client is a credit. */
+/** Whether a frame of a client is a credit; any other legal encoding of one is refused. */
 export function isCreditFrame(frame: Uint8Array): boolean {
   return frame[1] === credit.opcode
 }

@@ -30,6 +30,7 @@ describe('the table of errors', () => {
     const retryable = Object.entries(errorTable).filter(([, row]) => row.retryable)
     expect(retryable.map(([code]) => code).sort()).toEqual([
       'CONNECTION_LOST',
+      'CONSUMER_IN_USE',
       'DISK_FULL',
       'INTERNAL',
       'LIMIT_EXCEEDED',

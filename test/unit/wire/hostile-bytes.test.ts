@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
+import { batchLayout } from '../../../src/wire/batch-layout.ts'
 import { unpackMessage } from '../../../src/wire/codec.ts'
 import {
   decodeBrokerFrame,
@@ -21,6 +22,16 @@ import {
   operationsByOpcode,
   putRecords,
 } from '../../../src/wire/operations.ts'
+import {
+  decodeCredit,
+  decodePush,
+  encodeCredit,
+  encodePush,
+  isSliceFrame,
+  pushesByOpcode,
+  shardEnded,
+  shardNumberOfSlice,
+} from '../../../src/wire/pushes.ts'
 import { putResults } from '../../../src/wire/put-answer.ts'
 import { encodePutBatch, encodePutRecords } from '../../../src/wire/put-builder.ts'
 import { isPutFrame, readPutBatchBody, readPutHead } from '../../../src/wire/put-frame.ts'
@@ -45,6 +56,16 @@ const readers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   putResults(bytes) {
     const frame = decodeBrokerFrame(bytes)
     return frame.kind === 'answer' && putResults(parseAnswer(putRecords, frame.values))
+  },
+  push(bytes) {
+    const push = pushesByOpcode.get(bytes[1] ?? 0)
+    return push && decodePush(push, bytes)
+  },
+  credit: decodeCredit,
+  sliceShard(bytes) {
+    // What only begins like one is refused by who reads it.
+    if (!isSliceFrame(bytes) || bytes.length < batchLayout.headerBytes) return undefined
+    return shardNumberOfSlice(bytes)
   },
   put(bytes) {
     if (!isPutFrame(bytes)) return undefined
@@ -116,6 +137,14 @@ const goodFrames: readonly Uint8Array[] = [
     { streamName: 'orders' },
     { shardIndex: 1, count: 3, records: Uint8Array.of(1) },
   ),
+  encodePush(shardEnded, {
+    subscriptionId: 70_000,
+    shardNumber: 2n ** 40n,
+    childShards: [
+      { shardId: 's', parentShards: ['p', 'q'], startingHashKey: 0n, endingHashKey: 1n },
+    ],
+  }),
+  encodeCredit(300, 70_000),
   slice,
 ]
 

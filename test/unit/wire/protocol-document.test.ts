@@ -27,6 +27,18 @@ import {
   putRecords,
   welcome,
 } from '../../../src/wire/operations.ts'
+import {
+  credit,
+  decodeCredit,
+  decodePush,
+  encodeCredit,
+  encodePush,
+  isCreditFrame,
+  isSliceFrame,
+  type Push,
+  pushesByOpcode,
+  shardNumberOfSlice,
+} from '../../../src/wire/pushes.ts'
 import { putResults } from '../../../src/wire/put-answer.ts'
 import { encodePutBatch, encodePutRecord, encodePutRecords } from '../../../src/wire/put-builder.ts'
 import { readPutBatchBody, readPutHead } from '../../../src/wire/put-frame.ts'
@@ -73,6 +85,9 @@ function readTables(): Table[] {
 
 const tables = readTables()
 const operations = [...operationsByOpcode.values()]
+const pushes = [...pushesByOpcode.values()]
+/** Of every frame that is not a slice. */
+const messages = [welcome, ...operations, ...pushes, credit]
 const title = (it: { opcode: number; name: string }) =>
   `0x${it.opcode.toString(16).padStart(2, '0')} ${it.name}`
 
@@ -90,11 +105,11 @@ function fieldRows(fields: Fields): string[][] {
 const readable = (number: number) => String(number).replace(/\B(?=(\d{3})+$)/g, ',')
 
 describe('the tables of PROTOCOL.md', () => {
-  it('have all operations and no others, by opcode within their sections', () => {
+  it('have all operations and all other messages, and nothing else', () => {
     const headings = tables.map((it) => it.heading).filter((it) => it.startsWith('0x'))
-    expect(new Set(headings)).toEqual(new Set([title(welcome), ...operations.map(title)]))
+    expect(new Set(headings)).toEqual(new Set(messages.map(title)))
     const all = document.match(/^### 0x.*$/gm)?.map((it) => it.slice('### '.length))
-    expect(all?.toSorted()).toEqual([title(welcome), ...operations.map(title)].toSorted())
+    expect(all?.toSorted()).toEqual(messages.map(title).toSorted())
   })
 
   it('have the fields of every operation in their order, with types and bounds', () => {
@@ -104,7 +119,14 @@ describe('the tables of PROTOCOL.md', () => {
       const rows = fieldRows(answer)
       expect(rowsOf(title(operation), 'answer') ?? [], `answer of ${name}`).toEqual(rows)
     }
+  })
+
+  it('have the fields of what has no answer', () => {
     expect(rowsOf(title(welcome), 'field')).toEqual(fieldRows(welcome.fields))
+    for (const push of pushes) {
+      expect(rowsOf(title(push), 'push'), push.name).toEqual(fieldRows(push.fields))
+    }
+    expect(rowsOf(title(credit), 'field')).toEqual(fieldRows(credit.fields))
   })
 
   it('have the fields of every structure', () => {
@@ -201,6 +223,8 @@ const examples: readonly Example[] = Array.from(
 
 const ofKind = (kind: string) => examples.filter((it) => it.kind === kind).map((it) => it.bytes)
 
+const puttingOperations = [putRecord, putRecords, putBatch]
+
 function operationOf(opcode: number): Operation {
   const operation = operationsByOpcode.get(opcode)
   if (operation === undefined) throw new Error(`no operation has the opcode ${opcode}`)
@@ -231,9 +255,12 @@ function encodePutAgain(frame: Uint8Array): Uint8Array {
 describe('the examples of PROTOCOL.md', () => {
   it('are all of a kind that is decoded here, and each kind of frame has one', () => {
     const kinds = new Set(examples.map((it) => it.kind))
-    expect(kinds).toEqual(new Set(['welcome', 'request', 'answer', 'error', 'put', 'slice']))
+    expect(kinds).toEqual(
+      new Set(['welcome', 'request', 'answer', 'error', 'put', 'slice', 'push', 'credit']),
+    )
     const puts = ofKind('put').map((it) => it[1])
-    expect(puts).toEqual([putRecord, putRecords, putBatch].map((it) => it.opcode))
+    expect(puts).toEqual(puttingOperations.map((it) => it.opcode))
+    expect(ofKind('push').map((it) => it[1])).toEqual(pushes.map((it) => it.opcode))
   })
 
   it('decode and encode back, byte by byte: requests', () => {
@@ -256,7 +283,8 @@ describe('the examples of PROTOCOL.md', () => {
       const answer = parseAnswer(operation, frame.values)
       const again = encodeAnswer(operation, frame.requestId, answer)
       // The answers of puts have numbers of fixed width.
-      if (frame.opcode < putRecord.opcode) expect(again).toEqual(bytes)
+      const isPut = puttingOperations.some((it) => it.opcode === frame.opcode)
+      if (!isPut) expect(again).toEqual(bytes)
       expect(decode(again, { useBigInt64: true })).toEqual(decode(bytes, { useBigInt64: true }))
     }
   })
@@ -275,6 +303,23 @@ describe('the examples of PROTOCOL.md', () => {
       expect(frame.welcome.frameBytesMax).toBe(limits.frameBytesMax)
       expect(frame.welcome.requestsInFlightMax).toBe(limits.requestsInFlightMax)
     }
+  })
+
+  it('decode and encode back, byte by byte: pushes and credit', () => {
+    for (const bytes of ofKind('push')) {
+      const push = pushesByOpcode.get(bytes[1] as number) as Push
+      expect(encodePush(push, decodePush(push, bytes))).toEqual(bytes)
+    }
+    for (const bytes of ofKind('credit')) {
+      expect(isCreditFrame(bytes)).toBe(true)
+      const { subscriptionId, bytes: returned } = decodeCredit(bytes)
+      expect(encodeCredit(subscriptionId, returned)).toEqual(bytes)
+    }
+  })
+
+  it('tell slices from everything else by the two bytes of R36', () => {
+    for (const { kind, bytes } of examples) expect(isSliceFrame(bytes)).toBe(kind === 'slice')
+    expect(document).toContain('begins with the bytes `9b ce` is a slice')
   })
 
   it('say the same to another MessagePack library', () => {
@@ -309,6 +354,9 @@ describe('the examples of PROTOCOL.md', () => {
       [42n, 'cat', 'hello'],
       [43n, 'ox', ''],
     ])
+    expect(shardNumberOfSlice(slice)).toBe(7)
+    const [returned] = ofKind('credit').map(decodeCredit)
+    expect(returned?.bytes).toBe(slice.length)
     const window = { slice, firstSequenceNumber: 43n, recordCount: 1 }
     expect(read(new RecordWindow(window))).toEqual([[43n, 'ox', '']])
   })
