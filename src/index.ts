@@ -52,7 +52,16 @@ export { Millrace, type MillraceOptions } from './millrace.ts'
 export { BatchBuilder } from './wire/batch-builder.ts'
 export { type RecordView, SliceCursor } from './wire/slice-cursor.ts'
 export type {
+  Checkpoint,
+  ConsumerDescription,
+  ConsumerStatus,
+  HeldLease,
+  Lease,
+  LeaseState,
+} from './wire/structures.ts'
+export type {
   CallOptions,
+  DeleteStreamOptions,
   GetRecordsAnswer,
   PutAnswer,
   PutOptions,

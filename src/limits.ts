@@ -52,6 +52,7 @@ export const pageElementsMax: number = 10_000
 export const listShardsPageDefault: number = 1000
 export const describeStreamPageDefault: number = 100
 export const listStreamsPageDefault: number = 100
+export const listConsumersPageDefault: number = 100
 
 /** How long a stream keeps its records, in hours, unless it is set. */
 export const retentionHoursDefault: number = 24

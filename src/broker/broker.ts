@@ -11,6 +11,7 @@ import { TokenSealer } from '../shard/sealed-token.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
 import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/operations.ts'
+import { Consumers } from './consumers/consumers.ts'
 import type { BrokerContext } from './context.ts'
 import { handlerOf } from './dispatch.ts'
 import type { TakeAnswer } from './pending-puts.ts'
@@ -25,6 +26,8 @@ export interface BrokerOptions {
   readonly logOptions?: Omit<LogOptions, 'dir' | 'exclusive'>
   /** Milliseconds since 1970; `Date.now` unless told otherwise. */
   readonly now?: () => number
+  /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
+  readonly elapsed?: () => number
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
   readonly catalogSnapshotBytesMin?: number
   /** Told of what fails in the background: steps of creations and deletions of streams. */
@@ -102,7 +105,10 @@ export class Broker {
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
     const sealer = new TokenSealer(streams.instanceKey)
-    const context = { log, streams, sealer, counters, pace: new ReadPace(), now }
+    const elapsed = options.elapsed ?? (() => performance.now())
+    const consumers = new Consumers(streams, elapsed)
+    const pace = new ReadPace()
+    const context = { log, streams, consumers, sealer, counters, pace, now, elapsed }
     return new Broker(context, puts, report, failure.noted)
   }
 

@@ -1,6 +1,18 @@
 /** Which handler serves which operation. The puts are not among them: see puts.ts. */
 
 import {
+  acquireLeases,
+  deregisterStreamConsumer,
+  describeStreamConsumer,
+  getCheckpoints,
+  listLeases,
+  listStreamConsumers,
+  registerStreamConsumer,
+  releaseLease,
+  renewLeases,
+  setCheckpoint,
+} from '../wire/consumer-operations.ts'
+import {
   type AnswerOf,
   addTagsToStream,
   createStream,
@@ -17,10 +29,23 @@ import {
   removeTagsFromStream,
 } from '../wire/operations.ts'
 import type { BrokerContext } from './context.ts'
+import { handleGetCheckpoints, handleSetCheckpoint } from './handlers/checkpoints.ts'
+import {
+  handleDeregisterConsumer,
+  handleDescribeConsumer,
+  handleListConsumers,
+  handleRegisterConsumer,
+} from './handlers/consumers.ts'
 import { handleCreateStream, handleDeleteStream } from './handlers/create-and-delete-stream.ts'
 import { handleDescribeStream, handleDescribeStreamSummary } from './handlers/describe-stream.ts'
 import { handleGetRecords } from './handlers/get-records.ts'
 import { handleGetShardIterator } from './handlers/get-shard-iterator.ts'
+import {
+  handleAcquireLeases,
+  handleListLeases,
+  handleReleaseLease,
+  handleRenewLeases,
+} from './handlers/leases.ts'
 import { handleListShards } from './handlers/list-shards.ts'
 import { handleListStreams } from './handlers/list-streams.ts'
 import { handleAddTags, handleListTags, handleRemoveTags } from './handlers/tags.ts'
@@ -47,6 +72,16 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(listTagsForStream, handleListTags),
   serve(getShardIterator, handleGetShardIterator),
   serve(getRecords, handleGetRecords),
+  serve(registerStreamConsumer, handleRegisterConsumer),
+  serve(describeStreamConsumer, handleDescribeConsumer),
+  serve(listStreamConsumers, handleListConsumers),
+  serve(deregisterStreamConsumer, handleDeregisterConsumer),
+  serve(getCheckpoints, handleGetCheckpoints),
+  serve(setCheckpoint, handleSetCheckpoint),
+  serve(acquireLeases, handleAcquireLeases),
+  serve(renewLeases, handleRenewLeases),
+  serve(releaseLease, handleReleaseLease),
+  serve(listLeases, handleListLeases),
 ])
 
 export function handlerOf<Op extends Operation>(operation: Op): Handler<Op> | undefined {

@@ -2,7 +2,13 @@
 
 export { type ErrorCode, type ErrorRow, errorTable, MillraceError } from '../errors.ts'
 export type {
+  Checkpoint,
   ChildShard,
+  ConsumerDescription,
+  ConsumerStatus,
+  HeldLease,
+  Lease,
+  LeaseState,
   ShardDescription,
   ShardFilter,
   ShardIteratorType,
@@ -14,6 +20,7 @@ export type {
 export { type RecordView, SliceCursor } from '../wire/slice-cursor.ts'
 export type {
   CallOptions,
+  DeleteStreamOptions,
   Durability,
   GetRecordsAnswer,
   PutAnswer,

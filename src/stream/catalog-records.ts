@@ -3,7 +3,12 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { shardCountMax, tagsMax } from '../limits.ts'
+import {
+  consumerNameCharactersMax,
+  shardCountMax,
+  tagsMax,
+  workerIdCharactersMax,
+} from '../limits.ts'
 import { packMessage, unpackMessage } from '../wire/codec.ts'
 import {
   bytes,
@@ -25,7 +30,7 @@ export const catalogMagic = 'millrace-catalog'
 /** The newest that this version writes and reads. */
 export const catalogVersion = 1
 
-/** Shards in one record; a stream with more of them has several. */
+/** Shards, checkpoints or leases in one record; for more of them there are several. */
 export const shardsPerRecordMax: number = shardCountMax
 
 const tag = struct('Tag', { key: text({ max: 1024 }), value: text({ min: 0, max: 1024 }) })
@@ -90,6 +95,47 @@ const streamDeleted = struct('streamDeleted', { streamNumber: uint(1) })
 /** In snapshots: a deleted stream whose numbers one of the same name must not repeat. */
 const nameRetired = struct('nameRetired', { streamName, endSequenceNumber: u64() })
 
+const ofConsumer = { streamNumber: uint(1), consumerName: text({ max: consumerNameCharactersMax }) }
+
+const consumerRegistered = struct('consumerRegistered', {
+  ...ofConsumer,
+  createdMillis: uint(),
+  tags,
+})
+
+/** Its checkpoints and leases go with it. */
+const consumerDeregistered = struct('consumerDeregistered', ofConsumer)
+
+const checkpoint = struct('CatalogCheckpoint', {
+  shardIndex: uint(),
+  /** Missing where the shard was read to its end. */
+  nextSequenceNumber: optional(u64()),
+})
+export type CatalogCheckpoint = ReturnType<(typeof checkpoint)['parse']>
+
+const checkpointsSet = struct('checkpointsSet', {
+  ...ofConsumer,
+  checkpoints: list(checkpoint, { max: shardsPerRecordMax }),
+})
+
+const lease = struct('CatalogLease', {
+  shardIndex: uint(),
+  leaseCounter: u64(),
+  /** How long it is held without being renewed; renewals are not written. */
+  leaseMillis: uint(),
+  /** Missing where it was released. */
+  workerId: optional(text({ max: workerIdCharactersMax })),
+})
+export type CatalogLease = ReturnType<(typeof lease)['parse']>
+
+const leasesSet = struct('leasesSet', {
+  ...ofConsumer,
+  leases: list(lease, { max: shardsPerRecordMax }),
+})
+
+/** In snapshots: no lease gets a counter up to this one, whatever became of those that had it. */
+const leaseCounterGiven = struct('leaseCounterGiven', { leaseCounter: u64() })
+
 /** Numbers are given once; a kind that is not here was written by a newer version. */
 const kinds = {
   header: { number: 1, fields: header },
@@ -101,6 +147,11 @@ const kinds = {
   deletionBegun: { number: 7, fields: deletionBegun },
   streamDeleted: { number: 8, fields: streamDeleted },
   nameRetired: { number: 9, fields: nameRetired },
+  consumerRegistered: { number: 10, fields: consumerRegistered },
+  consumerDeregistered: { number: 11, fields: consumerDeregistered },
+  checkpointsSet: { number: 12, fields: checkpointsSet },
+  leasesSet: { number: 13, fields: leasesSet },
+  leaseCounterGiven: { number: 14, fields: leaseCounterGiven },
 } as const satisfies Record<string, { number: number; fields: Field<Struct<Fields>> }>
 
 type Kinds = typeof kinds
@@ -125,7 +176,10 @@ export const catalogKinds: readonly {
   kind,
   fields: Object.keys(fields.fields),
 }))
+/** The structures of CATALOG.md. */
 export const catalogShardFields: readonly string[] = Object.keys(shard.fields)
+export const catalogCheckpointFields: readonly string[] = Object.keys(checkpoint.fields)
+export const catalogLeaseFields: readonly string[] = Object.keys(lease.fields)
 
 /** The data of the record in the log. */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {

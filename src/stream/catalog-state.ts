@@ -8,6 +8,8 @@ import {
   shardsPerRecordMax,
   unreadable,
 } from './catalog-records.ts'
+import { chunks } from './chunks.ts'
+import { ConsumerTable, consumerRecords } from './consumer-table.ts'
 import type { Stream } from './stream.ts'
 
 /** Deleted streams of which the last sequence number is kept by name. */
@@ -20,6 +22,7 @@ export class CatalogState {
   readonly #byName = new Map<string, Stream>()
   /** In the order in which they were deleted. */
   readonly #retired = new Map<string, bigint>()
+  readonly consumers: ConsumerTable = new ConsumerTable()
   #sequenceFloor = 1n
   #nextStreamNumber = 1
 
@@ -68,11 +71,7 @@ export class CatalogState {
         break
       }
       case 'deletionBegun':
-        this.#put({
-          ...this.#require(record.streamNumber),
-          status: 'DELETING',
-          endSequenceNumber: record.endSequenceNumber as SequenceNumber,
-        })
+        this.#beginDeletion(record)
         break
       case 'streamDeleted':
         this.#delete(this.#require(record.streamNumber))
@@ -80,18 +79,30 @@ export class CatalogState {
       case 'nameRetired':
         this.#retire(record.streamName, record.endSequenceNumber)
         break
+      case 'consumerRegistered':
+        this.#require(record.streamNumber)
+        this.consumers.apply(record)
+        break
+      default:
+        this.consumers.apply(record)
     }
   }
 
   /** The records of a snapshot, batch by batch, without the header. */
   *snapshot(): Iterable<readonly CatalogRecord[]> {
-    for (const stream of this.#streams.values()) yield streamRecords(stream)
+    for (const stream of this.#streams.values()) {
+      yield streamRecords(stream)
+      for (const consumer of this.consumers.of(stream.number)) {
+        for (const record of consumerRecords(consumer)) yield [record]
+      }
+    }
     const end: CatalogRecord = {
       kind: 'snapshotEnd',
       nextStreamNumber: this.#nextStreamNumber,
       sequenceFloor: this.#sequenceFloor,
     }
-    yield [...Array.from(this.#retired, retiredRecord), end]
+    const retired = Array.from(this.#retired, retiredRecord)
+    yield [...retired, ...this.consumers.counterRecords(), end]
   }
 
   #create(record: Change<'streamCreated'>): void {
@@ -123,6 +134,15 @@ export class CatalogState {
     this.#put({ ...stream, shards })
   }
 
+  #beginDeletion({ streamNumber, endSequenceNumber }: Change<'deletionBegun'>): void {
+    this.#put({
+      ...this.#require(streamNumber),
+      status: 'DELETING',
+      endSequenceNumber: endSequenceNumber as SequenceNumber,
+    })
+    this.consumers.drop(streamNumber)
+  }
+
   #delete(stream: Stream): void {
     this.#streams.delete(stream.number)
     this.#byName.delete(stream.name)
@@ -150,10 +170,6 @@ export class CatalogState {
     this.#streams.set(stream.number, stream)
     this.#byName.set(stream.name, stream)
   }
-}
-
-function* chunks<Element>(elements: readonly Element[], size: number): Iterable<Element[]> {
-  for (let at = 0; at < elements.length; at += size) yield elements.slice(at, at + size)
 }
 
 function streamRecords(stream: Stream): CatalogRecord[] {

@@ -20,6 +20,7 @@ import { shardRecords } from './catalog-state.ts'
 import { uniformHashRanges } from './hash-ranges.ts'
 import { isServing, type Stream } from './stream.ts'
 import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
+import { StreamConsumers } from './stream-consumers.ts'
 import { StreamWork } from './stream-work.ts'
 import { checkTags } from './tags.ts'
 
@@ -39,6 +40,7 @@ export class Streams {
   readonly #catalog: StreamCatalog
   readonly #options: StreamsOptions
   readonly #work: StreamWork
+  readonly consumers: StreamConsumers
   /** Streams for which a deletion has been asked, before it is in the catalog. */
   readonly #doomed = new Set<number>()
   /** Of streams that are serving: where each shard of the log belongs. */
@@ -64,6 +66,7 @@ export class Streams {
     this.#catalog = catalog
     this.#options = options
     this.#work = new StreamWork((number) => this.#step(number), options.onError)
+    this.consumers = new StreamConsumers(catalog, options.now)
   }
 
   /** A secret of the data directory, to sign with. */
@@ -88,6 +91,30 @@ export class Streams {
   serving(name: string): Stream | undefined {
     const stream = this.#catalog.state.byName(name)
     return stream !== undefined && this.#isServing(stream) ? stream : undefined
+  }
+
+  /** ... and not another one of its name. Throws a MillraceError, STREAM_NOT_FOUND. */
+  requireCreatedAt(name: string, createdMillis: number | undefined): Stream {
+    const stream = this.require(name)
+    if (createdMillis === undefined || createdMillis === stream.createdMillis) return stream
+    throw new MillraceError(
+      'STREAM_NOT_FOUND',
+      `Stream ${name} with the creation timestamp ${createdMillis} not found.`,
+    )
+  }
+
+  /** The stream of a next token. Throws a MillraceError, STREAM_NOT_FOUND. */
+  requireNumbered(name: string, number: number): Stream {
+    const stream = this.require(name)
+    if (stream.number === number) return stream
+    throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} of this NextToken was deleted.`)
+  }
+
+  /** A stream that is serving. Throws a MillraceError: STREAM_NOT_FOUND, STREAM_IN_USE. */
+  requireServing(name: string): Stream {
+    const stream = this.require(name)
+    if (this.#isServing(stream)) return stream
+    throw notActive(name, this.#doomed.has(stream.number) ? 'DELETING' : stream.status)
   }
 
   /** A shard by its number in the log, while its stream is serving. */
@@ -136,10 +163,18 @@ export class Streams {
 
   /**
    * Answers when the deletion is in the catalog; from the call on nothing is put to the stream, and
-   * nothing read from it. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, DISK_FULL, LOG_FAILED.
+   * nothing read from it. A stream that has consumers is STREAM_IN_USE, unless they go with it.
+   * Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, DISK_FULL, LOG_FAILED.
    */
-  async delete(name: string): Promise<void> {
+  async delete(
+    name: string,
+    { withConsumers = false }: { readonly withConsumers?: boolean } = {},
+  ): Promise<void> {
     const stream = this.#requireIdle(name)
+    const checkConsumers = () => {
+      if (!withConsumers) this.consumers.checkNone(stream)
+    }
+    checkConsumers()
     this.#doom(stream)
     try {
       const endSequenceNumber = await this.#endOf(stream)
@@ -147,6 +182,8 @@ export class Streams {
         const now = this.#catalog.state.byNumber(stream.number)
         // What was created meanwhile has given no numbers yet: it never served.
         if (now === undefined) throw new MillraceError('STREAM_NOT_FOUND')
+        // One may have been registered since.
+        checkConsumers()
         return [{ kind: 'deletionBegun', streamNumber: stream.number, endSequenceNumber }]
       }, freesSpace)
     } catch (error) {

@@ -62,9 +62,15 @@ import { subscribeToShard, subscribeToStream, unsubscribe } from './subscription
 
 export type { AnswerOf, Operation, RequestOf } from './operation.ts'
 export {
+  type Checkpoint,
   type ChildShard,
+  type ConsumerDescription,
+  type ConsumerStatus,
   type Durability,
   durabilities,
+  type HeldLease,
+  type Lease,
+  type LeaseState,
   type ShardDescription,
   type ShardFilter,
   type ShardIteratorType,

@@ -10,6 +10,8 @@
  */
 
 import type { MillraceError } from '../errors.ts'
+import { ConsumerVerbs } from './consumer-verbs.ts'
+import type { CallOptions, Exchange } from './exchange.ts'
 import {
   type AnswerOf,
   addTagsToStream,
@@ -33,35 +35,11 @@ import {
 import { decodePutRecord, decodePutRecords, encodePut } from './put-verbs.ts'
 import { RecordWindow } from './record-window.ts'
 
-export interface CallOptions {
-  /** Gives the call up: it rejects with the signal's reason, and its answer is dropped. */
-  readonly signal?: AbortSignal | undefined
-  /**
-   * How long to wait for the answer, in ms; the client's `timeoutMillis` unless it is given, and as
-   * long as it takes with Infinity.
-   */
-  readonly timeoutMillis?: number | undefined
-}
+export type { CallOptions, Exchange, ExchangeOptions } from './exchange.ts'
 
-export interface ExchangeOptions extends CallOptions {
-  /** Whether it may be carried out twice: it is then sent again on a new connection. */
-  readonly repeatable: boolean
-}
-
-/** What carries requests to a broker and answers back. */
-export interface Exchange {
-  /** Any operation but the puts. Rejects with a MillraceError. */
-  call<Op extends Operation>(
-    operation: Op,
-    request: RequestOf<Op>,
-    options: ExchangeOptions,
-  ): Promise<AnswerOf<Op>>
-  /**
-   * A put. `makeFrame` encodes it under the request id that it gets; it is called once, and its
-   * bytes must stay unchanged until the promise is settled. Answers the frame of an answer whose
-   * status is nil; rejects with a MillraceError for an error answer.
-   */
-  put(makeFrame: (requestId: number) => Uint8Array, options: ExchangeOptions): Promise<Uint8Array>
+export interface DeleteStreamOptions extends CallOptions {
+  /** Whether the registered consumers of the stream go with it. */
+  readonly enforceConsumerDeletion?: boolean | undefined
 }
 
 /** What an acknowledgement means: survives a power cut (`disk`), or the process alone (`os`). */
@@ -127,10 +105,11 @@ const repeatable = true
 const once = false
 
 /** The operations, over an Exchange. */
-export class Verbs {
+export class Verbs extends ConsumerVerbs {
   readonly #exchange: Exchange
 
   constructor(exchange: Exchange) {
+    super(exchange)
     this.#exchange = exchange
   }
 
@@ -147,9 +126,14 @@ export class Verbs {
     await this.#call(createStream, { ...request, streamName }, once, options)
   }
 
-  /** Deletes a stream and its records. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, LOG_FAILED. */
-  async deleteStream(streamName: string, options: CallOptions = {}): Promise<void> {
-    await this.#call(deleteStream, { streamName }, once, options)
+  /**
+   * Deletes a stream and its records. One that has registered consumers is STREAM_IN_USE, unless
+   * they go with it: `enforceConsumerDeletion`. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE,
+   * LOG_FAILED.
+   */
+  async deleteStream(streamName: string, options: DeleteStreamOptions = {}): Promise<void> {
+    const { enforceConsumerDeletion, ...rest } = options
+    await this.#call(deleteStream, { streamName, enforceConsumerDeletion }, once, rest)
   }
 
   /** A stream and a page of its shards. Rejects: STREAM_NOT_FOUND. */

@@ -15,6 +15,7 @@ export async function handleDeleteStream(
   { streams }: BrokerContext,
   request: RequestOf<typeof deleteStream>,
 ): Promise<AnswerOf<typeof deleteStream>> {
-  await streams.delete(request.streamName)
+  const withConsumers = request.enforceConsumerDeletion ?? false
+  await streams.delete(request.streamName, { withConsumers })
   return {}
 }

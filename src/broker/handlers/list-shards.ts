@@ -65,13 +65,7 @@ function begin(context: BrokerContext, request: Request): Listing {
   if (exclusiveStartShardId !== undefined && shardFilter?.type === 'AFTER_SHARD_ID') {
     refuse('ExclusiveStartShardId and a shard filter of type AFTER_SHARD_ID cannot be combined.')
   }
-  const stream = context.streams.require(streamName)
-  if (streamCreationTimestamp !== undefined && streamCreationTimestamp !== stream.createdMillis) {
-    throw new MillraceError(
-      'STREAM_NOT_FOUND',
-      `Stream ${streamName} with the creation timestamp ${streamCreationTimestamp} not found.`,
-    )
-  }
+  const stream = context.streams.requireCreatedAt(streamName, streamCreationTimestamp)
   return {
     stream,
     filter: shardFilter ?? { type: 'FROM_TRIM_HORIZON' },
@@ -85,10 +79,7 @@ function resume(context: BrokerContext, nextToken: string, isAlone: boolean): Li
   if (!isAlone) refuse('NextToken and StreamName cannot be provided together.')
   const values = decodeNextToken(context.sealer, tokenKind, nextToken, context.now())
   const [name, number, afterIndex, filterType, timestamp, shardId] = values
-  const stream = context.streams.require(String(name))
-  if (stream.number !== Number(number)) {
-    throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} of this NextToken was deleted.`)
-  }
+  const stream = context.streams.requireNumbered(String(name), Number(number))
   const filter: ShardFilter = {
     type: shardFilterTypes[Number(filterType)] ?? refuse('Invalid NextToken.'),
     ...(timestamp === null ? {} : { timestamp: Number(timestamp) }),

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import {
+  catalogCheckpointFields,
   catalogKinds,
+  catalogLeaseFields,
   catalogMagic,
   catalogShardFields,
   catalogVersion,
@@ -20,8 +22,10 @@ test('the table of kinds is that of the code', () => {
   expect(rows).toEqual(catalogKinds.map(({ number, kind, fields }) => [number, kind, fields]))
 })
 
-test('shards, magic, version and bounds are those of the code', () => {
+test('structures, magic, version and bounds are those of the code', () => {
   expect(flowing).toContain(`A shard is \`[${catalogShardFields.join(', ')}]\``)
+  expect(flowing).toContain(`A checkpoint is \`[${catalogCheckpointFields.join(', ')}]\``)
+  expect(flowing).toContain(`A lease is \`[${catalogLeaseFields.join(', ')}]\``)
   expect(flowing).toContain(`the magic is \`${catalogMagic}\``)
   expect(flowing).toContain(`Catalog version **${catalogVersion}**`)
   expect(flowing).toContain(`At most ${shardsPerRecordMax.toLocaleString('en')} in one record`)

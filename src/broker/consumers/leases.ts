@@ -1,0 +1,97 @@
+/**
+ * Which shards of a consumer a worker gets that asks for some. Pure; lease-keeper.ts carries it
+ * out. PROTOCOL.md R49 to R51.
+ */
+
+import { leasesPerRequestMax } from '../../limits.ts'
+import type { Shard } from '../../shard/shard.ts'
+import type { CheckpointPlace } from '../../stream/consumer-table.ts'
+
+/** A lease as it is right now. */
+export interface LeaseNow {
+  readonly workerId: string
+  readonly counter: bigint
+  /** Whether anybody may take it. */
+  readonly isExpired: boolean
+}
+
+export interface LeaseQuestion {
+  /** The worker that asks. */
+  readonly workerId: string
+  /** All workers, this one among them, with how many leases each wants at most. */
+  readonly workers: ReadonlyMap<string, number>
+  /** Indexes of the shards that can be worked on, ascending. */
+  readonly available: readonly number[]
+  /** By the index of the shard. */
+  readonly leases: ReadonlyMap<number, LeaseNow>
+}
+
+/**
+ * The shards that can be worked on, by their indexes: those that are not finished and all of whose
+ * parents are, or are not there any more. Records of a key go from a parent to its children.
+ */
+export function availableShards(
+  shards: ReadonlyMap<number, Shard>,
+  checkpoints: ReadonlyMap<number, CheckpointPlace>,
+): number[] {
+  const isDone = (index: number) => checkpoints.get(index) === 'finished'
+  return [...shards.values()]
+    .filter((it) => !isDone(it.index))
+    .filter((it) => it.parents.every((parent) => isDone(parent) || !shards.has(parent)))
+    .map((it) => it.index)
+    .sort((a, b) => a - b)
+}
+
+/**
+ * The indexes of the shards whose leases the worker gets: of those that nobody holds what it lacks
+ * to its share; or else one of the worker that holds the most, when that is at least two more.
+ */
+export function chooseLeases(question: LeaseQuestion): number[] {
+  const { workerId, workers, available, leases } = question
+  const held = heldByWorker(available, leases)
+  const own = held.get(workerId)?.length ?? 0
+  const wanted = Math.min(workers.get(workerId) ?? 0, shareOf(available.length, workers))
+  if (own >= wanted) return []
+  const free = available.filter((index) => leases.get(index)?.isExpired ?? true)
+  if (free.length > 0) return free.slice(0, Math.min(wanted - own, leasesPerRequestMax))
+  const most = [...held.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
+  return most.length >= own + 2 ? [newestOf(most, leases)] : []
+}
+
+/** The shards of each worker that holds any. */
+function heldByWorker(
+  available: readonly number[],
+  leases: ReadonlyMap<number, LeaseNow>,
+): Map<string, number[]> {
+  const held = new Map<string, number[]>()
+  for (const index of available) {
+    const lease = leases.get(index)
+    if (lease === undefined || lease.isExpired) continue
+    const shards = held.get(lease.workerId)
+    if (shards === undefined) held.set(lease.workerId, [index])
+    else shards.push(index)
+  }
+  return held
+}
+
+/**
+ * How many shards a worker has that wants as many as it can get: the lowest number at which all of
+ * them are somebody's. What a worker does not want is the others'.
+ */
+export function shareOf(shardCount: number, workers: ReadonlyMap<string, number>): number {
+  const wants = [...workers.values()].sort((a, b) => a - b)
+  let left = shardCount
+  let share = 0
+  for (const [index, want] of wants.entries()) {
+    share = Math.ceil(left / (wants.length - index))
+    if (want >= share) return share
+    left -= want
+  }
+  return share
+}
+
+/** The one that its worker has begun last: it has the least to lose by it. */
+function newestOf(shards: readonly number[], leases: ReadonlyMap<number, LeaseNow>): number {
+  const counterOf = (index: number) => leases.get(index)?.counter ?? 0n
+  return shards.reduce((a, b) => (counterOf(b) > counterOf(a) ? b : a))
+}
