@@ -95,3 +95,91 @@ test('a stream that never had a record is not remembered', () => {
   const state = stateOf([created(1, 'one'), ...deleted(1, 1n)])
   expect([...state.snapshot()].flat()).toHaveLength(1)
 })
+
+const consumer = { streamNumber: 1, consumerName: 'c' }
+const registered: CatalogRecord = {
+  kind: 'consumerRegistered',
+  ...consumer,
+  createdMillis: 1_800_000_000_000,
+  tags: [{ key: 'ß', value: '' }],
+}
+
+function checkpoints(...places: readonly (bigint | undefined)[]): CatalogRecord {
+  const rows = places.map((it, shardIndex) =>
+    it === undefined ? { shardIndex } : { shardIndex, nextSequenceNumber: it },
+  )
+  return { kind: 'checkpointsSet', ...consumer, checkpoints: rows }
+}
+
+function lease(shardIndex: number, leaseCounter: bigint, workerId?: string): CatalogRecord {
+  const row = { shardIndex, leaseCounter, leaseMillis: 10_000 }
+  const leases = [workerId === undefined ? row : { ...row, workerId }]
+  return { kind: 'leasesSet', ...consumer, leases }
+}
+
+test('consumers, checkpoints and leases add up, and a snapshot has them all', () => {
+  const state = stateOf([
+    created(1, 'one'),
+    registered,
+    checkpoints(5n, 6n, 7n),
+    checkpoints(8n, undefined),
+    lease(0, 1n, 'a'),
+    lease(1, 2n, 'b'.repeat(128)),
+    lease(0, 3n, '€'.repeat(128)),
+    lease(1, 2n),
+    created(2, 'two'),
+    { ...registered, streamNumber: 2 },
+    { ...registered, consumerName: 'gone' },
+    { kind: 'consumerDeregistered', streamNumber: 1, consumerName: 'gone' },
+  ])
+  for (const it of [state, stateOf([...state.snapshot()].flat())]) {
+    const [one, ...others] = it.consumers.of(1)
+    expect(others).toEqual([])
+    expect(one).toEqual({
+      streamNumber: 1,
+      name: 'c',
+      createdMillis: 1_800_000_000_000,
+      tags: new Map([['ß', '']]),
+      checkpoints: new Map<number, unknown>([
+        [0, 8n],
+        [1, 'finished'],
+        [2, 7n],
+      ]),
+      leases: new Map([[0, { workerId: '€'.repeat(128), counter: 3n, millis: 10_000 }]]),
+    })
+    expect(it.consumers.find(2, 'c')?.checkpoints.size).toBe(0)
+    expect(it.consumers.highestCounter).toBe(3n)
+  }
+})
+
+test('with a deletion the consumers of the stream are gone, and no counter comes again', () => {
+  const state = stateOf([
+    created(1, 'one'),
+    registered,
+    lease(0, 2n ** 63n, 'a'),
+    { kind: 'deletionBegun', streamNumber: 1, endSequenceNumber: 9n },
+  ])
+  for (const it of [state, stateOf([...state.snapshot()].flat())]) {
+    expect(it.consumers.of(1)).toEqual([])
+    expect(it.consumers.highestCounter).toBe(2n ** 63n)
+  }
+})
+
+test('a catalog without consumers has nothing that an earlier version does not know', () => {
+  const state = stateOf([created(1, 'one'), ...shards(1), created(2, 'two'), ...deleted(2, 7n)])
+  const kinds = [...state.snapshot()].flat().map((it) => it.kind)
+  expect(kinds).toEqual(['streamCreated', 'shardsWritten', 'nameRetired', 'snapshotEnd'])
+})
+
+test('a snapshot of many checkpoints and leases is cut into records that can be read', () => {
+  const count = 25_000
+  const state = stateOf([created(1, 'one'), registered])
+  for (let i = 0; i < count; i += 1) {
+    const row = { shardIndex: i, nextSequenceNumber: BigInt(i) }
+    state.apply({ kind: 'checkpointsSet', ...consumer, checkpoints: [row] })
+    state.apply(lease(i, BigInt(i + 1), 'w'))
+  }
+  const again = stateOf([...state.snapshot()].flat())
+  expect(again.consumers.find(1, 'c')).toEqual(state.consumers.find(1, 'c'))
+  expect(again.consumers.find(1, 'c')?.leases.size).toBe(count)
+})

@@ -37,6 +37,7 @@ async function makeDirectory(): Promise<string> {
   await streams.create({ streamName: 'two', shardCount: 1, streamMode: 'PROVISIONED' })
   await untilQuiet(streams)
   await streams.changeTags('one', [{ key: 'k', value: 'v' }], [])
+  await streams.consumers.register(streams.require('one'), 'there', [])
   await close()
   return dir
 }
@@ -59,6 +60,7 @@ test('what the catalog was told is there after an open', async () => {
   expect(one).toMatchObject({ name: 'one', status: 'ACTIVE', mode: 'ON_DEMAND' })
   expect(one?.tags).toEqual(new Map([['k', 'v']]))
   expect(one?.shards.size).toBe(2)
+  expect(one === undefined ? [] : streams.consumers.of(one)).toMatchObject([{ name: 'there' }])
   expect(two).toMatchObject({ name: 'two', status: 'ACTIVE', mode: 'PROVISIONED' })
   await close()
 })
@@ -138,6 +140,16 @@ test('records that cannot follow one another are refused', async () => {
     [3, 9, 'one', 0, 'ON_DEMAND', 1, 24, 1, 1, []],
     [6, 1, [['k']]],
     [1, 'something-else', 1, new Uint8Array(32)],
+    [10, 77, 'c', 0, []],
+    [10, 1, '', 0, []],
+    [10, 1, 'there', 0, []],
+    [11, 1, 'nobody'],
+    [12, 1, 'nobody', [[0, 5]]],
+    [12, 2, 'there', [[0, 5]]],
+    [12, 1, 'there', [[-1, 5]]],
+    [13, 1, 'nobody', []],
+    [13, 1, 'there', [[0, 5]]],
+    [14],
   ]
   for (const values of unreadable) {
     const dir = await makeDirectory()
