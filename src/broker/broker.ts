@@ -14,6 +14,9 @@ import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/opera
 import { Consumers } from './consumers/consumers.ts'
 import type { BrokerContext } from './context.ts'
 import { handlerOf } from './dispatch.ts'
+import { FanOut, type FanOutStats } from './fan-out/fan-out.ts'
+import type { SubscriptionSink } from './fan-out/sink.ts'
+import { Subscriptions } from './fan-out/subscriptions.ts'
 import type { TakeAnswer } from './pending-puts.ts'
 import { Puts } from './puts.ts'
 import { ReadPace } from './read-pace.ts'
@@ -43,6 +46,7 @@ export interface StreamStats extends Readonly<StreamCounts> {
 
 export interface BrokerStats {
   readonly streams: readonly StreamStats[]
+  readonly fanOut: FanOutStats
   /** What the log says of itself. */
   readonly log: LogStats
 }
@@ -55,10 +59,18 @@ class Failure {
   })
 }
 
+interface BrokerParts {
+  readonly puts: Puts
+  readonly fanOut: FanOut
+  readonly report: (error: unknown) => void
+  readonly failed: Promise<MillraceError>
+}
+
 export class Broker {
   readonly #log: Log
   readonly #context: BrokerContext
   readonly #puts: Puts
+  readonly #fanOut: FanOut
   readonly #report: (error: unknown) => void
   #closing: Promise<void> | undefined
   /**
@@ -98,10 +110,15 @@ export class Broker {
     const now = options.now ?? Date.now
     const puts = new Puts(log, counters, failure.note)
     const snapshotBytesMin = options.catalogSnapshotBytesMin
+    let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {
       now,
       onError: report,
-      onServing: (stream) => (isServing(stream) ? puts.open(stream) : puts.close(stream)),
+      onServing: (stream) => {
+        if (isServing(stream)) puts.open(stream)
+        else puts.close(stream)
+        fanOut?.streamChanged(stream)
+      },
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
     const sealer = new TokenSealer(streams.instanceKey)
@@ -109,18 +126,15 @@ export class Broker {
     const consumers = new Consumers(streams, elapsed)
     const pace = new ReadPace()
     const context = { log, streams, consumers, sealer, counters, pace, now, elapsed }
-    return new Broker(context, puts, report, failure.noted)
+    fanOut = new FanOut(context)
+    return new Broker(context, { puts, fanOut, report, failed: failure.noted })
   }
 
-  private constructor(
-    context: BrokerContext,
-    puts: Puts,
-    report: (error: unknown) => void,
-    failed: Promise<MillraceError>,
-  ) {
+  private constructor(context: BrokerContext, { puts, fanOut, report, failed }: BrokerParts) {
     this.#log = context.log
     this.#context = context
     this.#puts = puts
+    this.#fanOut = fanOut
     this.#report = report
     this.failed = failed
   }
@@ -155,6 +169,14 @@ export class Broker {
     this.#puts.put(frame, answer)
   }
 
+  /**
+   * The subscriptions of one connection, or of one program: they send to `sink`, and are ended with
+   * `close`.
+   */
+  openSubscriptions(sink: SubscriptionSink): Subscriptions {
+    return new Subscriptions(this.#fanOut, sink)
+  }
+
   async stats(): Promise<BrokerStats> {
     const { counters, streams } = this.#context
     const all = Array.from(streams.all, (stream) => ({
@@ -163,7 +185,7 @@ export class Broker {
       streamStatus: stream.status,
       openShardCount: openShards(stream).length,
     }))
-    return { streams: all, log: await this.#log.stats() }
+    return { streams: all, fanOut: this.#fanOut.stats(), log: await this.#log.stats() }
   }
 
   /** Answers when everything that was put so far is on disk. */
@@ -185,7 +207,9 @@ export class Broker {
   }
 
   async #close(): Promise<void> {
-    this.#puts.refuseAll(new MillraceError('SERVER_CLOSING'))
+    const reason = new MillraceError('SERVER_CLOSING')
+    this.#puts.refuseAll(reason)
+    this.#fanOut.close(reason)
     await this.#context.streams.close()
     await this.#log.close()
   }

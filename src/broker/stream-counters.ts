@@ -9,6 +9,10 @@ export interface StreamCounts {
   readonly appendRefused: Map<string, number>
   readRecords: number
   readBytes: number
+  /** What was pushed to subscriptions. */
+  pushedRecords: number
+  pushedBytes: number
+  pushedSlices: number
   /** GetRecords requests that were refused, by code. */
   readonly readRefused: Map<string, number>
 }
@@ -26,6 +30,9 @@ export class StreamCounters {
         appendRefused: new Map(),
         readRecords: 0,
         readBytes: 0,
+        pushedRecords: 0,
+        pushedBytes: 0,
+        pushedSlices: 0,
         readRefused: new Map(),
       }
       this.#counts.set(stream, counts)

@@ -8,6 +8,13 @@ import { constants, type NativeLogHandle } from './binding.ts'
 const words = constants.slot.words
 const slotsPerChunk = constants.slot.slotsPerChunk
 
+/** A slot in halves of its words, which are read without making bigints: two of each, from here. */
+export interface SlotWords {
+  readonly words: Int32Array
+  readonly endAt: number
+  readonly stateAt: number
+}
+
 export class CommittedPositions {
   readonly #handle: NativeLogHandle
   readonly #chunks: BigUint64Array[] = []
@@ -26,6 +33,14 @@ export class CommittedPositions {
     const chunk = new BigUint64Array(buffer)
     this.#chunks[index] = chunk
     return chunk
+  }
+
+  /** What changes when more can be read from a slot, or when nothing can any more. */
+  words(slot: number): SlotWords {
+    const line = (slot % slotsPerChunk) * words
+    const endAt = 2 * (line + constants.slot.committedEnd)
+    const stateAt = 2 * (line + constants.slot.state)
+    return { words: new Int32Array(this.chunk(slot).buffer), endAt, stateAt }
   }
 
   committedEnd(slot: number): bigint {

@@ -8,6 +8,7 @@ import { constants, type NativeLogHandle } from './binding.ts'
 import { CommittedPositions } from './committed-positions.ts'
 import { type AckWaiter, PendingAcks } from './pending-acks.ts'
 import { type TailWaiter, TailWaiters } from './tail-waiters.ts'
+import { TailWatchers } from './tail-watchers.ts'
 
 const shardClosed = constants.errorCodes.indexOf('SHARD_CLOSED')
 
@@ -19,6 +20,7 @@ export class LogProgress {
   readonly #handle: NativeLogHandle
   readonly #acks = new PendingAcks()
   readonly #tails = new TailWaiters()
+  readonly #watchers = new TailWatchers()
   #closedBecause: unknown
 
   constructor(handle: NativeLogHandle) {
@@ -46,10 +48,21 @@ export class LogProgress {
     this.#updateAwaited()
   }
 
+  addWatcher(slot: number, moved: () => void): void {
+    this.#watchers.add(slot, moved, this.positions.words(slot))
+    this.#updateAwaited()
+  }
+
+  removeWatcher(slot: number, moved: () => void): void {
+    this.#watchers.remove(slot, moved)
+    this.#updateAwaited()
+  }
+
   /** Something was committed, failed, sealed or deleted. */
   wake(): void {
     this.#acks.settle(this)
     this.#tails.settle(this)
+    this.#watchers.settle()
     this.#updateAwaited()
   }
 
@@ -59,6 +72,7 @@ export class LogProgress {
     this.#closedBecause = new MillraceError('LOG_CLOSED')
     this.#acks.failAll(this.#closedBecause)
     this.#tails.failAll(this.#closedBecause)
+    this.#watchers.tellAll()
     this.#updateAwaited()
   }
 
@@ -72,6 +86,7 @@ export class LogProgress {
 
   /** The error of a shard that failed, was deleted, or whose log is closed. */
   stopReason(slot: number): unknown {
+    if (this.#closedBecause !== undefined) return this.#closedBecause
     const state = this.positions.state(slot)
     if (state === 0 || state === shardClosed) return undefined
     try {
@@ -83,7 +98,7 @@ export class LogProgress {
   }
 
   #updateAwaited(): void {
-    const isAwaited = !this.#acks.isEmpty || !this.#tails.isEmpty
+    const isAwaited = !this.#acks.isEmpty || !this.#tails.isEmpty || !this.#watchers.isEmpty
     if (isAwaited === awaited.has(this)) return
     if (isAwaited) awaited.add(this)
     else awaited.delete(this)

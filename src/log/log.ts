@@ -143,6 +143,25 @@ export interface TailAnswer {
   readonly closed: boolean
 }
 
+/** One shard as those see it who read it as it grows. */
+export interface ShardWatch {
+  /** How far the shard can be read. */
+  readonly committedEnd: Position
+  /** One past the last record that can be read. */
+  readonly committedNextSequenceNumber: SequenceNumber
+  /** Whether nothing will ever come behind `committedEnd`: to be asked before that is. */
+  readonly isClosed: boolean
+  /** Why nothing more can be read behind `committedEnd`; undefined while something may. */
+  readonly stopReason: unknown
+  /**
+   * As `Log.read`, of what is at hand; empty where nothing is. The bytes are only lent, until this
+   * turn of the event loop ends. Throws what `Log.read` rejects with.
+   */
+  readNow(position: Position, bytesMax: number): Slice
+  /** Nobody is told anything any more. */
+  end(): void
+}
+
 /** A range of positions that cannot be served. */
 export interface DamagedRange {
   readonly start: bigint
@@ -287,6 +306,12 @@ export interface Log extends AsyncDisposable {
     position: Position,
     options?: { readonly signal?: AbortSignal },
   ): Promise<TailAnswer>
+
+  /**
+   * Watches a shard for many readers at once: `moved` is called when more can be read, or something
+   * else about its end has changed; it must not throw. Throws SHARD_NOT_FOUND, LOG_CLOSED.
+   */
+  watch(shard: ShardId, moved: () => void): ShardWatch
 
   /** The position of the batch that holds a record. Rejects as `read` does. */
   seek(shard: ShardId, sequenceNumber: SequenceNumber): Promise<Position>

@@ -27,6 +27,7 @@ import {
   type SequenceNumber,
   type ShardId,
   type ShardStats,
+  type ShardWatch,
   type Slice,
   sequenceNumber,
   shardId,
@@ -36,6 +37,7 @@ import {
 import { LogProgress } from './log-progress.ts'
 import { NativeCalls } from './native-calls.ts'
 import { NativeShard } from './native-shard.ts'
+import { NativeWatch } from './native-watch.ts'
 import { checkDirectory, encodeOptions, type LogOptions } from './open-options.ts'
 import { ownAnswer, PendingPut } from './pending-put.ts'
 import { encodeRoutes } from './routes.ts'
@@ -286,6 +288,10 @@ export class NativeLog implements Log {
       // What was committed before the waiter was there wakes nobody.
       this.#progress.wake()
     })
+  }
+
+  watch(shard: ShardId, moved: () => void): ShardWatch {
+    return new NativeWatch(this.#slot(shard), this.#calls, this.#progress, moved)
   }
 
   async seek(shard: ShardId, sequence: SequenceNumber): Promise<Position> {

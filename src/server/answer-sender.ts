@@ -58,6 +58,16 @@ export class AnswerSender {
     this.#late.push(answer)
   }
 
+  /**
+   * Sends what nobody asked for, at once; answers false when it waits. It does not count as unread:
+   * who makes it has bounds of its own.
+   */
+  push(frame: Uint8Array): boolean {
+    if (this.#socket.send(frame)) return true
+    this.#stalledSince ??= this.#owner.now()
+    return false
+  }
+
   /** A sync of the log can answer hundreds of requests of a socket: they share its packets. */
   flush(): void {
     const late = this.#late

@@ -19,17 +19,25 @@ import {
 } from '../wire/frame.ts'
 import { MessageReader } from '../wire/message-bytes.ts'
 import {
+  type AnswerOf,
   describeStream,
   getRecords,
   listShards,
   listStreams,
   type Operation,
   operationsByOpcode,
+  type RequestOf,
 } from '../wire/operations.ts'
+import { decodeCredit, isCreditFrame } from '../wire/pushes.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
 import { type AnswerBounds, AnswerSender } from './answer-sender.ts'
 import { errorFacts, type Logger } from './logger.ts'
-import type { ServedBroker } from './served-broker.ts'
+import {
+  isSubscriptionOperation,
+  type ServedBroker,
+  type SubscriptionSink,
+  type Subscriptions,
+} from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { TurnQueue } from './turn-queue.ts'
 
@@ -82,13 +90,15 @@ function readEnvelope(frame: Uint8Array): { opcode: number; requestId: number } 
   }
 }
 
-export class Connection implements SocketHandler {
+export class Connection implements SocketHandler, SubscriptionSink {
   readonly remoteAddress: string
   readonly #host: ConnectionHost
   readonly #socket: Socket
   readonly #sender: AnswerSender
   readonly #turns: TurnQueue<RequestFrame>
   readonly #answerPut: (answer: Uint8Array) => void
+  /** As soon as something is subscribed to: most connections never do. */
+  #subscriptions: Subscriptions | undefined
   #inFlight = 0
   #isOpen = true
   #endedWith: number | undefined
@@ -154,6 +164,22 @@ export class Connection implements SocketHandler {
     if (!this.#isOpen) return
     this.#sender.drained()
     this.#turns.advance()
+    this.#subscriptions?.drained()
+  }
+
+  /** Sends a frame of a subscription. */
+  push(frame: Uint8Array): boolean {
+    return this.#sender.push(frame)
+  }
+
+  /** A client that returns no credit. */
+  stalled(): void {
+    this.#cutOff(closeCodes.slowConsumer)
+  }
+
+  /** Sends nothing to subscriptions any more. */
+  stopPushes(): void {
+    this.#subscriptions?.close()
   }
 
   ponged(): void {
@@ -163,6 +189,7 @@ export class Connection implements SocketHandler {
   closed(code: number): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.stopPushes()
     this.#sender.discard()
     this.#turns.clear()
     this.#host.gone(this, this.#endedWith ?? code)
@@ -202,6 +229,11 @@ export class Connection implements SocketHandler {
 
   #receive(frame: Uint8Array, isBinary: boolean): void {
     if (!isBinary) throw new MillraceError('PROTOCOL_VIOLATION', 'a text frame; use binary ones')
+    if (isCreditFrame(frame)) {
+      const { subscriptionId, bytes } = decodeCredit(frame)
+      this.#subscriptions?.credit(subscriptionId, bytes)
+      return
+    }
     const isPut = isPutFrame(frame)
     const refusal = this.#refusal(frame)
     if (refusal !== undefined) {
@@ -276,8 +308,16 @@ export class Connection implements SocketHandler {
 
   async #answerOf(operation: Operation, request: RequestFrame): Promise<Uint8Array> {
     const fields = parseRequest(operation, request)
-    const answer = await this.#host.broker.call(operation, fields)
+    const answer = isSubscriptionOperation(operation)
+      ? await this.#subscribe(operation, fields)
+      : await this.#host.broker.call(operation, fields)
     return encodeAnswer(operation, request.requestId, answer)
+  }
+
+  #subscribe<Op extends Operation>(operation: Op, fields: RequestOf<Op>): Promise<AnswerOf<Op>> {
+    if (!this.#isOpen) throw new MillraceError('CONNECTION_LOST')
+    this.#subscriptions ??= this.#host.broker.openSubscriptions(this)
+    return this.#subscriptions.call(operation, fields)
   }
 
   #finish(answer: Uint8Array, isLarge: boolean): void {

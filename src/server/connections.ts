@@ -148,11 +148,12 @@ export class Connections implements ConnectionHost {
   }
 
   /**
-   * Refuses requests from now on, lets those that were taken finish, and ends every connection:
+   * Pushes nothing and refuses requests from now on, lets those that were taken finish, and ends every connection:
    * within `drainMillisMax`, whatever is left. Never rejects.
    */
   async drain(): Promise<void> {
     this.#isDraining = true
+    for (const connection of this.#open) connection.stopPushes()
     const { drainMillisMax, drainRetryAfterMillis } = this.limits
     const deadline = this.now() + drainMillisMax - 2 * lingerMillis
     while (!this.#isQuiet() && this.now() < deadline) await wait(drainLookMillis)

@@ -79,6 +79,7 @@ function perCode(
 }
 
 const poll = { mode: 'poll' }
+const push = { mode: 'push' }
 
 const streamRows: readonly Row[] = [
   row(
@@ -106,15 +107,28 @@ const streamRows: readonly Row[] = [
     'counter',
     'read_records_total',
     'Records that were read.',
-    (it) => perStream(it, ({ readRecords }) => readRecords, poll),
+    (it) => [
+      ...perStream(it, ({ readRecords }) => readRecords, poll),
+      ...perStream(it, ({ pushedRecords }) => pushedRecords, push),
+    ],
     ['stream', 'mode'],
   ),
   row(
     'counter',
     'read_bytes_total',
     'Bytes that were read.',
-    (it) => perStream(it, ({ readBytes }) => readBytes, poll),
+    (it) => [
+      ...perStream(it, ({ readBytes }) => readBytes, poll),
+      ...perStream(it, ({ pushedBytes }) => pushedBytes, push),
+    ],
     ['stream', 'mode'],
+  ),
+  row(
+    'counter',
+    'pushed_slices_total',
+    'Slices that were pushed: frames with records.',
+    (it) => perStream(it, ({ pushedSlices }) => pushedSlices),
+    ['stream'],
   ),
   row(
     'counter',
@@ -148,6 +162,29 @@ const connectionRows: readonly Row[] = [
     (it) => Array.from(it.connections.errors, ([code, count]) => [count, { code }]),
     ['code'],
   ),
+]
+
+const subscriptionRows: readonly Row[] = [
+  row(
+    'gauge',
+    'subscriptions',
+    'Subscriptions that have had everything, have not, and wait for credit.',
+    ({ broker: { fanOut } }) => [
+      [fanOut.live, { state: 'live' }],
+      [fanOut.behind, { state: 'behind' }],
+      [fanOut.waiting, { state: 'waiting' }],
+    ],
+    ['state'],
+  ),
+  row('gauge', 'credit_outstanding_bytes', 'Bytes that were pushed and not given back.', (it) => [
+    [it.broker.fanOut.creditOutBytes],
+  ]),
+  row('gauge', 'subscriptions_behind_bytes', 'Bytes that subscriptions have yet to get.', (it) => [
+    [it.broker.fanOut.behindBytes],
+  ]),
+  row('counter', 'take_overs_total', 'Subscriptions of consumers that others replaced.', (it) => [
+    [it.broker.fanOut.takenOver],
+  ]),
 ]
 
 const logRows: readonly Row[] = [
@@ -195,7 +232,7 @@ const logRows: readonly Row[] = [
   ),
 ]
 
-const rows: readonly Row[] = [...streamRows, ...connectionRows, ...logRows]
+const rows: readonly Row[] = [...streamRows, ...connectionRows, ...subscriptionRows, ...logRows]
 
 export class Metrics {
   readonly #registry = new Registry()

@@ -3,5 +3,10 @@
 import type { Broker } from '../broker/broker.ts'
 
 export type { BrokerStats } from '../broker/broker.ts'
+export type { SubscriptionSink } from '../broker/fan-out/sink.ts'
+export { isSubscriptionOperation, type Subscriptions } from '../broker/fan-out/subscriptions.ts'
 
-export type ServedBroker = Pick<Broker, 'call' | 'put' | 'stats' | 'flush' | 'failed'>
+export type ServedBroker = Pick<
+  Broker,
+  'call' | 'put' | 'openSubscriptions' | 'stats' | 'flush' | 'failed'
+>

@@ -4,6 +4,7 @@
  */
 
 import { leasesPerRequestMax } from '../../limits.ts'
+import { areParentsDone } from '../../shard/lineage.ts'
 import type { Shard } from '../../shard/shard.ts'
 import type { CheckpointPlace } from '../../stream/consumer-table.ts'
 
@@ -37,7 +38,7 @@ export function availableShards(
   const isDone = (index: number) => checkpoints.get(index) === 'finished'
   return [...shards.values()]
     .filter((it) => !isDone(it.index))
-    .filter((it) => it.parents.every((parent) => isDone(parent) || !shards.has(parent)))
+    .filter((it) => areParentsDone(it, shards, isDone))
     .map((it) => it.index)
     .sort((a, b) => a - b)
 }

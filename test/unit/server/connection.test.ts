@@ -94,7 +94,7 @@ describe('a connection', () => {
     ['another type', [0x10, 7, 5], 'PROTOCOL_VIOLATION', 'streamName: wanted str, got number'],
     ['a bound', [0x10, 7, '..x/y'], 'INVALID_ARGUMENT', 'streamName is "..x/y"'],
     ['a missing field', [0x10, 7], 'PROTOCOL_VIOLATION', 'streamName: wanted str, got nil'],
-    ['a field too many', [0x11, 7, 'a', 1], 'PROTOCOL_VIOLATION', 'has 2 fields, wanted at most 1'],
+    ['a field too many', [0x13, 7, 'a', 1], 'PROTOCOL_VIOLATION', 'has 2 fields, wanted at most 1'],
   ])('answers a request with %s, and stays open', async (_, values, code, text) => {
     const { broker, open } = makeConnections()
     const { socket, connection } = open()

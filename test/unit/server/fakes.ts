@@ -4,7 +4,12 @@ import type { MillraceError } from '../../../src/errors.ts'
 import type { ConnectionHost } from '../../../src/server/connection.ts'
 import { Connections, type ServerLimits } from '../../../src/server/connections.ts'
 import type { Logger } from '../../../src/server/logger.ts'
-import type { BrokerStats, ServedBroker } from '../../../src/server/served-broker.ts'
+import type {
+  BrokerStats,
+  ServedBroker,
+  SubscriptionSink,
+  Subscriptions,
+} from '../../../src/server/served-broker.ts'
 import type { Socket, SocketHandler } from '../../../src/server/transport.ts'
 import type { CloseCode } from '../../../src/wire/close-codes.ts'
 import { unpackMessage } from '../../../src/wire/codec.ts'
@@ -109,7 +114,40 @@ const quietLog: BrokerStats['log'] = {
   provenBytes: 0,
 }
 
+const quietFanOut: BrokerStats['fanOut'] = {
+  live: 0,
+  behind: 0,
+  waiting: 0,
+  creditOutBytes: 0,
+  behindBytes: 0,
+  takenOver: 0,
+}
+
 type Answer = (frame: Uint8Array) => void
+
+/** Calls go where those of the broker go. */
+export class FakeSubscriptions {
+  readonly sink: SubscriptionSink
+  readonly call: ServedBroker['call']
+  readonly told: unknown[] = []
+
+  constructor(sink: SubscriptionSink, call: ServedBroker['call']) {
+    this.sink = sink
+    this.call = call
+  }
+
+  credit(id: number, bytes: number): void {
+    this.told.push(['credit', id, bytes])
+  }
+
+  drained(): void {
+    this.told.push('drained')
+  }
+
+  close(): void {
+    this.told.push('close')
+  }
+}
 
 /** Keeps every put, with the bytes as they were during the call, until the test answers it. */
 export class FakeBroker implements ServedBroker {
@@ -141,9 +179,20 @@ export class FakeBroker implements ServedBroker {
     this.fail = resolve
   })
 
+  /** What connections have opened, each with what it was told. */
+  readonly subscriptions: FakeSubscriptions[] = []
+
+  openSubscriptions(sink: SubscriptionSink): Subscriptions {
+    const opened = new FakeSubscriptions(sink, this.call)
+    this.subscriptions.push(opened)
+    return opened as unknown as Subscriptions
+  }
+
+  fanOut: Partial<BrokerStats['fanOut']> = {}
+
   async stats(): Promise<BrokerStats> {
     const log = { ...quietLog, ...this.log }
-    return { streams: this.counts, log }
+    return { streams: this.counts, log, fanOut: { ...quietFanOut, ...this.fanOut } }
   }
 
   async flush(): Promise<void> {

@@ -22,12 +22,23 @@ const orders = {
   appendRefused: new Map([['DISK_FULL', 2]]),
   readRecords: 90,
   readBytes: 11_000,
+  pushedRecords: 500,
+  pushedBytes: 70_000,
+  pushedSlices: 20,
   readRefused: new Map<string, number>(),
 } as const
 
 function makeBroker(): FakeBroker {
   const broker = new FakeBroker()
   broker.counts = [orders]
+  broker.fanOut = {
+    live: 7,
+    behind: 2,
+    waiting: 1,
+    creditOutBytes: 65_536,
+    behindBytes: 1_000_000,
+    takenOver: 3,
+  }
   broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
   return broker
 }
@@ -42,7 +53,16 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_append_bytes_total{stream="orders"} 12000',
     'millrace_append_refused_total{stream="orders",code="DISK_FULL"} 2',
     'millrace_read_records_total{stream="orders",mode="poll"} 90',
+    'millrace_read_records_total{stream="orders",mode="push"} 500',
+    'millrace_read_bytes_total{stream="orders",mode="push"} 70000',
+    'millrace_pushed_slices_total{stream="orders"} 20',
     'millrace_streams 1',
+    'millrace_subscriptions{state="live"} 7',
+    'millrace_subscriptions{state="behind"} 2',
+    'millrace_subscriptions{state="waiting"} 1',
+    'millrace_credit_outstanding_bytes 65536',
+    'millrace_subscriptions_behind_bytes 1000000',
+    'millrace_take_overs_total 3',
     'millrace_connections 2',
     'millrace_requests_in_flight 3',
     'millrace_socket_buffered_bytes 4096',

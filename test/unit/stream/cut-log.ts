@@ -118,6 +118,7 @@ export class CutLog implements Log {
   }
 
   tail: Log['tail'] = (...call) => this.#log.tail(...call)
+  watch: Log['watch'] = (...call) => this.#log.watch(...call)
   seek: Log['seek'] = (...call) => this.#log.seek(...call)
   seekTime: Log['seekTime'] = (...call) => this.#log.seekTime(...call)
   flush: Log['flush'] = () => this.#log.flush()

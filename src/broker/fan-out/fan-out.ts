@@ -1,0 +1,188 @@
+/** All subscriptions of a broker, and what they share. Knows no sockets. */
+
+import { MillraceError } from '../../errors.ts'
+import { heartbeatMillis } from '../../limits.ts'
+import type { Log, Position, SequenceNumber, ShardId } from '../../log/log.ts'
+import { childShards, type Shard } from '../../shard/shard.ts'
+import { isServing, type Stream } from '../../stream/stream.ts'
+import { batchLayout } from '../../wire/batch-layout.ts'
+import type { ChildShard } from '../../wire/structures.ts'
+import type { BrokerContext } from '../context.ts'
+import type { Start } from '../start-position.ts'
+import { asMillraceError, streamNotFound } from '../stream-errors.ts'
+import { Claims } from './claims.ts'
+import { Heartbeats } from './heartbeats.ts'
+import { Rounds } from './rounds.ts'
+import { ShardCursor } from './shard-cursor.ts'
+import { type FeedOwner, ShardFeed } from './shard-feed.ts'
+import type { Subscription, SubscriptionOwner } from './subscription.ts'
+
+/** How long a round of sending takes at most, in milliseconds. */
+const roundMillis = 1
+
+export type FanOutContext = Pick<
+  BrokerContext,
+  'log' | 'streams' | 'consumers' | 'counters' | 'now' | 'elapsed'
+>
+
+/** Where a cursor begins. */
+export interface Place extends Start {
+  readonly position: Position
+}
+
+/** What subscriptions are doing now, and have done since the broker was opened. */
+export interface FanOutStats {
+  /** Subscriptions that have sent everything, have more to send, and wait for credit. */
+  readonly live: number
+  readonly behind: number
+  readonly waiting: number
+  /** Bytes of slices on their way. */
+  readonly creditOutBytes: number
+  /** Bytes of the log that are still to be sent, of all subscriptions together. */
+  readonly behindBytes: number
+  readonly takenOver: number
+}
+
+export class FanOut implements FeedOwner, SubscriptionOwner {
+  readonly context: FanOutContext
+  readonly claims: Claims = new Claims()
+  readonly heartbeats: Heartbeats = new Heartbeats(heartbeatMillis)
+  readonly #subscriptions = new Set<Subscription>()
+  readonly #feeds = new Map<ShardId, ShardFeed>()
+  readonly #rounds = new Rounds(roundMillis, () => this.#dropShared())
+  #sharing: ShardFeed[] = []
+
+  constructor(context: FanOutContext) {
+    this.context = context
+    context.consumers.onDeregistered((streamNumber, consumerName) =>
+      this.#consumerGone(streamNumber, consumerName),
+    )
+  }
+
+  /** A subscription that is complete but for its beginning. */
+  register(subscription: Subscription): void {
+    this.#subscriptions.add(subscription)
+    subscription.onEnd(() => this.#subscriptions.delete(subscription))
+  }
+
+  /** A cursor in a shard. Throws SHARD_NOT_FOUND, LOG_CLOSED. */
+  cursor(subscription: Subscription, { number, index }: Shard, place: Place): ShardCursor {
+    let feed = this.#feeds.get(number)
+    if (feed === undefined) {
+      feed = new ShardFeed(this.context.log, number, this)
+      this.#feeds.set(number, feed)
+    }
+    feed.join()
+    const counts = this.context.counters.of(subscription.streamName)
+    return new ShardCursor(subscription, feed, index, counts, place)
+  }
+
+  free(cursor: ShardCursor): void {
+    const { feed } = cursor
+    feed.leave(cursor)
+    if (feed.cursorCount > 0) return
+    feed.stop()
+    this.#feeds.delete(feed.shard)
+  }
+
+  advance(cursor: ShardCursor): void {
+    cursor.subscription.advance(cursor)
+  }
+
+  shares(feed: ShardFeed): void {
+    this.#sharing.push(feed)
+  }
+
+  ready(subscription: Subscription, isLive: boolean): void {
+    if (isLive) this.#rounds.addNow(subscription)
+    else this.#rounds.add(subscription)
+  }
+
+  childrenOf({ feed }: ShardCursor): readonly ChildShard[] | undefined {
+    const found = this.context.streams.findShard(feed.shard)
+    // The log may know of the end before the catalog has the children, and the other way round.
+    if (found?.shard.closing === undefined || !feed.isClosed) return undefined
+    return childShards(found.stream.shards.values(), found.shard)
+  }
+
+  millisBehind({ waitingAt, feed, position }: ShardCursor): number {
+    if (waitingAt >= 0) return 0
+    return Math.max(1, this.context.now() - arrivalOf(feed, position, this.context.now()))
+  }
+
+  /** A stream takes records or does so no more, or its shards have changed. */
+  streamChanged(stream: Stream): void {
+    if (!isServing(stream)) {
+      this.#end(streamNotFound(stream.name), (it) => it.streamNumber === stream.number)
+      return
+    }
+    for (const { number } of stream.shards.values()) this.#feeds.get(number)?.wakeAll()
+  }
+
+  /** Ends everything. */
+  close(error: MillraceError): void {
+    this.#end(error, () => true)
+  }
+
+  stats(): FanOutStats {
+    const counts = { live: 0, behind: 0, waiting: 0 }
+    let creditOutBytes = 0
+    let behindBytes = 0
+    for (const subscription of this.#subscriptions) {
+      counts[subscription.state] += 1
+      creditOutBytes += subscription.bytesOut
+      for (const { feed, position } of subscription.cursors.values()) {
+        if (feed.end > position) behindBytes += Number(feed.end - position)
+      }
+    }
+    return { ...counts, creditOutBytes, behindBytes, takenOver: this.claims.takenOver }
+  }
+
+  #consumerGone(streamNumber: number, consumerName: string): void {
+    const text = `Consumer ${consumerName} was deregistered.`
+    this.#end(
+      new MillraceError('CONSUMER_NOT_FOUND', text),
+      (it) => it.streamNumber === streamNumber && it.consumerName === consumerName,
+    )
+  }
+
+  #end(error: MillraceError, isMeant: (subscription: Subscription) => boolean): void {
+    for (const subscription of [...this.#subscriptions]) {
+      if (isMeant(subscription)) subscription.end(error)
+    }
+  }
+
+  #dropShared(): void {
+    for (const feed of this.#sharing) feed.dropShared()
+    this.#sharing = []
+  }
+}
+
+/** The position at which a cursor begins that starts with a record. Rejects as the log does. */
+export async function placeOf(log: Log, { number }: Shard, start: Start): Promise<Place> {
+  return { ...start, position: await seek(log, number, start.next) }
+}
+
+async function seek(log: Log, shard: ShardId, next: SequenceNumber): Promise<Position> {
+  try {
+    return await log.seek(shard, next)
+  } catch (error) {
+    const { code, range } = asMillraceError(error)
+    // The first read tells of what is missing.
+    const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
+    if (isGap && range !== undefined) return range.start as Position
+    throw error
+  }
+}
+
+/** When the batch at a position arrived; `otherwise` where there is none that can be read. */
+function arrivalOf(feed: ShardFeed, position: Position, otherwise: number): number {
+  try {
+    const { bytes } = feed.read(position, 1)
+    if (bytes.length === 0) return otherwise
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    return Number(view.getBigUint64(batchLayout.arrivalAt))
+  } catch {
+    return otherwise
+  }
+}

@@ -1,0 +1,46 @@
+/** The place of a subscription in one shard: all that a slow reader costs. */
+
+import type { Position, SequenceNumber, ShardId } from '../../log/log.ts'
+import type { GapReason } from '../../wire/structures.ts'
+import type { StreamCounts } from '../stream-counters.ts'
+import type { ShardFeed } from './shard-feed.ts'
+import type { Subscription } from './subscription.ts'
+
+export class ShardCursor {
+  readonly subscription: Subscription
+  readonly feed: ShardFeed
+  /** Of the shard within its stream. */
+  readonly index: number
+  readonly counts: StreamCounts
+  /** Where the next slice begins. */
+  position: Position
+  /** The record that is sent next. */
+  next: SequenceNumber
+  /** Bytes of the next batch, as far as they are known to be more than could be sent. */
+  need = 0
+  /** Why records before `position` are missing that were not sent. */
+  lost: GapReason | undefined
+  /** Whether the subscriber is to be told when everything has been sent. */
+  owesCaughtUp = true
+  /** Its place among those that wait in the feed; -1 when it does not. */
+  waitingAt = -1
+
+  constructor(
+    subscription: Subscription,
+    feed: ShardFeed,
+    index: number,
+    counts: StreamCounts,
+    start: { readonly position: Position; readonly next: SequenceNumber },
+  ) {
+    this.subscription = subscription
+    this.feed = feed
+    this.index = index
+    this.counts = counts
+    this.position = start.position
+    this.next = start.next
+  }
+
+  get shard(): ShardId {
+    return this.feed.shard
+  }
+}

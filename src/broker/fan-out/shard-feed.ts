@@ -1,0 +1,134 @@
+/**
+ * One shard with all cursors in it: it waits for new records on behalf of those that have had
+ * everything, and reads once what many of them are to get.
+ */
+
+import type { Log, Position, SequenceNumber, ShardId, ShardWatch, Slice } from '../../log/log.ts'
+import type { ShardCursor } from './shard-cursor.ts'
+
+export interface FeedOwner {
+  /** A cursor that waited has something to do: to send, or to end. */
+  advance(cursor: ShardCursor): void
+  /** The feed keeps a slice for others, until the round is over. */
+  shares(feed: ShardFeed): void
+}
+
+export class ShardFeed {
+  readonly shard: ShardId
+  readonly #watch: ShardWatch
+  readonly #owner: FeedOwner
+  readonly #waiting: ShardCursor[] = []
+  #shared: Slice | undefined
+  #cursorCount = 0
+  /** How far the shard could be read when it last moved. */
+  end: Position
+  /** Whether nothing will come behind `end`: it was closed, or has failed. */
+  hasStopped = false
+
+  /** Throws SHARD_NOT_FOUND, LOG_CLOSED. */
+  constructor(log: Log, shard: ShardId, owner: FeedOwner) {
+    this.shard = shard
+    this.#owner = owner
+    this.#watch = log.watch(shard, () => this.#moved())
+    this.hasStopped = this.#look()
+    this.end = this.#watch.committedEnd
+  }
+
+  get cursorCount(): number {
+    return this.#cursorCount
+  }
+
+  /** One past the last record that can be read. */
+  get next(): SequenceNumber {
+    return this.#watch.committedNextSequenceNumber
+  }
+
+  /** Whether the log has closed the shard; all that it took can be read. */
+  get isClosed(): boolean {
+    return this.#watch.isClosed
+  }
+
+  /** Why reading ended, where that is no close. */
+  get failure(): unknown {
+    return this.#watch.stopReason
+  }
+
+  join(): void {
+    this.#cursorCount += 1
+  }
+
+  leave(cursor: ShardCursor): void {
+    this.#cursorCount -= 1
+    if (cursor.waitingAt >= 0) this.#stopWaiting(cursor)
+  }
+
+  /** The cursor has had everything up to `end`. */
+  wait(cursor: ShardCursor): void {
+    cursor.waitingAt = this.#waiting.length
+    this.#waiting.push(cursor)
+  }
+
+  /** Something about the shard has changed that the log does not know of. */
+  wakeAll(): void {
+    this.#release()
+  }
+
+  /**
+   * The slice at a position, of at most `bytesMax` bytes or one batch. Lent until the turn of the
+   * event loop ends. Throws what `Log.read` rejects with.
+   */
+  read(position: Position, bytesMax: number): Slice {
+    const shared = this.#shared
+    if (shared !== undefined && shared.position === position) {
+      const bytes = shared.bytes.length
+      const isWhole = shared.nextPosition >= this.end || 2 * bytes > bytesMax
+      // Of length 0 when its records were trimmed meanwhile.
+      if (isWhole && bytes <= bytesMax && bytes > 0) return shared
+    }
+    const slice = this.#watch.readNow(position, bytesMax)
+    if (this.#cursorCount > 1) {
+      if (shared === undefined) this.#owner.shares(this)
+      this.#shared = slice
+    }
+    return slice
+  }
+
+  /** Keeps no slice any more: it would hold memory, and the log may take it back. */
+  dropShared(): void {
+    this.#shared = undefined
+  }
+
+  stop(): void {
+    this.#watch.end()
+  }
+
+  #moved(): void {
+    this.hasStopped = this.#look()
+    this.end = this.#watch.committedEnd
+    this.#release()
+  }
+
+  /** To be called before the end is looked at: what was committed before a close is read. */
+  #look(): boolean {
+    return this.#watch.isClosed || this.#watch.stopReason !== undefined
+  }
+
+  #release(): void {
+    // From behind, as each that goes is replaced by the last.
+    const waiting = this.#waiting.splice(0)
+    for (const cursor of waiting) {
+      cursor.waitingAt = -1
+      if (this.hasStopped || cursor.position < this.end) this.#owner.advance(cursor)
+      else this.wait(cursor)
+    }
+  }
+
+  #stopWaiting(cursor: ShardCursor): void {
+    const last = this.#waiting.pop() as ShardCursor
+    if (last !== cursor) {
+      this.#waiting[cursor.waitingAt] = last
+      last.waitingAt = cursor.waitingAt
+    }
+    cursor.waitingAt = -1
+  }
+}

@@ -1,0 +1,56 @@
+/** What the subscriptions of a connection share: where they send to, and a bound for all of it. */
+
+import type { Credit } from './credit.ts'
+import type { SubscriptionSink } from './sink.ts'
+
+/** Who waits for credit. */
+interface Waiting {
+  resume(): void
+}
+
+export class SharedWay {
+  readonly sink: SubscriptionSink
+  readonly credit: Credit
+  /** Whether the sink takes no slices for now. */
+  isPaused = false
+  /** Counts how often credit came back. */
+  returns = 0
+  /** In their order; nobody sends before the first of them can. */
+  readonly #waiting: Waiting[] = []
+
+  constructor(sink: SubscriptionSink, credit: Credit) {
+    this.sink = sink
+    this.credit = credit
+  }
+
+  /** Whether a subscription can send so many bytes; it waits for its turn where it cannot. */
+  allows(subscription: Waiting, bytes: number): boolean {
+    const [first] = this.#waiting
+    if (first === undefined && this.credit.allows(bytes)) return true
+    if (first === subscription && this.credit.allows(bytes)) {
+      this.#waiting.shift()
+      this.#waiting[0]?.resume()
+      return true
+    }
+    if (!this.#waiting.includes(subscription)) this.#waiting.push(subscription)
+    return false
+  }
+
+  isWaiting(subscription: Waiting): boolean {
+    return this.#waiting.includes(subscription)
+  }
+
+  giveBack(bytes: number): void {
+    this.returns += 1
+    this.credit.giveBack(bytes)
+    this.#waiting[0]?.resume()
+  }
+
+  /** The subscription has ended; what it had on its way counts no more. */
+  leave(subscription: Waiting, bytesOut: number): void {
+    const at = this.#waiting.indexOf(subscription)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    this.credit.giveBack(bytesOut)
+    this.#waiting[0]?.resume()
+  }
+}

@@ -1,0 +1,354 @@
+/**
+ * One subscription: cursors into the log, and a credit. No queue of records: what has not been sent
+ * is in the log.
+ *
+ * `serve` is the hot path of the broker. It runs for every slice that is pushed, makes no object
+ * for one, and looks at no record.
+ */
+
+import type { MillraceError } from '../../errors.ts'
+import { sliceBytesMax } from '../../limits.ts'
+import type { Position, ShardId, Slice } from '../../log/log.ts'
+import {
+  encodePush,
+  gap,
+  heartbeat,
+  type Push,
+  type PushOf,
+  shardEnded,
+  shardStarted,
+  subscriptionEnded,
+} from '../../wire/pushes.ts'
+import { shardIdText } from '../../wire/shard-id-text.ts'
+import type { ChildShard, SubscribedShard } from '../../wire/structures.ts'
+import { asMillraceError } from '../stream-errors.ts'
+import { Credit } from './credit.ts'
+import type { Sender } from './rounds.ts'
+import type { ShardCursor } from './shard-cursor.ts'
+import type { SharedWay } from './shared-way.ts'
+
+/** Bytes that a subscription sends before others have their turn. */
+const quantumBytes = 64 * 1024
+
+/** What a subscription asks of those around it. */
+export interface SubscriptionOwner {
+  /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
+  ready(subscription: Subscription, isLive: boolean): void
+  /** The children of a shard of which everything was sent; undefined while more may come. */
+  childrenOf(cursor: ShardCursor): readonly ChildShard[] | undefined
+  /** How long ago the record arrived that is sent next; 0 where everything has been sent. */
+  millisBehind(cursor: ShardCursor): number
+  /** The cursor is of no use any more. */
+  free(cursor: ShardCursor): void
+}
+
+/** Which shards a subscription is about, and what becomes of it when one was sent to its end. */
+export interface Scope {
+  /** Whether a shard, by its index, is sent or will be. */
+  covers(index: number): boolean
+  finished(subscription: Subscription, index: number): void
+}
+
+type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
+
+export interface SubscriptionParts {
+  readonly id: number
+  readonly streamName: string
+  readonly streamNumber: number
+  readonly consumerName: string | undefined
+  readonly leaseCounter: bigint | undefined
+  readonly creditBytes: number
+  readonly scope: Scope
+  readonly way: SharedWay
+  readonly owner: SubscriptionOwner
+}
+
+export class Subscription implements Sender {
+  readonly id: number
+  readonly streamName: string
+  readonly streamNumber: number
+  readonly consumerName: string | undefined
+  readonly leaseCounter: bigint | undefined
+  readonly scope: Scope
+  readonly cursors: Map<ShardId, ShardCursor> = new Map()
+  readonly #credit: Credit
+  readonly #way: SharedWay
+  readonly #owner: SubscriptionOwner
+  /** Cursors behind which there is something, in the order of their turns. */
+  readonly #pending: ShardCursor[] = []
+  readonly #caughtUp: ShardCursor[] = []
+  readonly #openingGaps: GapFields[] = []
+  readonly #onEnd: (() => void)[] = []
+  isQueued = false
+  #isBegun = false
+  #hasEnded = false
+  #owesHeartbeat = false
+  /** Whether something waits to be sent until its credit comes back. */
+  #isOwed = false
+  /** Heartbeats since something waits for credit, and none has come back. */
+  #owedBeats = 0
+  #returnsSeen = 0
+
+  constructor(parts: SubscriptionParts) {
+    this.id = parts.id
+    this.streamName = parts.streamName
+    this.streamNumber = parts.streamNumber
+    this.consumerName = parts.consumerName
+    this.leaseCounter = parts.leaseCounter
+    this.scope = parts.scope
+    this.#credit = new Credit(parts.creditBytes)
+    this.#way = parts.way
+    this.#owner = parts.owner
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  /** Bytes on their way. */
+  get bytesOut(): number {
+    return this.#credit.out
+  }
+
+  /** `behind` with something to send, `waiting` for credit; `live` otherwise. */
+  get state(): 'live' | 'behind' | 'waiting' {
+    if (this.#isOwed) return 'waiting'
+    return this.#pending.length > 0 ? 'behind' : 'live'
+  }
+
+  /** `run` is called when it has ended, however that comes. */
+  onEnd(run: () => void): void {
+    this.#onEnd.push(run)
+  }
+
+  /** Nothing is sent before this: the answer that names the subscription has to leave first. */
+  begin(): void {
+    if (this.#hasEnded) return
+    this.#isBegun = true
+    for (const fields of this.#openingGaps.splice(0)) this.#tellGap(fields)
+    for (const cursor of this.cursors.values()) this.#pending.push(cursor)
+    this.#owner.ready(this, false)
+  }
+
+  /** One more shard; one that begins later is announced. */
+  add(cursor: ShardCursor): void {
+    this.cursors.set(cursor.shard, cursor)
+    if (!this.#isBegun) return
+    this.#push(shardStarted, { subscriptionId: this.id, shard: subscribedShardOf(cursor) })
+    this.#pending.push(cursor)
+    this.#owner.ready(this, false)
+  }
+
+  /** There is something behind a cursor that had had everything. */
+  advance(cursor: ShardCursor): void {
+    this.#pending.push(cursor)
+    if (!this.#isOwed && !this.#way.isPaused) this.#owner.ready(this, true)
+  }
+
+  /** The sink takes slices again, or the connection has credit again. */
+  resume(): void {
+    if (this.#pending.length > 0 || this.#owesHeartbeat) this.#owner.ready(this, false)
+  }
+
+  /** False for more than is on its way. */
+  giveBack(bytes: number): boolean {
+    if (!this.#credit.giveBack(bytes)) return false
+    this.#way.giveBack(bytes)
+    this.#isOwed = false
+    this.#owedBeats = 0
+    if (this.#pending.length > 0) this.#owner.ready(this, false)
+    return true
+  }
+
+  /** Time for a heartbeat. Answers for how many of them something has waited for credit. */
+  beat(): number {
+    if (!this.#isBegun) return 0
+    this.#owesHeartbeat = true
+    this.#owner.ready(this, false)
+    const { returns } = this.#way
+    const isStuck = this.#isOwed || (this.#way.isWaiting(this) && returns === this.#returnsSeen)
+    this.#returnsSeen = returns
+    this.#owedBeats = isStuck ? this.#owedBeats + 1 : 0
+    return this.#owedBeats
+  }
+
+  serve(): boolean {
+    let left = quantumBytes
+    while (this.#mayGoOn() && left > 0) {
+      const sent = this.#send(this.#pending[0] as ShardCursor)
+      if (sent < 0) break
+      left -= sent
+    }
+    if (this.#hasEnded) return false
+    if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
+    if (this.#owesHeartbeat && !this.#way.isPaused) this.#tellAllProgress()
+    return left <= 0 && this.#mayGoOn()
+  }
+
+  /** Ends it, and says so: with an error, or as everything has been sent. */
+  end(error?: MillraceError): void {
+    if (this.#hasEnded) return
+    this.#push(subscriptionEnded, {
+      subscriptionId: this.id,
+      ...(error === undefined ? {} : endOf(error)),
+    })
+    this.stop()
+  }
+
+  /** Ends it without a word. */
+  stop(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    for (const cursor of this.cursors.values()) this.#owner.free(cursor)
+    this.cursors.clear()
+    this.#pending.length = 0
+    this.#caughtUp.length = 0
+    this.#way.leave(this, this.#credit.out)
+    for (const run of this.#onEnd) run()
+  }
+
+  /** Records are missing that come before all that is sent. */
+  opensWithGap(fields: GapFields): void {
+    this.#openingGaps.push(fields)
+  }
+
+  #tellGap(fields: GapFields): void {
+    this.#push(gap, { subscriptionId: this.id, ...fields })
+  }
+
+  #mayGoOn(): boolean {
+    return this.#pending.length > 0 && !this.#way.isPaused && !this.#isOwed
+  }
+
+  /** Sends the next slice of the cursor whose turn it is. Answers its bytes, -1 = it has to wait. */
+  #send(cursor: ShardCursor): number {
+    const { feed } = cursor
+    if (cursor.position >= feed.end) return this.#reachEnd(cursor)
+    if (!this.#allows(cursor.need > 0 ? cursor.need : 1)) return -1
+    const room = Math.min(this.#credit.left, this.#way.credit.left, sliceBytesMax)
+    const slice = this.#read(cursor, Math.max(room, 1))
+    if (slice === undefined) return 0
+    const bytes = slice.bytes.length
+    if (bytes === 0) return this.#reachEnd(cursor)
+    if (bytes > room && !this.#allows(bytes)) {
+      cursor.need = bytes
+      return -1
+    }
+    if (cursor.lost !== undefined) this.#tellLost(cursor, slice.firstSequenceNumber)
+    cursor.need = 0
+    cursor.position = slice.nextPosition
+    cursor.next = slice.nextSequenceNumber
+    // Marks of the log alone.
+    if (slice.recordCount > 0) this.#pushSlice(cursor, slice)
+    if (cursor.position >= feed.end) this.#reachEnd(cursor)
+    else if (this.#pending.length > 1) this.#pending.push(this.#pending.shift() as ShardCursor)
+    return bytes
+  }
+
+  #pushSlice({ counts }: ShardCursor, { bytes, recordCount }: Slice): void {
+    this.#credit.take(bytes.length)
+    this.#way.credit.take(bytes.length)
+    counts.pushedSlices += 1
+    counts.pushedRecords += recordCount
+    counts.pushedBytes += bytes.length
+    if (!this.#way.sink.push(bytes, true)) this.#way.isPaused = true
+  }
+
+  #allows(bytes: number): boolean {
+    if (this.#credit.allows(bytes)) return this.#way.allows(this, bytes)
+    this.#isOwed = true
+    return false
+  }
+
+  /** Undefined where there is none at the cursor, which goes on elsewhere, or not at all. */
+  #read(cursor: ShardCursor, bytesMax: number): Slice | undefined {
+    try {
+      return cursor.feed.read(cursor.position, bytesMax)
+    } catch (error) {
+      const reason = asMillraceError(error)
+      const { code, range } = reason
+      const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
+      if (!isGap || range === undefined) {
+        this.end(reason)
+        return undefined
+      }
+      cursor.lost = code === 'LOG_CORRUPT' ? 'CORRUPT' : 'TRIMMED'
+      cursor.position = range.end as Position
+      return undefined
+    }
+  }
+
+  /** What is behind the records that are lost is known now. */
+  #tellLost(cursor: ShardCursor, endSequenceNumber: bigint): void {
+    const { lost, next: startSequenceNumber } = cursor
+    cursor.lost = undefined
+    if (lost === undefined || endSequenceNumber <= startSequenceNumber) return
+    const { shard: shardNumber } = cursor
+    this.#tellGap({ shardNumber, reason: lost, startSequenceNumber, endSequenceNumber })
+  }
+
+  /** The cursor whose turn it is has had everything. */
+  #reachEnd(cursor: ShardCursor): number {
+    const { feed } = cursor
+    if (cursor.lost !== undefined) {
+      const { next } = feed
+      this.#tellLost(cursor, next)
+      cursor.next = next
+    }
+    if (feed.hasStopped && this.#reachStop(cursor)) return 0
+    this.#pending.shift()
+    feed.wait(cursor)
+    if (cursor.owesCaughtUp) {
+      cursor.owesCaughtUp = false
+      this.#caughtUp.push(cursor)
+    }
+    return 0
+  }
+
+  /** Whether it was the end of the shard, or of the subscription. */
+  #reachStop(cursor: ShardCursor): boolean {
+    const { failure } = cursor.feed
+    if (failure !== undefined) {
+      this.end(asMillraceError(failure))
+      return true
+    }
+    const childShards = this.#owner.childrenOf(cursor)
+    if (childShards === undefined) return false
+    this.#pending.shift()
+    if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
+    this.#push(shardEnded, { subscriptionId: this.id, shardNumber: cursor.shard, childShards })
+    this.cursors.delete(cursor.shard)
+    this.#owner.free(cursor)
+    this.scope.finished(this, cursor.index)
+    return true
+  }
+
+  #tellAllProgress(): void {
+    this.#owesHeartbeat = false
+    this.#tellProgress([...this.cursors.values()])
+  }
+
+  #tellProgress(cursors: readonly ShardCursor[]): void {
+    const shards = cursors.map((cursor) => ({
+      shardNumber: cursor.shard,
+      nextSequenceNumber: cursor.next,
+      millisBehindLatest: this.#owner.millisBehind(cursor),
+    }))
+    for (const [at, cursor] of cursors.entries()) {
+      if (shards[at]?.millisBehindLatest !== 0) cursor.owesCaughtUp = true
+    }
+    this.#push(heartbeat, { subscriptionId: this.id, shards })
+  }
+
+  #push<It extends Push>(push: It, fields: PushOf<It>): void {
+    if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
+  }
+}
+
+export function subscribedShardOf({ index, shard, next }: ShardCursor): SubscribedShard {
+  return { shardId: shardIdText(index), shardNumber: shard, firstSequenceNumber: next }
+}
+
+function endOf({ code, message, retryAfterMs }: MillraceError) {
+  return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+}
