@@ -1,4 +1,4 @@
-/** From one of the five types of a starting position to the sequence number where reading begins. */
+/** From one of the five types of a starting position to the number where reading begins. */
 
 import { MillraceError } from '../errors.ts'
 import type { Log, Position, SequenceNumber, ShardStats } from '../log/log.ts'

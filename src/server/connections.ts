@@ -148,8 +148,8 @@ export class Connections implements ConnectionHost {
   }
 
   /**
-   * Pushes nothing and refuses requests from now on, lets those that were taken finish, and ends every connection:
-   * within `drainMillisMax`, whatever is left. Never rejects.
+   * Pushes nothing and refuses requests from now on, lets those that were taken finish, and ends
+   * every connection: within `drainMillisMax`, whatever is left. Never rejects.
    */
   async drain(): Promise<void> {
     this.#isDraining = true

@@ -95,9 +95,10 @@ function checkWait(
   if (retryAfterMs === 0) return
   throw new MillraceError(
     'CONSUMER_IN_USE',
-    `Consumer ${consumerName} began to read shard ${shardIdText(shard.index)} of stream ` +
-      `${streamName} ${Math.floor(nowMillis - claimedMillis)} ms ago; another subscription can take it over ` +
-      `${takeOverMillis} ms after that.`,
+    `Another subscription of consumer ${consumerName} began to read ` +
+      `shard ${shardIdText(shard.index)} of stream ${streamName} ` +
+      `${Math.floor(nowMillis - claimedMillis)} ms ago; ` +
+      `it can be taken over ${takeOverMillis} ms after it began.`,
     { retryAfterMs },
   )
 }

@@ -220,7 +220,7 @@ export class Subscription implements Sender {
     return this.#pending.length > 0 && !this.#way.isPaused && !this.#isOwed
   }
 
-  /** Sends the next slice of the cursor whose turn it is. Answers its bytes, -1 = it has to wait. */
+  /** Sends the next slice of the first cursor. Answers its bytes, -1 = it has to wait. */
   #send(cursor: ShardCursor): number {
     const { feed } = cursor
     if (cursor.position >= feed.end) return this.#reachEnd(cursor)
