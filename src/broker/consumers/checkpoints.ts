@@ -41,20 +41,29 @@ export function checkCheckpoint(
 ): void {
   const { shardIndex, place, leaseCounter } = wanted
   const shard = shardIdText(shardIndex)
-  if (leaseCounter === undefined ? lease?.isExpired === false : lease?.counter !== leaseCounter) {
-    const needed = lease === undefined ? 'is not leased' : `is leased by ${lease.workerId}`
-    const given = leaseCounter === undefined ? 'none was given' : `${leaseCounter} was given`
-    throw new MillraceError(
-      'LEASE_LOST',
-      `Shard ${shard} ${needed}; of the lease counters ${given}.`,
-    )
-  }
+  const isFenced =
+    leaseCounter === undefined ? lease?.isExpired === false : lease?.counter !== leaseCounter
+  if (isFenced) throw leaseLost(shard, lease, leaseCounter)
   if (stored === undefined || place === 'finished') return
   if (stored !== 'finished' && place >= stored) return
   throw new MillraceError(
     'CHECKPOINT_REGRESSED',
     `The checkpoint of shard ${shard} is ${stored === 'finished' ? 'at its end' : stored}; ` +
       `it cannot be set back to ${place}.`,
+  )
+}
+
+function leaseLost(
+  shard: string,
+  lease: LeaseNow | undefined,
+  given: bigint | undefined,
+): MillraceError {
+  const held = lease === undefined ? 'is not leased' : `is leased by ${lease.workerId}`
+  const came = given === undefined ? 'without a lease counter' : `under lease counter ${given}`
+  const current = lease === undefined ? '' : `; that of the lease is ${lease.counter}`
+  return new MillraceError(
+    'LEASE_LOST',
+    `Shard ${shard} ${held}: a checkpoint came ${came}${current}.`,
   )
 }
 

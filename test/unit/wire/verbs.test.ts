@@ -47,6 +47,52 @@ test('reads and descriptions may be repeated, changes may not', async () => {
   expect(seen.at(-1)?.request).toEqual({ shardIterator: 'i', limit: 5 })
 })
 
+test('of consumers: what would be done twice, or be answered once, is not repeated', async () => {
+  const { exchange, seen } = fakeExchange({ checkpoints: [], lost: [], leases: [] })
+  const verbs = new Verbs(exchange)
+  const lease = { shardId: '0', leaseCounter: 1n }
+  await verbs.registerStreamConsumer('s', 'c', { tags: [{ key: 'k', value: 'v' }] })
+  await verbs.deregisterStreamConsumer('s', 'c')
+  await verbs.acquireLeases('s', 'c', { workerId: 'w', leaseMillis: 1000 })
+  await verbs.releaseLease('s', 'c', { workerId: 'w', ...lease })
+  await verbs.describeStreamConsumer('s', 'c')
+  await verbs.listStreamConsumers('s', { maxResults: 3 })
+  await verbs.listStreamConsumers('s', { nextToken: 't' })
+  await verbs.setCheckpoint('s', 'c', { shardId: '0', nextSequenceNumber: 5n, leaseCounter: 1n })
+  expect(await verbs.getCheckpoints('s', 'c')).toEqual([])
+  expect(await verbs.renewLeases('s', 'c', { workerId: 'w', leases: [lease] })).toEqual([])
+  expect(await verbs.listLeases('s', 'c')).toEqual([])
+  expect(seen.filter((it) => !it.options.repeatable)).toHaveLength(4)
+  expect(seen.map((it) => [it.name, it.request])).toEqual([
+    ['RegisterStreamConsumer', { ...names, tags: [{ key: 'k', value: 'v' }] }],
+    ['DeregisterStreamConsumer', names],
+    ['AcquireLeases', { ...names, workerId: 'w', leaseMillis: 1000 }],
+    ['ReleaseLease', { ...names, workerId: 'w', ...lease }],
+    ['DescribeStreamConsumer', names],
+    ['ListStreamConsumers', { streamName: 's', maxResults: 3 }],
+    ['ListStreamConsumers', { nextToken: 't' }],
+    ['SetCheckpoint', { ...names, shardId: '0', nextSequenceNumber: 5n, leaseCounter: 1n }],
+    ['GetCheckpoints', names],
+    ['RenewLeases', { ...names, workerId: 'w', leases: [lease] }],
+    ['ListLeases', names],
+  ])
+})
+
+const names = { streamName: 's', consumerName: 'c' }
+
+test('a stream is deleted with its consumers where that is asked for', async () => {
+  const { exchange, seen } = fakeExchange({})
+  const { signal } = new AbortController()
+  await new Verbs(exchange).deleteStream('s', { enforceConsumerDeletion: true, signal })
+  expect(seen).toEqual([
+    {
+      name: 'DeleteStream',
+      request: { streamName: 's', enforceConsumerDeletion: true },
+      options: { signal, repeatable: false },
+    },
+  ])
+})
+
 test('the name of a stream is not sent beside a token', async () => {
   const { exchange, seen } = fakeExchange({ shards: [] })
   await new Verbs(exchange).listShards('s', { nextToken: 't' })
