@@ -78,7 +78,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   STREAM_IN_USE: {
     message: 'the stream is not in a state that allows the operation',
     retryable: true,
-    hint: 'Wait until the stream is ACTIVE, then try again.',
+    hint: 'Wait until the stream is ACTIVE; to delete one with consumers, deregister them first.',
     kind: 'ResourceInUse',
   },
   SHARD_NOT_FOUND: {

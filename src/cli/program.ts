@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { MillraceError } from '../errors.ts'
 import { addConfigCommands } from './commands/config.ts'
+import { addConsumerCommands } from './commands/consumer.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExplain } from './commands/explain.ts'
 import { addGet } from './commands/get.ts'
@@ -66,6 +67,7 @@ function makeProgram(runner: Runner): Command {
   ])
   addServe(program, runner)
   addStreamCommands(program, runner)
+  addConsumerCommands(program, runner)
   addPut(program, runner)
   addGet(program, runner)
   addTail(program, runner)

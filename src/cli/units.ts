@@ -28,6 +28,11 @@ export function formatMillis(millis: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
 }
 
+/** A time in milliseconds since 1970, as `2027-01-15T08:00:00.000Z`. */
+export function formatTime(millis: number): string {
+  return new Date(millis).toISOString()
+}
+
 /** `1 stream`, `2 streams`. */
 export function plural(count: number, word: string): string {
   return `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`

@@ -69,7 +69,7 @@ export class StreamConsumers {
     throw new MillraceError(
       'STREAM_IN_USE',
       `Stream ${stream.name} has consumers: ${told}. ` +
-        'Deregister them first, or delete it with enforceConsumerDeletion.',
+        'Deregister them first, or delete them with it (enforceConsumerDeletion, --with-consumers).',
     )
   }
 

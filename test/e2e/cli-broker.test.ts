@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { connect } from '../../src/client/node.ts'
 import { jsonLines, runCli, serve, temporaryDirectory } from './cli-process.ts'
 
 /** A broker with a stream `orders` of two shards, and how to run a command against it. */
@@ -53,6 +54,101 @@ describe('stream', () => {
     expect(asked.stderr).toMatch(/^error: CONFIRMATION_NEEDED: .*\nhint: Add --yes\.\n$/)
     expect(asked.status).toBe(2)
     expect((await run(['stream', 'info', 'orders'])).status).toBe(0)
+  })
+})
+
+describe('consumer', () => {
+  it('is registered, listed, described and removed', async () => {
+    const { run, environment } = await broker()
+    expect(await run(['consumer', 'ls', 'orders'])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: 'orders has no consumers\n',
+    })
+    const made = await run(['consumer', 'register', 'orders', 'billing', '--tag', 'team=shop'])
+    expect(made).toEqual({
+      status: 0,
+      stdout: 'registered billing as a consumer of orders\n',
+      stderr: '',
+    })
+    const row = {
+      streamName: 'orders',
+      consumerName: 'audit',
+      consumerStatus: 'ACTIVE',
+      consumerCreationTimestamp: expect.any(Number),
+    }
+    const second = await run(['consumer', 'register', 'orders', 'audit', '--json'])
+    expect(JSON.parse(second.stdout)).toEqual(row)
+    const listed = await run(['consumer', 'ls', 'orders'])
+    expect(listed.stdout).toMatch(/^audit {4}ACTIVE {2}\d{4}-.*Z\nbilling {2}ACTIVE {2}.*Z\n$/)
+    const rows = jsonLines((await run(['consumer', 'ls', 'orders', '--json'])).stdout)
+    expect(rows.map((it) => it['consumerName'])).toEqual(['audit', 'billing'])
+
+    const client = await connect(environment.MILLRACE_URL)
+    await client.acquireLeases('orders', 'audit', {
+      workerId: 'worker-a',
+      leaseMillis: 300_000,
+      leasesMax: 1,
+    })
+    const checkpoint = { shardId: '0', nextSequenceNumber: 1n, leaseCounter: 1n }
+    await client.setCheckpoint('orders', 'audit', checkpoint)
+    await client.close()
+    const info = await run(['consumer', 'info', 'orders', 'audit'])
+    expect(info.stdout).toMatch(/^audit {2}ACTIVE {2}of orders\ncreated {4}\d{4}-/)
+    const owned =
+      /^ {2}shardId-0{12} {2}goes on at 1 +worker-a, lease 1, for another [45] min .* s$/m
+    expect(info.stdout).toMatch(owned)
+    expect(info.stdout).toMatch(/^ {2}shardId-0{11}1 {2}no checkpoint$/m)
+    const json = JSON.parse((await run(['consumer', 'info', 'orders', 'audit', '--json'])).stdout)
+    expect(json).toMatchObject({
+      ...row,
+      checkpoints: [{ shardId: 'shardId-000000000000', nextSequenceNumber: '1' }],
+      leases: [{ workerId: 'worker-a', leaseCounter: '1' }],
+    })
+
+    const removed = await run(['consumer', 'rm', 'orders', 'audit', '--yes', '--json'])
+    expect(JSON.parse(removed.stdout)).toEqual({
+      streamName: 'orders',
+      consumerName: 'audit',
+      deleted: true,
+    })
+    const gone = await run(['consumer', 'info', 'orders', 'audit'])
+    expect(gone.stderr).toMatch(/^error: CONSUMER_NOT_FOUND: Consumer audit of stream orders not /)
+    expect(gone.status).toBe(3)
+  })
+
+  it('says what is wrong, and exits accordingly', async () => {
+    const { run } = await broker()
+    await run(['consumer', 'register', 'orders', 'billing'])
+    const cases: [string[], RegExp, number][] = [
+      [['consumer', 'register', 'orders', 'billing'], /^error: CONSUMER_EXISTS: .*\nhint: /, 5],
+      [['consumer', 'register', 'nowhere', 'c'], /^error: STREAM_NOT_FOUND: /, 3],
+      [['consumer', 'register', 'orders', 'a/b'], /^error: INVALID_ARGUMENT: /, 2],
+      [['consumer', 'ls', 'nowhere'], /^error: STREAM_NOT_FOUND: /, 3],
+      [['consumer', 'rm', 'orders', 'billing'], /^error: CONFIRMATION_NEEDED: .*checkpoints.*/, 2],
+      [['consumer', 'rm', 'orders', 'nobody', '--yes'], /^error: CONSUMER_NOT_FOUND: /, 3],
+    ]
+    for (const [args, stderr, status] of cases) {
+      const ended = await run(args)
+      expect([args, ended.stdout, ended.status]).toEqual([args, '', status])
+      expect(ended.stderr).toMatch(stderr)
+    }
+  })
+
+  it('keeps its stream, unless both are removed', async () => {
+    const { run } = await broker()
+    await run(['consumer', 'register', 'orders', 'billing'])
+    const kept = await run(['stream', 'rm', 'orders', '--yes'])
+    expect(kept.stderr).toMatch(
+      /^error: STREAM_IN_USE: .* has consumers: billing\..*--with-consumers/,
+    )
+    expect(kept.status).toBe(5)
+    const asked = await run(['stream', 'rm', 'orders', '--with-consumers'])
+    expect(asked.stderr).toMatch(
+      /^error: CONFIRMATION_NEEDED: .*with its consumers.*\nhint: Add --yes/,
+    )
+    const removed = await run(['stream', 'rm', 'orders', '--with-consumers', '--yes'])
+    expect(removed).toEqual({ status: 0, stdout: 'deleted orders\n', stderr: '' })
   })
 })
 

@@ -1,33 +1,18 @@
 /** `millrace stream create|ls|info|rm`. */
 
-import { createInterface } from 'node:readline/promises'
 import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
 import { shardCountMax, tagsMax } from '../../limits.ts'
-import {
-  type ShardDescription,
-  type StreamSummary,
-  streamModes,
-  type Tag,
-} from '../../wire/operations.ts'
+import { type ShardDescription, type StreamSummary, streamModes } from '../../wire/operations.ts'
 import { withClient } from '../broker-client.ts'
+import { confirm, yesOption } from '../confirm.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
-import { CliError } from '../exit-codes.ts'
 import { CliOption, setExamples } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 import { table } from '../output.ts'
 import { allShards } from '../stream-shards.ts'
-import { formatBytes, formatCount, plural } from '../units.ts'
-
-const created = (millis: number) => new Date(millis).toISOString()
-
-function parseTag(text: string, before: readonly Tag[] = []): readonly Tag[] {
-  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
-  if (key === undefined || value === undefined) {
-    throw new CliError('USAGE', `--tag is "${text}", wanted KEY=VALUE`)
-  }
-  return [...before, { key, value }]
-}
+import { tagOption, tagText } from '../tags.ts'
+import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
@@ -54,7 +39,7 @@ async function list(invocation: Invocation): Promise<undefined> {
 }
 
 function summaryRow(it: StreamSummary): string[] {
-  return [it.streamName, it.streamStatus, it.streamMode, created(it.streamCreationTimestamp)]
+  return [it.streamName, it.streamStatus, it.streamMode, formatTime(it.streamCreationTimestamp)]
 }
 
 async function allStreams(client: Client): Promise<StreamSummary[]> {
@@ -77,7 +62,7 @@ async function info(invocation: Invocation): Promise<undefined> {
     const { tags } = await client.listTagsForStream(name, { limit: tagsMax })
     output.show({ ...summary, openShardCount, shards, tags }, () => [
       `${output.style('bold', name)}  ${summary.streamStatus}  ${summary.streamMode}`,
-      `created    ${created(summary.streamCreationTimestamp)}`,
+      `created    ${formatTime(summary.streamCreationTimestamp)}`,
       `retention  ${plural(summary.retentionPeriodHours, 'hour')}`,
       `records    at most ${formatBytes(summary.recordBytesMax)} of key and data`,
       ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
@@ -86,8 +71,6 @@ async function info(invocation: Invocation): Promise<undefined> {
     ])
   })
 }
-
-const tagText = ({ key, value }: Tag) => `${key}=${value}`
 
 function shardRow(it: ShardDescription): string[] {
   const { endingSequenceNumber } = it
@@ -108,33 +91,13 @@ function percent(hashKey: bigint): string {
 async function remove(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
   const name = args[0] as string
-  if (options['yes'] !== true) await confirm(invocation, name)
+  const enforceConsumerDeletion = options['withConsumers'] === true
+  const consumers = enforceConsumerDeletion ? ', with its consumers' : ''
+  await confirm(invocation, `the stream ${name} and all of its records${consumers}`)
   await withClient(invocation, async (client) => {
-    await client.deleteStream(name)
+    await client.deleteStream(name, { enforceConsumerDeletion })
     output.show({ stream: name, deleted: true }, () => `deleted ${name}`)
   })
-}
-
-/** Asks on the terminal. Throws a CliError, CONFIRMATION_NEEDED, unless the answer is yes. */
-async function confirm({ output, stdin, signal }: Invocation, name: string): Promise<void> {
-  if (stdin.isTTY !== true || !output.isErrorTerminal) {
-    throw new CliError(
-      'CONFIRMATION_NEEDED',
-      `rm deletes ${name} and all of its records, and nobody can be asked without a terminal`,
-    )
-  }
-  const prompt = createInterface({ input: stdin, output: process.stderr })
-  try {
-    const question = `Delete the stream ${name} and all of its records? [y/N] `
-    const answer = await prompt.question(question, { signal })
-    if (!/^y(es)?$/i.test(answer.trim())) {
-      throw new CliError('CONFIRMATION_NEEDED', `${name} was not deleted`, {
-        hint: 'Answer y, or add --yes.',
-      })
-    }
-  } finally {
-    prompt.close()
-  }
 }
 
 export function addStreamCommands(program: Command, runner: Runner): void {
@@ -161,7 +124,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
         new CliOption('--record-bytes-max <n>', 'key and data', { fallback: '1 MiB' }),
         1,
       ),
-      new Option('--tag <key=value>', 'a tag; can be repeated').argParser(parseTag),
+      tagOption(),
     ],
     action: create,
   })
@@ -184,10 +147,12 @@ export function addStreamCommands(program: Command, runner: Runner): void {
   defineCommand(stream, runner, {
     usage: 'rm <stream>',
     summary: 'delete a stream',
-    purpose: 'Delete a stream and all of its records. Asks first, unless --yes is given.',
-    examples: ['millrace stream rm orders', 'millrace stream rm orders --yes'],
+    purpose:
+      'Delete a stream and all of its records. Asks first, unless --yes is given.\n' +
+      'One that has registered consumers is deleted with them, or not at all.',
+    examples: ['millrace stream rm orders', 'millrace stream rm orders --with-consumers --yes'],
     settings,
-    options: [new Option('--yes', 'do not ask')],
+    options: [new Option('--with-consumers', 'delete its consumers, too'), yesOption()],
     action: remove,
   })
 }

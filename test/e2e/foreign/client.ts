@@ -45,6 +45,16 @@ export const opcodes = {
   getShardIterator: 0x22,
   getRecords: 0x23,
   putBatch: 0x24,
+  registerStreamConsumer: 0x30,
+  describeStreamConsumer: 0x31,
+  listStreamConsumers: 0x32,
+  deregisterStreamConsumer: 0x33,
+  getCheckpoints: 0x34,
+  setCheckpoint: 0x35,
+  acquireLeases: 0x36,
+  renewLeases: 0x37,
+  releaseLease: 0x38,
+  listLeases: 0x39,
 } as const
 
 const welcomeOpcode = 0x01

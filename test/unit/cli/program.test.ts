@@ -34,6 +34,11 @@ const commands = [
   ['stream', 'ls'],
   ['stream', 'info'],
   ['stream', 'rm'],
+  ['consumer'],
+  ['consumer', 'register'],
+  ['consumer', 'ls'],
+  ['consumer', 'info'],
+  ['consumer', 'rm'],
   ['put'],
   ['get'],
   ['tail'],
@@ -99,6 +104,9 @@ describe('a wrong command line exits 2', () => {
     [['get', 'orders/x'], '"x" names no shard', 'shardId-000000000000'],
     [['explain', 'DISK_FUL'], 'there is no code DISK_FUL', 'Did you mean DISK_FULL?'],
     [['stream', 'create', 'a', '--tag', 'b'], '--tag is "b", wanted KEY=VALUE', ''],
+    [['consumer', 'register', 'a', 'b', '--tag', 'c'], '--tag is "c", wanted KEY=VALUE', ''],
+    [['consumer', 'info', 'a'], "missing required argument 'consumer'", 'See: millrace --help'],
+    [['consumer', 'list'], "unknown command 'list'", 'Did you mean ls?'],
   ])('%j', async (args, message, hint) => {
     const { status, stdout, stderr } = await run(args)
     expect(stderr).toContain(message)
