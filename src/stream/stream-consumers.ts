@@ -69,7 +69,8 @@ export class StreamConsumers {
     throw new MillraceError(
       'STREAM_IN_USE',
       `Stream ${stream.name} has consumers: ${told}. ` +
-        'Deregister them first, or delete them with it (enforceConsumerDeletion, --with-consumers).',
+        'Deregister them first, or have them deleted, too (enforceConsumerDeletion, ' +
+        '--with-consumers).',
     )
   }
 

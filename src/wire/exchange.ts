@@ -1,4 +1,4 @@
-/** What carries requests to a broker and answers back: a socket, or a broker in the same process. */
+/** What carries requests and answers: a socket, or a broker in the same process. */
 
 import type { AnswerOf, Operation, RequestOf } from './operation.ts'
 

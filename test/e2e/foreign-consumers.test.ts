@@ -80,7 +80,7 @@ it('keeps its checkpoints, also on another connection', async () => {
   other.close()
 })
 
-it('shares shards with another worker, and is fenced off where it lost one (R49 to R51)', async () => {
+it('shares shards with a worker, and is fenced off where it lost one (R49 to R51)', async () => {
   const acquire = async (worker: string, ...rest: unknown[]) => {
     const answer = await client.request(
       opcodes.acquireLeases,

@@ -1,4 +1,4 @@
-/** RegisterStreamConsumer, DescribeStreamConsumer, ListStreamConsumers, DeregisterStreamConsumer. */
+/** Registering, describing, listing and deregistering the consumers of a stream. */
 
 import { MillraceError } from '../../errors.ts'
 import { listConsumersPageDefault } from '../../limits.ts'

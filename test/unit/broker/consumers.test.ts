@@ -136,7 +136,7 @@ test('a stream with consumers is deleted with them, or not at all', async () => 
   await broker.call(deleteStream, { streamName })
 })
 
-test('a consumer that is registered while its stream is deleted keeps it, or goes with it', async () => {
+test('registered while its stream is deleted, a consumer keeps it, or is not there', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)
   const [registered, deleted] = await Promise.allSettled([

@@ -214,7 +214,7 @@ test('leases of what is not there', async () => {
   expect(await failure(acquire(broker, 'a'))).toMatchObject({ code: 'STREAM_NOT_FOUND' })
 })
 
-test('subscriptions are told who may subscribe, of leases, and of the end of a consumer', async () => {
+test('subscriptions hear who may subscribe, of leases, and of the end of a consumer', async () => {
   const { streams, close } = await ofStreams.openStreams(ofStreams.temporaryDirectory())
   await streams.create({ streamName, shardCount: 1 })
   await ofStreams.untilQuiet(streams)
