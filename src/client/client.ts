@@ -3,6 +3,7 @@
 import { MillraceError } from '../errors.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts'
+import { ConnectionGroup } from './connection-group.ts'
 import { Emitter } from './emitter.ts'
 import { onAbort } from './on-abort.ts'
 import type { OpenSocket } from './socket.ts'
@@ -29,16 +30,19 @@ export interface ConnectOptions {
 
 export class Client extends StreamVerbs implements AsyncDisposable {
   readonly #connection: Connection
+  readonly #group: ConnectionGroup
   readonly #events: Emitter<ConnectionEvents>
 
   constructor(
     connection: Connection,
+    group: ConnectionGroup,
     events: Emitter<ConnectionEvents>,
     frameBytesMax: number,
     clock: Clock,
   ) {
-    super(connection, frameBytesMax, clock)
+    super(group, frameBytesMax, clock)
     this.#connection = connection
+    this.#group = group
     this.#events = events
   }
 
@@ -57,8 +61,7 @@ export class Client extends StreamVerbs implements AsyncDisposable {
    * producers first, they send what they hold.
    */
   async close(): Promise<void> {
-    this.#connection.end(new MillraceError('CLIENT_CLOSED'))
-    await this.#connection.ended()
+    await this.#group.end(new MillraceError('CLIENT_CLOSED'))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -80,20 +83,24 @@ export async function connectOver(
 ): Promise<Client> {
   options.signal?.throwIfAborted()
   checkUrl(url)
+  const open = (events: Emitter<ConnectionEvents>) =>
+    new Connection({
+      url,
+      openSocket,
+      clock,
+      events,
+      reconnect: options.reconnect ?? true,
+      inFlightMax: options.inFlightMax ?? inFlightMaxDefault,
+      timeoutMillis: options.timeoutMillis,
+    })
   const events = new Emitter<ConnectionEvents>()
-  const connection = new Connection({
-    url,
-    openSocket,
-    clock,
-    events,
-    reconnect: options.reconnect ?? true,
-    inFlightMax: options.inFlightMax ?? inFlightMaxDefault,
-    timeoutMillis: options.timeoutMillis,
-  })
+  const connection = open(events)
+  // Of those that are opened for more subscriptions nobody hears.
+  const group = new ConnectionGroup(connection, () => open(new Emitter()))
   const stop = giveUp(connection, url, options, clock)
   try {
     const { frameBytesMax } = await connection.opened()
-    return new Client(connection, events, frameBytesMax, clock)
+    return new Client(connection, group, events, frameBytesMax, clock)
   } finally {
     stop()
   }

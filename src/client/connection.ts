@@ -16,12 +16,14 @@ import {
   type Welcome,
   welcome as welcomeMessage,
 } from '../wire/operations.ts'
+import { encodeCredit } from '../wire/pushes.ts'
 import type { Exchange, ExchangeOptions } from '../wire/verbs.ts'
 import { readAnswerHead } from './answer-head.ts'
 import { backoffMillis, closeText, retryAfterOf, stopError } from './backoff.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Emitter } from './emitter.ts'
 import { Patience } from './patience.ts'
+import { PushRouter } from './push-router.ts'
 import { Request } from './request.ts'
 import { RequestTable } from './request-table.ts'
 import { bufferedBytesMax, type OpenSocket, type Socket, type SocketEvents } from './socket.ts'
@@ -52,8 +54,16 @@ export interface ConnectionOptions {
   readonly timeoutMillis: number | undefined
 }
 
+/** Is told what becomes of a request in the moment in which it is known. */
+export interface Settle<Answer> {
+  answered(answer: Answer): void
+  failed(error: unknown): void
+}
+
 export class Connection implements Exchange {
   readonly #options: ConnectionOptions
+  /** What comes unasked. */
+  readonly pushes: PushRouter = new PushRouter()
   readonly #requests = new RequestTable()
   #state: ConnectionState = 'connecting'
   #socket: Socket | undefined
@@ -79,6 +89,11 @@ export class Connection implements Exchange {
     return this.#state
   }
 
+  /** Whether nothing is carried any more, for good. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined
+  }
+
   /** Why the last connection was lost, for messages; empty where none was. */
   get lastLoss(): string {
     return this.#lastLoss
@@ -99,28 +114,54 @@ export class Connection implements Exchange {
     options: ExchangeOptions,
   ): Promise<AnswerOf<Op>> {
     const encode = (id: number) => encodeRequest(operation, id, request)
-    const answer = decodeBrokerFrame(await this.put(encode, options))
-    if (answer.kind !== 'answer') throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an answer')
-    return parseAnswer(operation, answer.values)
+    return parseAnswer(operation, valuesOf(await this.put(encode, options)))
+  }
+
+  /**
+   * As `call`, without a promise: `settle` has the answer before the frame that follows it is
+   * looked at. Throws what `call` rejects with at once.
+   */
+  callAtOnce<Op extends Operation>(
+    operation: Op,
+    request: RequestOf<Op>,
+    options: ExchangeOptions,
+    settle: Settle<AnswerOf<Op>>,
+  ): void {
+    this.#request((id) => encodeRequest(operation, id, request), options, {
+      resolve: (frame) => settle.answered(parseAnswer(operation, valuesOf(frame))),
+      reject: (error) => settle.failed(error),
+    })
   }
 
   put(makeFrame: (requestId: number) => Uint8Array, options: ExchangeOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) throw this.#end
-      options.signal?.throwIfAborted()
-      const id = this.#requests.newId()
-      const frame = makeFrame(id)
-      const opcode = frame[1] as number
-      const name = operationsByOpcode.get(opcode)?.name ?? `operation ${opcode}`
-      const { clock, timeoutMillis } = this.#options
-      const patience = new Patience(clock, name, { timeoutMillis, ...options })
-      const settle = { resolve, reject, patience }
-      const request = new Request({ id, opcode, name, frame, ...options, ...settle })
-      patience.begin((reason) => request.reject(reason))
-      this.#requests.add(request)
-      this.#timer?.keepAlive(true)
-      this.#send()
+      this.#request(makeFrame, options, { resolve, reject })
     })
+  }
+
+  /** Returns credit of a subscription; without effect while there is no connection. */
+  giveBack(subscriptionId: number, bytes: number): void {
+    if (this.#state === 'open') this.#socket?.send(encodeCredit(subscriptionId, bytes))
+  }
+
+  #request(
+    makeFrame: (requestId: number) => Uint8Array,
+    options: ExchangeOptions,
+    settle: Pick<Request, 'resolve' | 'reject'>,
+  ): void {
+    if (this.#end !== undefined) throw this.#end
+    options.signal?.throwIfAborted()
+    const id = this.#requests.newId()
+    const frame = makeFrame(id)
+    const opcode = frame[1] as number
+    const name = operationsByOpcode.get(opcode)?.name ?? `operation ${opcode}`
+    const { clock, timeoutMillis } = this.#options
+    const patience = new Patience(clock, name, { timeoutMillis, ...options })
+    const request = new Request({ id, opcode, name, frame, ...options, ...settle, patience })
+    patience.begin((reason) => request.reject(reason))
+    this.#requests.add(request)
+    this.#timer?.keepAlive(true)
+    this.#send()
   }
 
   /** Ends it: what waits and what comes rejects with `error`. */
@@ -129,6 +170,7 @@ export class Connection implements Exchange {
     this.#end = error
     this.#timer?.cancel()
     this.#requests.rejectAll(error)
+    this.pushes.lose(error)
     for (const waiter of this.#waiters) waiter.ended(error)
     this.#waiters.clear()
     this.#socket?.close(code, reason)
@@ -179,6 +221,7 @@ export class Connection implements Exchange {
 
   #received(frame: Uint8Array): void {
     try {
+      if (this.pushes.take(frame)) return
       if (frame[1] === welcomeMessage.opcode) this.#welcomed(frame)
       // What a newer broker may send besides is not for this client.
       else if (operationsByOpcode.has(frame[1] as number)) this.#answered(frame)
@@ -262,6 +305,7 @@ export class Connection implements Exchange {
     const wasGood = this.#state === 'open' && this.#age() >= goodConnectionMillis
     if (wasGood) this.#attempt = 0
     this.#requests.lose(code === 1006, this.#lastLoss)
+    this.pushes.lose(this.#lossError(), 'lost')
     this.#become(this.#welcome === undefined ? 'connecting' : 'reconnecting')
     const { clock } = this.#options
     const millis = backoffMillis(this.#attempt, clock.random(), retryAfterOf(reason))
@@ -278,6 +322,12 @@ export class Connection implements Exchange {
   #age(): number {
     return this.#options.clock.now() - this.#openedAt
   }
+}
+
+function valuesOf(frame: Uint8Array): readonly unknown[] {
+  const answer = decodeBrokerFrame(frame)
+  if (answer.kind === 'answer') return answer.values
+  throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an answer')
 }
 
 function refusalIn(frame: Uint8Array): MillraceError {

@@ -31,7 +31,8 @@ export async function healing<Answer>(
   }
 }
 
-function heals(error: unknown, troubleMillis: number): boolean {
+/** Whether waiting may heal what has failed for so long. */
+export function heals(error: unknown, troubleMillis: number): boolean {
   // A connection comes back for ever. A broker in this process that closes does not.
   if (!(error instanceof MillraceError) || error.code === 'SERVER_CLOSING') return false
   const isTrouble = error.code === 'LOG_FAILED' || error.code === 'INTERNAL'

@@ -5,7 +5,7 @@ import { getRecordsRecordsMax } from '../limits.ts'
 import { checkInteger } from '../wire/arguments.ts'
 import type { ShardFilter } from '../wire/operations.ts'
 import { decodeResumeToken, type ShardPosition } from './resume-token.ts'
-import type { ShardStart } from './shard-cursor.ts'
+import type { StreamStart } from './subscription-target.ts'
 
 /** Where to begin: with what comes from now on, with all there is, at a time, or after a batch. */
 export type ReadFrom = 'latest' | 'oldest' | { readonly time: Date | number } | (string & {})
@@ -30,7 +30,7 @@ export interface ReadOptions {
 
 /** Where a reader begins: in shards of a filter, all in the same way, or where a token says. */
 export type ReaderStart =
-  | { readonly filter: ShardFilter; readonly start: ShardStart }
+  | { readonly filter: ShardFilter; readonly start: StreamStart }
   | { readonly positions: readonly ShardPosition[] }
 
 export interface ReaderSettings {
@@ -58,7 +58,8 @@ export function readerSettings(options: ReadOptions, streamName: string): Reader
   }
 }
 
-function startOf(from: ReadFrom, streamName: string): ReaderStart {
+/** Throws a MillraceError, INVALID_ARGUMENT. */
+export function startOf(from: ReadFrom, streamName: string): ReaderStart {
   if (from === 'latest') return { filter: { type: 'AT_LATEST' }, start: { type: 'LATEST' } }
   if (from === 'oldest') {
     return { filter: { type: 'AT_TRIM_HORIZON' }, start: { type: 'TRIM_HORIZON' } }

@@ -10,7 +10,6 @@ import type { Verbs } from '../wire/verbs.ts'
 import type { Clock } from './clock.ts'
 import { DeliveryQueue } from './delivery-queue.ts'
 import { Emitter } from './emitter.ts'
-import { healing } from './healing.ts'
 import { onAbort } from './on-abort.ts'
 import { ReadProgress } from './read-progress.ts'
 import type { ReaderSettings } from './reader-options.ts'
@@ -18,6 +17,7 @@ import { RecordBatch } from './record-batch.ts'
 import { encodeResumeToken, type ShardPosition } from './resume-token.ts'
 import { type Fetched, type Gap, onlyGap, ShardCursor, type ShardStart } from './shard-cursor.ts'
 import { childrenToRead, planResume } from './shard-lineage.ts'
+import { listShards } from './shard-list.ts'
 import { sleep } from './sleep.ts'
 import { Slots } from './slots.ts'
 
@@ -120,8 +120,9 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
     }
     const shardId = cursor?.shard.shardId ?? gap?.shardId ?? ''
     const { streamName } = this.#parts
-    const value = new RecordBatch(shardId, fetched, streamName, this.#progress.positions)
-    return { done: false, value }
+    const { positions } = this.#progress
+    const token = () => encodeResumeToken(streamName, positions)
+    return { done: false, value: new RecordBatch({ ...fetched, shardId, token }) }
   }
 
   /** Ends the iteration, as a `break` does. */
@@ -305,19 +306,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
   }
 
   #list(shardFilter: ShardFilter): Promise<ShardDescription[]> {
-    const { verbs, clock, streamName } = this.#parts
-    const { signal } = this.#stop
-    return healing(clock, signal, async () => {
-      const shards: ShardDescription[] = []
-      let nextToken: string | undefined
-      do {
-        const request = nextToken === undefined ? { shardFilter } : { nextToken }
-        const page = await verbs.listShards(streamName, request, { signal })
-        shards.push(...page.shards)
-        nextToken = page.nextToken
-      } while (nextToken !== undefined)
-      return shards
-    })
+    return listShards(this.#parts, shardFilter, this.#stop.signal)
   }
 
   async #inSlot<Answer>(action: () => Promise<Answer>): Promise<Answer> {

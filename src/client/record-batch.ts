@@ -1,8 +1,17 @@
 /** What an iteration over a stream delivers. */
 
+import type { RecordWindow } from '../wire/record-window.ts'
 import type { RecordView } from '../wire/slice-cursor.ts'
-import { encodeResumeToken, type ShardPosition } from './resume-token.ts'
-import type { Fetched, Gap } from './shard-cursor.ts'
+import type { Gap } from './shard-cursor.ts'
+
+export interface BatchParts {
+  readonly shardId: string
+  readonly records: RecordWindow
+  readonly gap: Gap | undefined
+  readonly millisBehindLatest: number
+  /** Makes the resume token. */
+  readonly token: () => string
+}
 
 /** Records of one shard, in order; they are decoded as they are asked for. */
 export class RecordBatch implements Iterable<RecordView> {
@@ -11,49 +20,43 @@ export class RecordBatch implements Iterable<RecordView> {
   readonly gap: Gap | undefined
   /** How far behind its end the shard is read, in ms; 0 at the end. */
   readonly millisBehindLatest: number
-  readonly #fetched: Fetched
-  readonly #streamName: string
-  readonly #positions: readonly ShardPosition[]
+  readonly #records: RecordWindow
+  readonly #token: () => string
 
-  /** `positions` are those after this batch. */
-  constructor(
-    shardId: string,
-    fetched: Fetched,
-    streamName: string,
-    positions: readonly ShardPosition[],
-  ) {
+  /** Made by what reads a stream. */
+  constructor({ shardId, records, gap, millisBehindLatest, token }: BatchParts) {
     this.shardId = shardId
-    this.gap = fetched.gap
-    this.millisBehindLatest = fetched.millisBehindLatest
-    this.#fetched = fetched
-    this.#streamName = streamName
-    this.#positions = positions
+    this.gap = gap
+    this.millisBehindLatest = millisBehindLatest
+    this.#records = records
+    this.#token = token
   }
 
   /** How many records there are; none in a batch that only tells of a gap. */
   get recordCount(): number {
-    return this.#fetched.records.recordCount
+    return this.#records.recordCount
   }
 
   /** Of the first record. */
   get firstSequenceNumber(): bigint {
-    return this.#fetched.records.firstSequenceNumber
+    return this.#records.firstSequenceNumber
   }
 
   /** Whole batches of the log as they are stored: the records, and maybe some around them. */
   get bytes(): Uint8Array {
-    return this.#fetched.records.slice
+    return this.#records.slice
   }
 
   /**
    * Where the stream has been read after this batch, with all batches that were delivered before
-   * it: `read` with `from` this token goes on there, without a gap and without a repeat.
+   * it: reading on `from` this token misses nothing and repeats nothing. Of a consumer it tells of
+   * the one shard alone: what a group has read is in its checkpoints.
    */
   get resumeToken(): string {
-    return encodeResumeToken(this.#streamName, this.#positions)
+    return this.#token()
   }
 
   [Symbol.iterator](): Iterator<RecordView> {
-    return this.#fetched.records[Symbol.iterator]()
+    return this.#records[Symbol.iterator]()
   }
 }

@@ -3,26 +3,29 @@
  * so that a broker in the same process has the same face as one behind a socket.
  */
 
-import { type CallOptions, type Exchange, Verbs } from '../wire/verbs.ts'
+import { type CallOptions, Verbs } from '../wire/verbs.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Producer } from './producer.ts'
 import { type ProducerOptions, producerSettings } from './producer-options.ts'
+import type { PushExchange } from './push-exchange.ts'
 import { StreamReader } from './reader.ts'
 import { type ReadOptions, readerSettings } from './reader-options.ts'
 import { sleep } from './sleep.ts'
+import { StreamSubscription } from './stream-subscription.ts'
+import { type SubscribeOptions, subscribeSettings } from './subscribe-options.ts'
 
 /** How often it is asked whether a stream is there. */
 const statusMillisFirst = 2
 const statusMillisMax = 100
 
 export class StreamVerbs extends Verbs {
-  readonly #exchange: Exchange
+  readonly #exchange: PushExchange
   readonly #clock: Clock
 
   readonly #frameBytesMax: number
 
   /** `frameBytesMax` is the largest frame that the broker takes. */
-  constructor(exchange: Exchange, frameBytesMax: number, clock: Clock = systemClock) {
+  constructor(exchange: PushExchange, frameBytesMax: number, clock: Clock = systemClock) {
     super(exchange)
     this.#exchange = exchange
     this.#frameBytesMax = frameBytesMax
@@ -68,7 +71,32 @@ export class StreamVerbs extends Verbs {
   }
 
   /**
-   * Reads a stream, all shards at once, as an async iterator of batches; each shard in order. It
+   * Reads a stream as the broker pushes it: an async iterator of batches, all shards at once, each
+   * in order, records within a moment after they were put. It outlives lost connections and brokers
+   * that restart, without a gap and without a repeat. A loop that is slow slows only itself: what
+   * it does not take stays in the log of the broker. Throws a MillraceError, INVALID_ARGUMENT, or a
+   * RangeError for an option out of its bounds.
+   *
+   * A connection carries one subscription of a shard: for a second one of the same client another
+   * connection is opened, as it is where the credit of all of them would be more than 1 MiB.
+   *
+   * ```ts
+   * for await (const batch of client.subscribe('orders', { from: saved ?? 'latest' })) {
+   *   for (const record of batch) handle(record.partitionKey, record.data)
+   *   saved = batch.resumeToken
+   * }
+   * ```
+   */
+  subscribe(streamName: string, options: SubscribeOptions = {}): StreamSubscription {
+    const settings = subscribeSettings(options, streamName)
+    const { signal } = options
+    const exchange = this.#exchange
+    const clock = this.#clock
+    return new StreamSubscription({ exchange, verbs: this, clock, streamName, settings, signal })
+  }
+
+  /**
+   * Reads a stream by asking again and again (GetRecords), all shards at once, as an async iterator of batches; each shard in order. It
    * outlives lost connections and brokers that restart. Throws a MillraceError, INVALID_ARGUMENT,
    * or a RangeError for an option out of its bounds.
    *

@@ -261,7 +261,7 @@ export class SliceCursor implements Iterable<RecordView> {
 }
 
 /** Whether a whole header is there: marker, and the type byte that stands before each field. */
-function isBatchHeader(bytes: Uint8Array, at: number): boolean {
+export function isBatchHeader(bytes: Uint8Array, at: number): boolean {
   const { uint32, uint64, bin32 } = messageTypes
   return (
     bytes.length - at >= headerBytes &&
