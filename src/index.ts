@@ -12,6 +12,9 @@ export {
   RecordsRefusedError,
   type RefusedRecord,
   type StreamReader,
+  type StreamSubscription,
+  type SubscribeOptions,
+  type SubscriptionState,
 } from './client/public.ts'
 export {
   type ErrorCode,

@@ -4,8 +4,10 @@ import { Emitter } from '../../../src/client/emitter.ts'
 import { MillraceError } from '../../../src/errors.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
 import { deleteStream, describeStreamSummary, getRecords } from '../../../src/wire/operations.ts'
+import { encodePush, subscriptionEnded } from '../../../src/wire/pushes.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { FakeSockets } from '../../support/fake-sockets.ts'
+import { makeBatch } from '../../support/slices.ts'
 
 const url = 'ws://broker.invalid'
 const again = { repeatable: true }
@@ -90,6 +92,7 @@ describe('answers', () => {
     ['to another operation', packMessage([0x11, 1, null])],
     ['that is cut short', Uint8Array.of(0x93, 0x13)],
     ['that is no array', Uint8Array.of(0x13, 0x13, 0x13)],
+    ['that is a slice, cut short', Uint8Array.of(0x9b, 0xce, 0, 0)],
     ['with an error that is cut short', packMessage([0x13, 1, 'INTERNAL', 'x']).subarray(0, -1)],
   ])('an answer %s ends the client', async (_, frame) => {
     sockets.last.welcome()
@@ -111,7 +114,9 @@ describe('answers', () => {
     sockets.last.welcome()
     const outcome = read()
     sockets.last.events.message(packMessage([0x05, 1, 2]))
-    sockets.last.events.message(Uint8Array.of(0x9b, 0xce, 0, 0))
+    // Of a subscription that was ended just before.
+    sockets.last.events.message(makeBatch(1n, new Uint8Array(), 0))
+    sockets.last.events.message(encodePush(subscriptionEnded, { subscriptionId: 9 }))
     sockets.last.answer(0, ...summary)
     expect(await outcome).toBe('s')
   })

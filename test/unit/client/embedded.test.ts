@@ -4,32 +4,42 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Millrace } from '../../../src/millrace.ts'
 
-test('producer and reader are the same in a program as over a socket', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-embedded-'))
-  const millrace = await Millrace.open({ dir: join(directory, 'data') })
-  await millrace.createStream('orders', { shardCount: 3 })
-  const reader = millrace.read('orders')
-  await reader.ready()
-  const producer = millrace.producer('orders')
-  const wanted = Array.from({ length: 2000 }, (_, i) => String(i))
-  await producer.putMany(
-    wanted.map((text) => ({ key: text, data: new TextEncoder().encode(text) })),
-  )
-  const ack = await producer.putAcknowledged({ key: 'last', data: new Uint8Array() })
-  expect(ack.durability).toBe('disk')
-  await producer.close()
-  const texts: string[] = []
-  for await (const batch of reader) {
-    for (const record of batch) texts.push(new TextDecoder().decode(record.data))
-    if (texts.length > wanted.length) break
-  }
-  expect(texts.toSorted()).toEqual([...wanted, ''].toSorted())
-  const idle = millrace.read('orders')
-  await idle.ready()
-  await millrace.close()
-  await expect(idle.next()).rejects.toMatchObject({ code: 'SERVER_CLOSING' })
-  const late = millrace.producer('orders')
-  await late.put({ key: 'k', data: new Uint8Array() })
-  await expect(late.close()).rejects.toMatchObject({ code: 'SERVER_CLOSING', refusedCount: 1 })
-  rmSync(directory, { recursive: true, force: true })
-})
+test.each(['read', 'subscribe'] as const)(
+  '%s is the same in a program as over a socket',
+  async (verb) => {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-embedded-'))
+    const millrace = await Millrace.open({ dir: join(directory, 'data') })
+    await millrace.createStream('orders', { shardCount: 3 })
+    const reader = millrace[verb]('orders')
+    await reader.ready()
+    const producer = millrace.producer('orders')
+    const wanted = Array.from({ length: 2000 }, (_, i) => String(i))
+    await producer.putMany(
+      wanted.map((text) => ({ key: text, data: new TextEncoder().encode(text) })),
+    )
+    const ack = await producer.putAcknowledged({ key: 'last', data: new Uint8Array() })
+    expect(ack.durability).toBe('disk')
+    await producer.close()
+    const texts: string[] = []
+    for await (const batch of reader) {
+      for (const record of batch) texts.push(new TextDecoder().decode(record.data))
+      if (texts.length > wanted.length) break
+    }
+    expect(texts.toSorted()).toEqual([...wanted, ''].toSorted())
+    const some = millrace[verb]('orders', { from: 'oldest', shards: ['0', '2'] })
+    const seen = new Set<string>()
+    for await (const batch of some) {
+      seen.add(batch.shardId)
+      if (seen.size === 2) break
+    }
+    expect([...seen].sort()).toEqual(['shardId-000000000000', 'shardId-000000000002'])
+    const idle = millrace[verb]('orders')
+    await idle.ready()
+    await millrace.close()
+    await expect(idle.next()).rejects.toMatchObject({ code: 'SERVER_CLOSING' })
+    const late = millrace.producer('orders')
+    await late.put({ key: 'k', data: new Uint8Array() })
+    await expect(late.close()).rejects.toMatchObject({ code: 'SERVER_CLOSING', refusedCount: 1 })
+    rmSync(directory, { recursive: true, force: true })
+  },
+)
