@@ -1,4 +1,4 @@
-/** Things in the order in which they came, for whoever asks for them; adding one makes no promise. */
+/** Things in the order in which they came, for whoever asks; adding one makes no promise. */
 
 interface Taker<Item> {
   resolve(item: Item | undefined): void

@@ -282,8 +282,7 @@ export class LastingSubscription {
     } else if (endSequenceNumber > shard.wanted) {
       const { wanted } = shard
       shard.wanted = endSequenceNumber
-      const lostFrom = startSequenceNumber > wanted ? startSequenceNumber : wanted
-      this.#tellGap(shard, lostFrom, endSequenceNumber)
+      this.#tellGap(shard, wanted, endSequenceNumber)
     }
   }
 

@@ -26,7 +26,7 @@ export type SubscribeAnswer = AnswerOf<typeof subscribeToShard> | AnswerOf<typeo
 /** What a push says to a subscription that is known. */
 export type Told<It extends Push> = Omit<PushOf<It>, 'subscriptionId'>
 
-/** Is told of one subscription, in order. Must not throw but for bytes that cannot be understood. */
+/** Is told of one subscription, in order. It throws for bytes alone that cannot be understood. */
 export interface PushListener {
   /** It is there; `shards` are those that are sent at once. */
   started(shards: readonly SubscribedShard[]): void

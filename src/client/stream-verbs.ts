@@ -96,9 +96,10 @@ export class StreamVerbs extends Verbs {
   }
 
   /**
-   * Reads a stream by asking again and again (GetRecords), all shards at once, as an async iterator of batches; each shard in order. It
-   * outlives lost connections and brokers that restart. Throws a MillraceError, INVALID_ARGUMENT,
-   * or a RangeError for an option out of its bounds.
+   * Reads a stream by asking for records again and again (GetRecords): all shards at once, as an
+   * async iterator of batches; each shard in order. It outlives lost connections and brokers that
+   * restart. Throws a MillraceError, INVALID_ARGUMENT, or a RangeError for an option out of its
+   * bounds.
    *
    * ```ts
    * for await (const batch of client.read('orders', { from: saved ?? 'oldest' })) {

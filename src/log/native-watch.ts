@@ -7,6 +7,12 @@ import type { NativeCalls } from './native-calls.ts'
 /** From here on a copy costs more than the bookkeeping of memory that belongs to the log. */
 const borrowBytesMin = 16 * 1024
 
+/**
+ * The segment that each watch has read last. If it were let go of and taken again, all of it would
+ * count for the collector as new memory each time, and soon nothing would be done but collect.
+ */
+const segments = new WeakMap<NativeWatch, ArrayBufferLike>()
+
 export class NativeWatch implements ShardWatch {
   readonly #slot: number
   readonly #calls: NativeCalls
@@ -43,7 +49,9 @@ export class NativeWatch implements ShardWatch {
     const left = this.#progress.committedEnd(slot) - position
     const available = left < 0n ? 0n : left
     if (bytesMax >= borrowBytesMin && available >= borrowBytesMin) {
-      return this.#calls.readBorrowed(slot, position, bytesMax, committedNext)
+      const slice = this.#calls.readBorrowed(slot, position, bytesMax, committedNext)
+      segments.set(this, slice.bytes.buffer)
+      return slice
     }
     return this.#calls.read(slot, position, bytesMax, available, committedNext)
   }

@@ -48,7 +48,7 @@ export function sliceExtent(slice: Uint8Array, from: bigint): SliceExtent {
   }
 }
 
-/** Seldom needed: of the slices of a shard the first alone begins before the record that is wanted. */
+/** Seldom needed: of all slices the first alone begins before the record that is wanted. */
 function countFrom(fields: DataView, from: bigint): number {
   let count = 0
   for (let at = 0; at < fields.byteLength; ) {

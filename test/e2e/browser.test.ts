@@ -6,7 +6,7 @@ import type { Client } from '../../src/client/client.ts'
 import { BrokerPlace } from './broker-place.ts'
 import { type BrowserBundle, bundleClient } from './browser-bundle.ts'
 
-const gzippedBytesMax = 24 * 1024
+const gzippedBytesMax = 36 * 1024
 
 const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
   .concat(process.env['CHROMIUM_PATH'] ?? [])

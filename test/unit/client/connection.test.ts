@@ -4,7 +4,6 @@ import { Emitter } from '../../../src/client/emitter.ts'
 import { MillraceError } from '../../../src/errors.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
 import { deleteStream, describeStreamSummary, getRecords } from '../../../src/wire/operations.ts'
-import { encodePush, subscriptionEnded } from '../../../src/wire/pushes.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { FakeSockets } from '../../support/fake-sockets.ts'
 import { makeBatch } from '../../support/slices.ts'
@@ -114,9 +113,7 @@ describe('answers', () => {
     sockets.last.welcome()
     const outcome = read()
     sockets.last.events.message(packMessage([0x05, 1, 2]))
-    // Of a subscription that was ended just before.
     sockets.last.events.message(makeBatch(1n, new Uint8Array(), 0))
-    sockets.last.events.message(encodePush(subscriptionEnded, { subscriptionId: 9 }))
     sockets.last.answer(0, ...summary)
     expect(await outcome).toBe('s')
   })
