@@ -1,7 +1,11 @@
 /** The public face of the package. */
 
 export {
+  type ConsumeOptions,
+  type Consumer,
+  type ConsumerEvents,
   type Gap,
+  LeaseLostError,
   type Producer,
   type ProducerOptions,
   type ProducerStats,
@@ -11,6 +15,7 @@ export {
   type RecordBatch,
   RecordsRefusedError,
   type RefusedRecord,
+  type ShardLease,
   type StreamReader,
   type StreamSubscription,
   type SubscribeOptions,

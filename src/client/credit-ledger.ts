@@ -68,6 +68,11 @@ export class CreditLedger {
     if (this.#held === 0) this.#whenEmpty?.()
   }
 
+  /** Nobody waits any more for what is held. */
+  letGo(): void {
+    this.#whenEmpty?.()
+  }
+
   /** Answers when nothing is held. */
   async emptied(): Promise<void> {
     if (this.#held === 0) return

@@ -39,7 +39,11 @@ export interface FollowedShard {
 /** What a subscription brings. */
 export type PushItem =
   /** Shards are sent from here on: for the first time, or again on another connection. */
-  | { readonly kind: 'started'; readonly shards: readonly FollowedShard[] }
+  | {
+      readonly kind: 'started'
+      readonly source: LastingSubscription
+      readonly shards: readonly FollowedShard[]
+    }
   | {
       readonly kind: 'slice'
       readonly source: LastingSubscription
@@ -55,7 +59,11 @@ export type PushItem =
       readonly shard: FollowedShard
       readonly gap: Gap
     }
-  | { readonly kind: 'progress'; readonly shards: readonly ShardAt[] }
+  | {
+      readonly kind: 'progress'
+      readonly source: LastingSubscription
+      readonly shards: readonly ShardAt[]
+    }
   | {
       readonly kind: 'ended'
       readonly source: LastingSubscription
@@ -115,7 +123,7 @@ export class LastingSubscription {
     })
   }
 
-  get isClosed(): boolean {
+  get #isClosed(): boolean {
     return this.#stop.signal.aborted
   }
 
@@ -129,16 +137,17 @@ export class LastingSubscription {
       for (;;) {
         // What comes on the next connection must not add to what is still held of the last one.
         await this.#ledger.emptied()
-        if (this.isClosed) return
+        if (this.#isClosed) return
         const ending = await this.#subscribe()
         this.#ledger.shut()
-        if (ending === 'finished' || this.isClosed) return
+        if (ending === 'finished' || this.#isClosed) return
         if (ending instanceof Error) await this.#recover(ending)
       }
     } catch (error) {
-      if (!this.isClosed) throw error
+      if (!this.#isClosed) throw error
     } finally {
-      this.close()
+      this.#line.close()
+      this.#ledger.shut()
     }
   }
 
@@ -149,10 +158,11 @@ export class LastingSubscription {
 
   /** Ends it: nothing is handed on any more. */
   close(): void {
-    if (this.isClosed) return
+    if (this.#isClosed) return
     this.#stop.abort(new MillraceError('CLIENT_CLOSED', 'the subscription is closed'))
     this.#line.close()
     this.#ledger.shut()
+    this.#ledger.letGo()
     this.#end('closed')
   }
 
@@ -223,7 +233,9 @@ export class LastingSubscription {
   }
 
   #tell(subscribed: readonly SubscribedShard[]): void {
-    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber: wanted }) => {
+    const { firstWanted } = this.#parts.target
+    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber }) => {
+      const wanted = firstWanted ?? firstSequenceNumber
       const known = this.#shards.get(Number(shardNumber))
       return known ?? this.#follow({ shardId, shardNumber, wanted, millisBehind: undefined })
     })
@@ -231,7 +243,7 @@ export class LastingSubscription {
       // While there was no connection more may have come than is known of.
       it.millisBehind = undefined
     }
-    this.#parts.deliver({ kind: 'started', shards })
+    this.#parts.deliver({ kind: 'started', source: this, shards })
   }
 
   #follow(shard: FollowedShard): FollowedShard {
@@ -301,7 +313,7 @@ export class LastingSubscription {
       if (next > shard.wanted) shard.wanted = next
       shards.push({ shard, next: shard.wanted, millisBehindLatest })
     }
-    this.#parts.deliver({ kind: 'progress', shards })
+    this.#parts.deliver({ kind: 'progress', source: this, shards })
     if (this.#ledger.idleMillis >= idleMillisMax) this.#park()
   }
 

@@ -31,9 +31,17 @@ export type {
 } from '../wire/verbs.ts'
 export type { Client, ConnectOptions } from './client.ts'
 export type { ConnectionState } from './connection.ts'
+export type { Consumer } from './consumer.ts'
+export type { ConsumeOptions } from './consumer-options.ts'
+export { LeaseLostError } from './lease-lost-error.ts'
 export type { Producer, ProducerStats, TakeOptions } from './producer.ts'
 export type { ProducerOptions } from './producer-options.ts'
-export type { SubscriptionEvents, SubscriptionState } from './pushed-batches.ts'
+export type {
+  ConsumerEvents,
+  ShardLease,
+  SubscriptionEvents,
+  SubscriptionState,
+} from './pushed-batches.ts'
 export type { ReaderEvents, ReaderState, StreamReader } from './reader.ts'
 export type { ReadFrom, ReadOptions } from './reader-options.ts'
 export type { RecordBatch } from './record-batch.ts'

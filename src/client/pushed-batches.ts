@@ -7,7 +7,7 @@ import { MillraceError } from '../errors.ts'
 import { RecordWindow } from '../wire/record-window.ts'
 import { Emitter } from './emitter.ts'
 import { ItemQueue } from './item-queue.ts'
-import type { FollowedShard, PushItem } from './lasting-subscription.ts'
+import type { FollowedShard, LastingSubscription, PushItem } from './lasting-subscription.ts'
 import { onAbort } from './on-abort.ts'
 import { RecordBatch } from './record-batch.ts'
 import type { Gap } from './shard-cursor.ts'
@@ -35,7 +35,14 @@ export interface ConsumerEvents extends SubscriptionEvents {
 
 export type SliceItem = Extract<PushItem, { readonly kind: 'slice' }>
 export type GapItem = Extract<PushItem, { readonly kind: 'gap' }>
+/** What makes a batch. */
+export type Delivery = SliceItem | GapItem
 export type EndedItem = Extract<PushItem, { readonly kind: 'ended' }>
+
+/** The record behind those of a delivery; undefined where the shard is gone. */
+export function nextAfter(item: Delivery): bigint | undefined {
+  return item.kind === 'slice' ? item.next : item.gap.firstAvailable
+}
 
 export interface BatchesSettings {
   readonly onGap: 'deliver' | 'throw'
@@ -50,7 +57,7 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
   protected readonly events: Emitter<ConsumerEvents> = new Emitter<ConsumerEvents>()
   #state: SubscriptionState = 'starting'
   /** The batch that the loop is at work on. */
-  #inHand: SliceItem | undefined
+  #inHand: Delivery | undefined
 
   protected constructor(settings: BatchesSettings) {
     this.#settings = settings
@@ -92,17 +99,21 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
   }
 
   /** Shards are read from here on, again or for the first time. */
-  protected abstract begun(shards: readonly FollowedShard[]): void
-  /** Records are delivered: up to, not including, `item.next`. Answers the token of the batch. */
-  protected abstract delivered(item: SliceItem): () => string
-  /** As `delivered`, of records that are missing. */
-  protected abstract passed(item: GapItem): () => string
+  protected abstract begun(shards: readonly FollowedShard[], source: LastingSubscription): void
+  /** Records are delivered, or are missing. Answers what makes the token of their batch. */
+  protected abstract delivered(item: Delivery): () => string
   /** Everything of a shard has been delivered that was sent up to `next`. */
-  protected abstract reached(shard: FollowedShard, next: bigint): void
+  protected abstract reached(shard: FollowedShard, next: bigint, source: LastingSubscription): void
   /** A shard has been delivered to its end. */
   protected abstract ended(item: EndedItem): void
+  /** Whether what a subscription has brought is to be delivered. */
+  protected wants(_source: LastingSubscription | undefined): boolean {
+    return true
+  }
+  /** A batch goes to the loop. */
+  protected handedOver(_batch: RecordBatch, _item: Delivery): void {}
   /** The loop is done with a batch. */
-  protected abstract handled(item: SliceItem): void
+  protected abstract handled(item: Delivery): void
   /** Nothing is wanted any more. */
   protected abstract stop(): void
 
@@ -143,25 +154,25 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
 
   /** A batch for what the loop has to know; undefined where that is nothing. */
   #accept(item: PushItem): RecordBatch | undefined {
+    if (!this.wants(item.source)) return undefined
     switch (item.kind) {
       case 'slice':
-        return this.#deliver(item)
       case 'gap':
-        return this.#deliverGap(item)
+        return this.#deliver(item)
       case 'started':
         for (const shard of item.shards) this.#behind.add(shard)
-        this.begun(item.shards)
+        this.begun(item.shards, item.source)
         break
       case 'progress':
         for (const { shard, next, millisBehindLatest } of item.shards) {
           if (millisBehindLatest > 0) this.#behind.add(shard)
           else this.#behind.delete(shard)
-          this.reached(shard, next)
+          this.reached(shard, next, item.source)
         }
         break
       case 'ended':
         this.#behind.delete(item.shard)
-        if (!item.source.isClosed) this.ended(item)
+        this.ended(item)
         break
     }
     this.#settleState()
@@ -174,33 +185,28 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
     }
   }
 
-  #deliver(item: SliceItem): RecordBatch | undefined {
-    const { source, shard, records, millisBehindLatest } = item
-    if (source.isClosed) return undefined
+  #deliver(item: Delivery): RecordBatch | undefined {
+    const { shard } = item
+    const gap = item.kind === 'gap' ? item.gap : undefined
+    if (gap !== undefined && !this.#tellGap(shard, gap)) return undefined
     this.#inHand = item
     const token = this.delivered(item)
     const { shardId } = shard
-    return new RecordBatch({ shardId, records, gap: undefined, millisBehindLatest, token })
+    const millisBehindLatest =
+      item.kind === 'slice' ? item.millisBehindLatest : (shard.millisBehind ?? 1)
+    const records = item.kind === 'slice' ? item.records : noRecords(item.gap)
+    const batch = new RecordBatch({ shardId, records, gap, millisBehindLatest, token })
+    this.handedOver(batch, item)
+    return batch
   }
 
-  #deliverGap(item: GapItem): RecordBatch | undefined {
-    const { source, shard, gap } = item
-    if (source?.isClosed === true) return undefined
-    const { lostFrom, firstAvailable } = gap
-    if (firstAvailable === undefined) this.leave(shard)
+  /** Whether the iteration goes on. */
+  #tellGap(shard: FollowedShard, gap: Gap): boolean {
+    if (gap.firstAvailable === undefined) this.leave(shard)
     this.events.emit('gap', gap)
-    if (this.#settings.onGap === 'throw') {
-      this.drop(gapError(gap))
-      return undefined
-    }
-    const token = this.passed(item)
-    const records = new RecordWindow({
-      slice: new Uint8Array(),
-      firstSequenceNumber: firstAvailable ?? lostFrom,
-      recordCount: 0,
-    })
-    const millisBehindLatest = shard.millisBehind ?? 1
-    return new RecordBatch({ shardId: shard.shardId, records, gap, millisBehindLatest, token })
+    if (this.#settings.onGap === 'deliver') return true
+    this.drop(gapError(gap))
+    return false
   }
 
   #putDown(): void {
@@ -208,8 +214,13 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
     if (item === undefined) return
     this.#inHand = undefined
     this.handled(item)
-    item.source.done(item.records.slice.length)
+    if (item.kind === 'slice') item.source.done(item.records.slice.length)
   }
+}
+
+function noRecords({ lostFrom, firstAvailable }: Gap): RecordWindow {
+  const firstSequenceNumber = firstAvailable ?? lostFrom
+  return new RecordWindow({ slice: new Uint8Array(), firstSequenceNumber, recordCount: 0 })
 }
 
 function gapError({ shardId, lostFrom, firstAvailable }: Gap): MillraceError {

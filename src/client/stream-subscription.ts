@@ -10,10 +10,10 @@ import { type FollowedShard, LastingSubscription, type PushItem } from './lastin
 import { OwnShards } from './own-shards.ts'
 import type { PushExchange } from './push-exchange.ts'
 import {
+  type Delivery,
   type EndedItem,
-  type GapItem,
+  nextAfter,
   PushedBatches,
-  type SliceItem,
   type SubscriptionEvents,
 } from './pushed-batches.ts'
 import { encodeResumeToken, type ShardPosition } from './resume-token.ts'
@@ -96,14 +96,11 @@ export class StreamSubscription extends PushedBatches {
     }
   }
 
-  protected delivered({ shard, next }: SliceItem): () => string {
-    this.reached(shard, next)
-    return this.#token()
-  }
-
-  protected passed({ shard, gap }: GapItem): () => string {
-    if (gap.firstAvailable === undefined) this.#positions.forget(shard.shardNumber)
-    else this.reached(shard, gap.firstAvailable)
+  protected delivered(item: Delivery): () => string {
+    const { shard } = item
+    const next = nextAfter(item)
+    if (next === undefined) this.#positions.forget(shard.shardNumber)
+    else this.reached(shard, next)
     return this.#token()
   }
 

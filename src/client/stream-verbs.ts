@@ -5,6 +5,8 @@
 
 import { type CallOptions, Verbs } from '../wire/verbs.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { Consumer } from './consumer.ts'
+import { type ConsumeOptions, consumeSettings } from './consumer-options.ts'
 import { Producer } from './producer.ts'
 import { type ProducerOptions, producerSettings } from './producer-options.ts'
 import type { PushExchange } from './push-exchange.ts'
@@ -93,6 +95,29 @@ export class StreamVerbs extends Verbs {
     const exchange = this.#exchange
     const clock = this.#clock
     return new StreamSubscription({ exchange, verbs: this, clock, streamName, settings, signal })
+  }
+
+  /**
+   * Reads a stream together with the other workers of a consumer: they share its shards among
+   * themselves, and the broker keeps their checkpoints. It is an async iterator of batches. A
+   * worker that is gone is replaced once its leases expire, and one that comes gets its share.
+   * **Each record is delivered at least once**: what a worker has not checkpointed comes again,
+   * to whoever has the shard then. A shard is read after all of its parents. Throws a
+   * MillraceError, INVALID_ARGUMENT, or a RangeError for an option out of its bounds.
+   *
+   * ```ts
+   * const consumer = client.consume('orders', { consumer: 'billing' })
+   * for await (const batch of consumer) {
+   *   for (const record of batch) await bill(record.partitionKey, record.data)
+   * }
+   * ```
+   */
+  consume(streamName: string, options: ConsumeOptions): Consumer {
+    const settings = consumeSettings(options, () => randomId().toString(16))
+    const { signal } = options
+    const exchange = this.#exchange
+    const clock = this.#clock
+    return new Consumer({ exchange, verbs: this, clock, streamName, settings, signal })
   }
 
   /**

@@ -1,0 +1,104 @@
+/** What a worker of a consumer can be told. */
+
+import { MillraceError } from '../errors.ts'
+import {
+  leaseMillisHighest,
+  leaseMillisLowest,
+  leasesPerRequestMax,
+  sliceBytesMax,
+  subscriptionCreditBytesMax,
+} from '../limits.ts'
+import { checkInteger } from '../wire/arguments.ts'
+import { startOf } from './reader-options.ts'
+import type { StreamStart } from './subscription-target.ts'
+
+export interface ConsumeOptions {
+  /** The name of the consumer: workers with the same one share the shards of the stream. */
+  readonly consumer: string
+  /**
+   * Where shards begin that the consumer has no checkpoint of: `latest`, which is what has come
+   * since the consumer was registered (the default); `oldest`; or a time.
+   */
+  readonly from?: 'latest' | 'oldest' | { readonly time: Date | number } | undefined
+  /** Whether the consumer is registered when it is missing; true unless it is given. */
+  readonly register?: boolean | undefined
+  /**
+   * Names this worker; no two that run at the same time may have the same. Drawn at random unless
+   * it is given. One that comes back under its name has its leases at once.
+   */
+  readonly workerId?: string | undefined
+  /**
+   * How long others wait for a worker that says nothing, in ms: 1000 to 300,000, and 10,000 by
+   * default.
+   */
+  readonly leaseMillis?: number | undefined
+  /** Shards of this worker at most: 1 to 1000; its share unless it is given. */
+  readonly leasesMax?: number | undefined
+  /**
+   * `automatic`: a batch counts as worked off when the next one is asked for, which is the default;
+   * `manual`: when `checkpoint` is called.
+   */
+  readonly checkpoints?: 'automatic' | 'manual' | undefined
+  /** How often automatic checkpoints are written, in ms; 1000 by default. */
+  readonly checkpointMillis?: number | undefined
+  /** Bytes that the broker may send ahead of the loop of each shard: 65,536 by default. */
+  readonly creditBytes?: number | undefined
+  /** Where records are missing: `deliver` a batch that says so (the default), or `throw`. */
+  readonly onGap?: 'deliver' | 'throw' | undefined
+  /** Ends the iteration, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ConsumeSettings {
+  readonly consumerName: string
+  /** Undefined: with what has come since the consumer was registered. */
+  readonly start: StreamStart | undefined
+  readonly register: boolean
+  readonly workerId: string
+  readonly leaseMillis: number
+  readonly leasesMax: number | undefined
+  readonly isAutomatic: boolean
+  readonly checkpointMillis: number
+  readonly creditBytes: number
+  readonly onGap: 'deliver' | 'throw'
+}
+
+const leaseMillisDefault = 10_000
+const checkpointMillisDefault = 1000
+const checkpointMillisMax = 3_600_000
+
+/** Throws a RangeError or a TypeError, and a MillraceError, INVALID_ARGUMENT, for `from`. */
+export function consumeSettings(
+  options: ConsumeOptions,
+  newWorkerId: () => string,
+): ConsumeSettings {
+  const { leaseMillis = leaseMillisDefault, checkpointMillis = checkpointMillisDefault } = options
+  const { creditBytes = sliceBytesMax, leasesMax, from = 'latest' } = options
+  checkInteger('leaseMillis', leaseMillis, leaseMillisLowest, leaseMillisHighest)
+  checkInteger('checkpointMillis', checkpointMillis, 1, checkpointMillisMax)
+  checkInteger('creditBytes', creditBytes, 1, subscriptionCreditBytesMax)
+  if (leasesMax !== undefined) checkInteger('leasesMax', leasesMax, 1, leasesPerRequestMax)
+  return {
+    consumerName: options.consumer,
+    start: from === 'latest' ? undefined : consumerStart(from),
+    register: options.register ?? true,
+    workerId: options.workerId ?? newWorkerId(),
+    leaseMillis,
+    leasesMax,
+    isAutomatic: (options.checkpoints ?? 'automatic') === 'automatic',
+    checkpointMillis,
+    creditBytes,
+    onGap: options.onGap ?? 'deliver',
+  }
+}
+
+function consumerStart(from: Exclude<ConsumeOptions['from'], undefined>): StreamStart {
+  const isWord = typeof from === 'string'
+  const start = isWord && from !== 'oldest' ? undefined : startOf(from, '')
+  if (start !== undefined && 'start' in start) return start.start
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `from is ${String(from)}, a consumer begins at 'latest', 'oldest' or a time; it goes on at its ` +
+      'checkpoints',
+  )
+}

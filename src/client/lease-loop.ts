@@ -1,0 +1,177 @@
+/** Gets and keeps the leases of a worker: renews them, asks for its share, notices what it lost. */
+
+import { MillraceError } from '../errors.ts'
+import { leasesPerRequestMax } from '../limits.ts'
+import type { Verbs } from '../wire/verbs.ts'
+import type { Clock } from './clock.ts'
+import type { ConsumeSettings } from './consumer-options.ts'
+import { healing } from './healing.ts'
+import type { ShardLease } from './pushed-batches.ts'
+import type { StreamStart } from './subscription-target.ts'
+
+/** So often within the time of a lease it is renewed. */
+const renewalsPerLease = 3
+
+/** A lease that is the worker's now, with the checkpoint of its shard. */
+export interface NewLease extends ShardLease {
+  readonly nextSequenceNumber?: bigint | undefined
+}
+
+export interface LeaseLoopParts {
+  readonly verbs: Verbs
+  readonly clock: Clock
+  readonly streamName: string
+  readonly settings: ConsumeSettings
+  readonly signal: AbortSignal
+  /** Those that are held now. */
+  held(): Iterable<ShardLease>
+  acquired(lease: NewLease): void
+  lost(lease: ShardLease): void
+  /** A round is over: the worker has what there is for it. */
+  settled(): void
+}
+
+export class LeaseLoop {
+  readonly #parts: LeaseLoopParts
+  /** Whether the broker may have given leases that nobody here knows of. */
+  #isUnsure = true
+  #isWoken = false
+  #wake: () => void = () => undefined
+
+  constructor(parts: LeaseLoopParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Registers the consumer where it is missing and that is wanted. Answers where shards without a
+   * checkpoint begin. Rejects: STREAM_NOT_FOUND, CONSUMER_NOT_FOUND, LIMIT_EXCEEDED.
+   */
+  async register(): Promise<StreamStart> {
+    const { settings } = this.#parts
+    const { consumerCreationTimestamp: timestamp } = await this.#healing(() => this.#describe())
+    // What came in between is nobody's yet: the first worker to read the shard has it.
+    return settings.start ?? { type: 'AT_TIMESTAMP', timestamp }
+  }
+
+  /** Rejects with what does not heal, and with the reason of the signal. */
+  async run(): Promise<never> {
+    for (;;) {
+      this.#isWoken = false
+      await this.#renew()
+      await this.#acquire()
+      this.#parts.settled()
+      await this.#rest()
+    }
+  }
+
+  /** There may be new leases to be had, now. */
+  wake(): void {
+    this.#isWoken = true
+    this.#wake()
+  }
+
+  async #describe() {
+    const { verbs, streamName, settings, signal } = this.#parts
+    const { consumerName, register } = settings
+    for (;;) {
+      try {
+        return await verbs.describeStreamConsumer(streamName, consumerName, { signal })
+      } catch (error) {
+        if (!register || codeOf(error) !== 'CONSUMER_NOT_FOUND') throw error
+      }
+      try {
+        return await verbs.registerStreamConsumer(streamName, consumerName, {}, { signal })
+      } catch (error) {
+        // Another worker was quicker.
+        if (codeOf(error) !== 'CONSUMER_EXISTS') throw error
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { verbs, streamName, settings, signal } = this.#parts
+    const { consumerName, workerId } = settings
+    const all = Array.from(this.#parts.held(), ({ shardId, leaseCounter }) => {
+      return { shardId, leaseCounter }
+    })
+    for (let at = 0; at < all.length; at += leasesPerRequestMax) {
+      const request = { workerId, leases: all.slice(at, at + leasesPerRequestMax) }
+      const lost = await this.#healing(() =>
+        verbs.renewLeases(streamName, consumerName, request, { signal }),
+      )
+      for (const it of lost) this.#parts.lost(it)
+    }
+  }
+
+  /** Asks until there is nothing more to be had: a worker that comes late gets them one by one. */
+  async #acquire(): Promise<void> {
+    const { verbs, streamName, settings, signal } = this.#parts
+    const { consumerName, workerId, leaseMillis, leasesMax } = settings
+    const request = { workerId, leaseMillis, leasesMax }
+    for (;;) {
+      const acquired = await this.#healing(async () => {
+        if (this.#isUnsure) await this.#adopt()
+        this.#isUnsure = true
+        const options = { signal }
+        const answer = await verbs.acquireLeases(streamName, consumerName, request, options)
+        this.#isUnsure = false
+        return answer.acquired
+      })
+      if (acquired.length === 0) return
+      for (const it of acquired) this.#parts.acquired(it)
+    }
+  }
+
+  /**
+   * Takes over leases of this worker that it does not know of: of an answer that was lost with its
+   * connection, or of an earlier life under the same name. Nobody would read them until they expire.
+   */
+  async #adopt(): Promise<void> {
+    const { verbs, streamName, settings, signal } = this.#parts
+    const { consumerName, workerId } = settings
+    const known = new Set(Array.from(this.#parts.held(), keyOf))
+    const leases = await verbs.listLeases(streamName, consumerName, { signal })
+    const mine = leases.filter((it) => it.workerId === workerId && !known.has(keyOf(it)))
+    if (mine.length === 0) return
+    const checkpoints = await verbs.getCheckpoints(streamName, consumerName, { signal })
+    for (const { shardId, leaseCounter } of mine) {
+      const checkpoint = checkpoints.find((it) => it.shardId === shardId)
+      const isThrough = checkpoint !== undefined && checkpoint.nextSequenceNumber === undefined
+      if (isThrough) {
+        const request = { workerId, shardId, leaseCounter }
+        await verbs.releaseLease(streamName, consumerName, request, { signal })
+      } else {
+        const { nextSequenceNumber } = checkpoint ?? {}
+        this.#parts.acquired({ shardId, leaseCounter, nextSequenceNumber })
+      }
+    }
+  }
+
+  async #rest(): Promise<void> {
+    const { clock, settings, signal } = this.#parts
+    const millis = Math.floor(settings.leaseMillis / renewalsPerLease)
+    if (this.#isWoken) return
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(millis, resolve)
+      timer.keepAlive(true)
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    signal.throwIfAborted()
+  }
+
+  #healing<Answer>(action: () => Promise<Answer>): Promise<Answer> {
+    const { clock, signal } = this.#parts
+    return healing(clock, signal, action)
+  }
+}
+
+function keyOf({ shardId, leaseCounter }: ShardLease): string {
+  return `${shardId} ${leaseCounter}`
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof MillraceError ? error.code : undefined
+}
