@@ -98,7 +98,7 @@ function consumerStart(from: Exclude<ConsumeOptions['from'], undefined>): Stream
   if (start !== undefined && 'start' in start) return start.start
   throw new MillraceError(
     'INVALID_ARGUMENT',
-    `from is ${String(from)}, a consumer begins at 'latest', 'oldest' or a time; it goes on at its ` +
-      'checkpoints',
+    `from is ${String(from)}, a consumer begins at 'latest', 'oldest' or a time; ` +
+      'it goes on at its checkpoints',
   )
 }

@@ -124,7 +124,8 @@ export class LeaseLoop {
 
   /**
    * Takes over leases of this worker that it does not know of: of an answer that was lost with its
-   * connection, or of an earlier life under the same name. Nobody would read them until they expire.
+   * connection, or of an earlier life under the same name. Until they expired nobody would read
+   * their shards.
    */
   async #adopt(): Promise<void> {
     const { verbs, streamName, settings, signal } = this.#parts
