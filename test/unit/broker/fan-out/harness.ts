@@ -1,0 +1,235 @@
+/** Subscriptions over a log of their own, without a broker and without sockets. */
+
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { Consumers } from '../../../../src/broker/consumers/consumers.ts'
+import { FanOut } from '../../../../src/broker/fan-out/fan-out.ts'
+import type { SubscriptionSink } from '../../../../src/broker/fan-out/sink.ts'
+import { Subscriptions } from '../../../../src/broker/fan-out/subscriptions.ts'
+import { StreamCounters } from '../../../../src/broker/stream-counters.ts'
+import type { Log } from '../../../../src/log/log.ts'
+import { openLog } from '../../../../src/log/native-log.ts'
+import type { Shard } from '../../../../src/shard/shard.ts'
+import { Streams } from '../../../../src/stream/streams.ts'
+import { BatchBuilder } from '../../../../src/wire/batch-builder.ts'
+import type { AnswerOf, RequestOf } from '../../../../src/wire/operations.ts'
+import { decodePush, isSliceFrame, pushesByOpcode } from '../../../../src/wire/pushes.ts'
+import { SliceCursor } from '../../../../src/wire/slice-cursor.ts'
+import {
+  subscribeToShard,
+  subscribeToStream,
+  unsubscribe,
+} from '../../../../src/wire/subscription-operations.ts'
+import { mergeShards, splitShard } from '../../../support/reshard.ts'
+import { FakeClock, logOptions, temporaryDirectory } from '../harness.ts'
+
+export const streamName = 's'
+
+/** A slice that came, or a push, decoded. */
+export interface Told {
+  /** `slice`, or the name of the push. */
+  readonly kind: string
+  readonly subscriptionId?: number
+  readonly shardNumber?: bigint
+  /** Of slices: bytes of the frame, and the numbers and keys of its records. */
+  readonly bytes?: number
+  readonly numbers?: readonly bigint[]
+  readonly texts?: readonly string[]
+  /** Of pushes. */
+  readonly [field: string]: unknown
+}
+
+/** Takes what subscriptions send, as a client would, and gives credit back when it is told to. */
+export class FakeSink implements SubscriptionSink {
+  readonly told: Told[] = []
+  /** What the sink answers, and what it says of bytes that wait. */
+  isReading = true
+  waiting = 0
+  stalls = 0
+  #count = 0
+  onPush: () => void = () => undefined
+
+  push(frame: Uint8Array, isSlice: boolean): boolean {
+    if (isSlice !== isSliceFrame(frame)) throw new Error('a slice that is none, or the reverse')
+    this.#count += 1
+    this.told.push(isSlice ? sliceOf(frame) : pushOf(frame))
+    this.onPush()
+    if (!this.isReading) this.waiting += frame.length
+    return this.isReading
+  }
+
+  bufferedBytes(): number {
+    return this.waiting
+  }
+
+  stalled(): void {
+    this.stalls += 1
+  }
+
+  /** Frames so far. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** What came since the last time; heartbeats only when they are asked for. */
+  take({ heartbeats = false }: { readonly heartbeats?: boolean } = {}): Told[] {
+    return this.told.splice(0).filter((it) => heartbeats || it.kind !== 'Heartbeat')
+  }
+
+  /** The texts of the records that came since the last time. */
+  takeTexts(): string[] {
+    return this.take().flatMap((it) => it.texts ?? [])
+  }
+}
+
+function sliceOf(frame: Uint8Array): Told {
+  const cursor = new SliceCursor(frame.slice(), { verify: true })
+  const numbers: bigint[] = []
+  const texts: string[] = []
+  let shardNumber = 0n
+  while (cursor.next()) {
+    shardNumber = cursor.shard
+    numbers.push(cursor.sequenceNumber)
+    texts.push(cursor.partitionKey)
+  }
+  return { kind: 'slice', shardNumber, bytes: frame.length, numbers, texts }
+}
+
+function pushOf(frame: Uint8Array): Told {
+  const push = pushesByOpcode.get(frame[1] as number)
+  if (push === undefined) throw new Error(`push ${frame[1]} is unknown`)
+  return { ...decodePush(push, frame), kind: push.name }
+}
+
+export class TestFanOut {
+  readonly log: Log
+  readonly streams: Streams
+  readonly consumers: Consumers
+  readonly fanOut: FanOut
+  readonly clock: FakeClock
+  readonly #builder = new BatchBuilder()
+
+  constructor(log: Log, streams: Streams, clock: FakeClock) {
+    this.log = log
+    this.streams = streams
+    this.clock = clock
+    this.consumers = new Consumers(streams, clock.now)
+    this.fanOut = new FanOut({
+      log,
+      streams,
+      consumers: this.consumers,
+      counters: new StreamCounters(),
+      now: clock.now,
+      elapsed: clock.now,
+    })
+  }
+
+  shard(index: number): Shard {
+    const shard = this.streams.require(streamName).shards.get(index)
+    if (shard === undefined) throw new Error(`there is no shard ${index}`)
+    return shard
+  }
+
+  /** Appends one batch of records to a shard: keys alone, or with so many bytes of data. */
+  async put(index: number, keys: readonly string[], dataBytes = 1): Promise<bigint> {
+    this.#builder.clear()
+    for (const key of keys) this.#builder.add(key, new Uint8Array(dataBytes))
+    const { bytes, count } = this.#builder
+    const batch = { bytes: bytes.slice(), count }
+    const answer = await this.log.append(this.shard(index).number, batch, { durability: 'os' })
+    return answer.firstSequenceNumber
+  }
+
+  split(index: number): Promise<Shard[]> {
+    return splitShard(this.log, this.streams, streamName, this.shard(index))
+  }
+
+  merge(lower: number, upper: number): Promise<Shard> {
+    const parents = [this.shard(lower), this.shard(upper)] as const
+    return mergeShards(this.log, this.streams, streamName, parents)
+  }
+
+  open(): { readonly sink: FakeSink; readonly subscriptions: Subscriptions } {
+    const sink = new FakeSink()
+    return { sink, subscriptions: new Subscriptions(this.fanOut, sink) }
+  }
+}
+
+/** A stream with so many shards. */
+export async function makeFanOut(
+  shardCount = 1,
+  wrap: (log: Log) => Log = (log) => log,
+): Promise<TestFanOut> {
+  const dir = join(temporaryDirectory(), 'data')
+  const clock = new FakeClock()
+  const log = wrap(await openLog({ ...logOptions, dir }))
+  let made: TestFanOut | undefined
+  const streams = await Streams.open(log, {
+    now: clock.now,
+    onServing: (stream) => made?.fanOut.streamChanged(stream),
+    onError: (error) => {
+      throw error
+    },
+  })
+  made = new TestFanOut(log, streams, clock)
+  onTestFinished(async () => {
+    await streams.close()
+    await log.close()
+  })
+  await makeStream(made, streamName, shardCount)
+  return made
+}
+
+export async function makeStream(
+  { streams }: TestFanOut,
+  name: string,
+  shardCount: number,
+): Promise<void> {
+  await streams.create({ streamName: name, shardCount })
+  while (streams.serving(name) === undefined) await turns(1)
+}
+
+/** Lets whatever is ready run. */
+export async function turns(count = 5): Promise<void> {
+  for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Waits until something is so: for what threads of the log have to say. */
+export async function until(isSo: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000
+  while (!isSo()) {
+    if (Date.now() > end) throw new Error(`it never came: ${isSo}`)
+    await turns(1)
+  }
+}
+
+export function toShard(
+  subscriptions: Subscriptions,
+  index: number,
+  request: Partial<RequestOf<typeof subscribeToShard>> = {},
+): Promise<AnswerOf<typeof subscribeToShard>> {
+  return subscriptions.call(subscribeToShard, {
+    streamName,
+    shardId: String(index),
+    startingPositionType: 'TRIM_HORIZON',
+    creditBytes: 256 * 1024,
+    ...request,
+  })
+}
+
+export function toStream(
+  subscriptions: Subscriptions,
+  request: Partial<RequestOf<typeof subscribeToStream>> = {},
+): Promise<AnswerOf<typeof subscribeToStream>> {
+  return subscriptions.call(subscribeToStream, {
+    streamName,
+    startingPositionType: 'TRIM_HORIZON',
+    creditBytes: 256 * 1024,
+    resume: [],
+    ...request,
+  })
+}
+
+export function leave(subscriptions: Subscriptions, subscriptionId: number): Promise<object> {
+  return subscriptions.call(unsubscribe, { subscriptionId })
+}

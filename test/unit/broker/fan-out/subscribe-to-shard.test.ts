@@ -1,0 +1,392 @@
+/** Subscriptions to one shard: where they begin, what they get, how they end. */
+
+import { expect, test, vi } from 'vitest'
+import { subscribeToShard } from '../../../../src/wire/subscription-operations.ts'
+import { failure } from '../harness.ts'
+import {
+  leave,
+  makeFanOut,
+  makeStream,
+  streamName,
+  type TestFanOut,
+  toShard,
+  toStream,
+  turns,
+  until,
+} from './harness.ts'
+
+// Syncs take their time on a busy disk.
+vi.setConfig({ testTimeout: 30_000 })
+
+/** One shard with the records 1 to 6: batches of two, and a time between the batches. */
+async function withRecords(): Promise<TestFanOut & { times: number[] }> {
+  const made = await makeFanOut()
+  const times: number[] = []
+  for (const keys of [
+    ['a', 'b'],
+    ['c', 'd'],
+    ['e', 'f'],
+  ]) {
+    await made.put(0, keys)
+    times.push((await made.log.shardStats(made.shard(0).number)).lastArrivalMillis)
+    const end = Date.now() + 5
+    await until(() => Date.now() > end)
+  }
+  made.clock.millis = Date.now()
+  return Object.assign(made, { times })
+}
+
+test('records that are there, and then those that come', async () => {
+  const made = await makeFanOut()
+  await made.put(0, ['a', 'b'])
+  const { sink, subscriptions } = made.open()
+  const answer = await toShard(subscriptions, 0)
+  const shardNumber = made.shard(0).number
+  expect(answer).toEqual({
+    subscriptionId: 1,
+    shard: { shardId: 'shardId-000000000000', shardNumber, firstSequenceNumber: 1n },
+  })
+  // Not before the answer.
+  expect(sink.told).toEqual([])
+  await turns()
+  expect(sink.take({ heartbeats: true })).toMatchObject([
+    { kind: 'slice', shardNumber, numbers: [1n, 2n], texts: ['a', 'b'] },
+    {
+      kind: 'Heartbeat',
+      subscriptionId: 1,
+      shards: [{ shardNumber, nextSequenceNumber: 3n, millisBehindLatest: 0 }],
+    },
+  ])
+  await made.put(0, ['c'])
+  await until(() => sink.count === 3)
+  // It was told once that it has caught up.
+  expect(sink.take({ heartbeats: true })).toMatchObject([{ kind: 'slice', numbers: [3n] }])
+})
+
+test('what waits goes out together, at most 64 KiB at a time', async () => {
+  const made = await makeFanOut()
+  for (let i = 0; i < 100; i += 1) await made.put(0, [`k${i}`], 1000)
+  const { sink, subscriptions } = made.open()
+  await toShard(subscriptions, 0)
+  await turns()
+  const slices = sink.take()
+  expect(slices.flatMap((it) => it.numbers)).toEqual(
+    Array.from({ length: 100 }, (_, i) => BigInt(i + 1)),
+  )
+  expect(slices).toHaveLength(2)
+  for (const { bytes } of slices) expect(bytes).toBeLessThanOrEqual(64 * 1024)
+})
+
+test.each([
+  ['TRIM_HORIZON', {}, 1n, 1n],
+  ['LATEST', {}, 7n, undefined],
+  ['AT_SEQUENCE_NUMBER', { startingSequenceNumber: 4n }, 4n, 3n],
+  ['AT_SEQUENCE_NUMBER', { startingSequenceNumber: 7n }, 7n, undefined],
+  ['AFTER_SEQUENCE_NUMBER', { startingSequenceNumber: 4n }, 5n, 5n],
+  ['AFTER_SEQUENCE_NUMBER', { startingSequenceNumber: 6n }, 7n, undefined],
+] as const)('%s begins where an iterator does: %o', async (type, rest, first, sent) => {
+  const made = await withRecords()
+  const { sink, subscriptions } = made.open()
+  const answer = await toShard(subscriptions, 0, { startingPositionType: type, ...rest })
+  expect(answer.shard.firstSequenceNumber).toBe(first)
+  await turns()
+  const [slice] = sink.take()
+  const numbers = slice?.numbers ?? []
+  // Whole batches: the client skips what it did not ask for.
+  expect(numbers[0]).toBe(sent)
+  if (sent !== undefined) expect(numbers.at(-1)).toBe(6n)
+})
+
+test('AT_TIMESTAMP begins with the first record that arrived then or later', async () => {
+  const made = await withRecords()
+  const { subscriptions } = made.open()
+  const [first = 0, second = 0, third = 0] = made.times
+  for (const [timestamp, number] of [
+    [0, 1n],
+    [first, 1n],
+    [first + 1, 3n],
+    [second, 3n],
+    [third, 5n],
+    [third + 1, 7n],
+  ] as const) {
+    const request = { startingPositionType: 'AT_TIMESTAMP', timestamp } as const
+    const { shard, subscriptionId } = await toShard(subscriptions, 0, request)
+    expect([timestamp - first, shard.firstSequenceNumber]).toEqual([timestamp - first, number])
+    await leave(subscriptions, subscriptionId)
+  }
+})
+
+test('refuses positions with the errors and texts of an iterator', async () => {
+  const made = await withRecords()
+  const { subscriptions } = made.open()
+  const said = async (request: Parameters<typeof toShard>[2], index = 0) => {
+    const { code, message } = await failure(toShard(subscriptions, index, request))
+    return `${code}: ${message}`
+  }
+  const at = (type: 'AT' | 'AFTER', startingSequenceNumber?: bigint) =>
+    said({ startingPositionType: `${type}_SEQUENCE_NUMBER`, startingSequenceNumber })
+  const invalid = (number: bigint) =>
+    `StartingSequenceNumber ${number} used in SubscribeToShard on ` +
+    'shard shardId-000000000000 in stream s is invalid'
+  expect(await at('AT', 8n)).toBe(
+    `SEQUENCE_NUMBER_IN_FUTURE: ${invalid(8n)}: the last record of the shard has the number 6.`,
+  )
+  expect(await at('AFTER', 7n)).toMatch(/^SEQUENCE_NUMBER_IN_FUTURE: /)
+  expect(await at('AT', 2n ** 64n - 1n)).toMatch(/^SEQUENCE_NUMBER_IN_FUTURE: /)
+  expect(await at('AT', 0n)).toBe(
+    `INVALID_ARGUMENT: ${invalid(0n)} because it did not come from this stream.`,
+  )
+  expect(await at('AT')).toMatch(
+    /^INVALID_ARGUMENT: .*AT_SEQUENCE_NUMBER and no StartingSequenceNumber\.$/,
+  )
+  expect(await said({ startingSequenceNumber: 1n })).toMatch(/^INVALID_ARGUMENT: Must either/)
+  expect(await said({ timestamp: 1 })).toMatch(/^INVALID_ARGUMENT: .* takes no timestamp\.$/)
+  expect(await said({ startingPositionType: 'AT_TIMESTAMP' })).toMatch(
+    /^INVALID_ARGUMENT: Must specify timestampInMillis/,
+  )
+  const timestamp = made.clock.millis + 1
+  expect(await said({ startingPositionType: 'AT_TIMESTAMP', timestamp })).toMatch(
+    /^INVALID_ARGUMENT: The timestampInMillis parameter cannot be greater/,
+  )
+  expect(await said({}, 5)).toBe(
+    'SHARD_NOT_FOUND: Shard shardId-000000000005 in stream s does not exist',
+  )
+  expect(await said({ shardId: 'x' })).toBe('SHARD_NOT_FOUND: Could not find shard x in stream s.')
+  expect(await said({ streamName: 't' })).toBe(
+    'STREAM_NOT_FOUND: Shard shardId-000000000000 in stream t does not exist',
+  )
+  expect(await said({ leaseCounter: 1n })).toBe(
+    'INVALID_ARGUMENT: leaseCounter: give the consumerName, too',
+  )
+  // None of them has left anything behind.
+  expect(made.fanOut.stats()).toMatchObject({ live: 0, behind: 0, waiting: 0 })
+})
+
+test('a number of an earlier stream of the same name did not come from this one', async () => {
+  const made = await withRecords()
+  await made.streams.delete(streamName)
+  await until(() => Array.from(made.streams.all).length === 0)
+  await makeStream(made, streamName, 1)
+  const { subscriptions } = made.open()
+  const request = {
+    startingPositionType: 'AT_SEQUENCE_NUMBER',
+    startingSequenceNumber: 3n,
+  } as const
+  expect(await failure(toShard(subscriptions, 0, request))).toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('because it did not come from this stream'),
+  })
+})
+
+test('a position below the horizon is a gap, told before anything is sent', async () => {
+  const made = await makeFanOut()
+  for (let i = 1; i <= 5; i += 1) await made.put(0, [`k${i}`])
+  const shardNumber = made.shard(0).number
+  await made.log.trim(shardNumber, 4n as never)
+  const { sink, subscriptions } = made.open()
+  const request = {
+    startingPositionType: 'AT_SEQUENCE_NUMBER',
+    startingSequenceNumber: 2n,
+  } as const
+  const { shard } = await toShard(subscriptions, 0, request)
+  expect(shard.firstSequenceNumber).toBe(4n)
+  await turns()
+  expect(sink.take()).toMatchObject([
+    {
+      kind: 'Gap',
+      shardNumber,
+      reason: 'TRIMMED',
+      startSequenceNumber: 2n,
+      endSequenceNumber: 4n,
+    },
+    { kind: 'slice', numbers: [4n, 5n] },
+  ])
+})
+
+test('what is trimmed before it was sent is a gap, also when nothing is left', async () => {
+  const made = await makeFanOut()
+  const { sink, subscriptions } = made.open()
+  sink.isReading = false
+  for (let i = 1; i <= 3; i += 1) await made.put(0, [`k${i}`])
+  const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 100 })
+  await turns()
+  expect(sink.take()).toMatchObject([{ kind: 'slice', numbers: [1n] }])
+  await made.log.trim(made.shard(0).number, 3n as never)
+  sink.isReading = true
+  sink.waiting = 0
+  subscriptions.drained()
+  subscriptions.credit(subscriptionId, 83)
+  await turns()
+  const gap = { kind: 'Gap', reason: 'TRIMMED', startSequenceNumber: 2n, endSequenceNumber: 3n }
+  expect(sink.take()).toMatchObject([gap, { kind: 'slice', numbers: [3n] }])
+
+  for (let i = 4; i <= 6; i += 1) await made.put(0, [`k${i}`])
+  await turns()
+  await made.log.trim(made.shard(0).number, 7n as never)
+  subscriptions.credit(subscriptionId, 83)
+  await until(() => sink.told.some((it) => it.kind === 'Gap'))
+  expect(sink.take()).toMatchObject([{ ...gap, startSequenceNumber: 4n, endSequenceNumber: 7n }])
+  await made.put(0, ['k7'])
+  await until(() => sink.told.length > 0)
+  expect(sink.take()).toMatchObject([{ kind: 'slice', numbers: [7n] }])
+})
+
+test('the end of a closed shard, with its children, is the end of the subscription', async () => {
+  const made = await makeFanOut()
+  await made.put(0, ['a'])
+  const { sink, subscriptions } = made.open()
+  await toShard(subscriptions, 0)
+  await turns()
+  sink.take()
+  const { number: shardNumber, endingHashKey } = made.shard(0)
+  await made.put(0, ['b'])
+  await made.split(0)
+  await until(() => sink.told.some((it) => it.kind === 'SubscriptionEnded'))
+  const middle = 2n ** 127n
+  const parentShards = ['shardId-000000000000']
+  expect(sink.take()).toEqual([
+    { kind: 'slice', shardNumber, bytes: 82, numbers: [2n], texts: ['b'] },
+    {
+      kind: 'ShardEnded',
+      subscriptionId: 1,
+      shardNumber,
+      childShards: [
+        {
+          shardId: 'shardId-000000000001',
+          parentShards,
+          startingHashKey: 0n,
+          endingHashKey: middle - 1n,
+        },
+        {
+          shardId: 'shardId-000000000002',
+          parentShards,
+          startingHashKey: middle,
+          endingHashKey,
+        },
+      ],
+    },
+    { kind: 'SubscriptionEnded', subscriptionId: 1 },
+  ])
+  expect(await failure(leave(subscriptions, 1))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+  // One that begins there, at its very end, too.
+  await toShard(subscriptions, 0, { startingPositionType: 'LATEST' })
+  await turns()
+  expect(sink.take().map((it) => it.kind)).toEqual(['ShardEnded', 'SubscriptionEnded'])
+})
+
+test('nothing comes after the answer to Unsubscribe', async () => {
+  const made = await makeFanOut()
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toShard(subscriptions, 0)
+  await turns()
+  sink.take()
+  await made.put(0, ['a'])
+  expect(await leave(subscriptions, subscriptionId)).toEqual({})
+  await turns()
+  expect(sink.take({ heartbeats: true })).toEqual([])
+  expect(await failure(leave(subscriptions, subscriptionId))).toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'subscriptionId is 1, this connection has no such subscription (any more)',
+  })
+  expect(await failure(leave(subscriptions, 77))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
+test('one that is ended before it began sends nothing', async () => {
+  const made = await makeFanOut()
+  await made.put(0, ['a'])
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toShard(subscriptions, 0)
+  await leave(subscriptions, subscriptionId)
+  await turns()
+  expect(sink.take({ heartbeats: true })).toEqual([])
+})
+
+test('a connection has a shard once: also by a subscription of its stream', async () => {
+  const made = await makeFanOut(2)
+  const { subscriptions } = made.open()
+  await toShard(subscriptions, 1)
+  const twice =
+    'shard shardId-000000000001 of stream s is sent to subscription 1 of this connection'
+  const refusal = { code: 'INVALID_ARGUMENT', message: expect.stringContaining(twice) }
+  expect(await failure(toShard(subscriptions, 1))).toMatchObject(refusal)
+  expect(await failure(toStream(subscriptions))).toMatchObject(refusal)
+  await toShard(subscriptions, 0)
+  await leave(subscriptions, 1)
+  await leave(subscriptions, 2)
+  await toStream(subscriptions)
+  expect(await failure(toShard(subscriptions, 0))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+  expect(await failure(toStream(subscriptions))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+  // Of two that are asked for at once, one comes.
+  const other = made.open().subscriptions
+  const both = await Promise.allSettled([toShard(other, 0), toShard(other, 0)])
+  expect(both.map((it) => it.status).sort()).toEqual(['fulfilled', 'rejected'])
+})
+
+test('a connection has 128 subscriptions', async () => {
+  const made = await makeFanOut(129)
+  const { subscriptions } = made.open()
+  for (let i = 0; i < 127; i += 1) await toShard(subscriptions, i)
+  const last = await Promise.allSettled([toShard(subscriptions, 127), toShard(subscriptions, 128)])
+  expect(last.map((it) => it.status).sort()).toEqual(['fulfilled', 'rejected'])
+  expect(await failure(toStream(subscriptions))).toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+    message: expect.stringContaining('this connection has 128 subscriptions, at most 128'),
+  })
+  await leave(subscriptions, 5)
+  await toShard(subscriptions, 128)
+})
+
+test('a stream that is deleted ends its subscriptions, a connection that is closed all of its', async () => {
+  const made = await makeFanOut(2)
+  await makeStream(made, 't', 1)
+  const { sink, subscriptions } = made.open()
+  const other = made.open()
+  await toShard(subscriptions, 0)
+  await toShard(subscriptions, 0, { streamName: 't' })
+  await toStream(other.subscriptions)
+  await turns()
+  sink.take()
+  const deletion = made.streams.delete(streamName)
+  await until(() => sink.told.length > 0)
+  const ended = {
+    kind: 'SubscriptionEnded',
+    code: 'STREAM_NOT_FOUND',
+    message: 'Stream s not found.',
+  }
+  expect(sink.take()).toMatchObject([{ ...ended, subscriptionId: 1 }])
+  expect(other.sink.take()).toMatchObject([{ ...ended, subscriptionId: 1 }])
+  await deletion
+  subscriptions.close()
+  await made.log.append(made.streams.require('t').shards.get(0)?.number as never, {
+    bytes: Uint8Array.of(0x92, 0xa1, 0x61, 0xc4, 0),
+    count: 1,
+  })
+  await turns()
+  expect(sink.take({ heartbeats: true })).toEqual([])
+  expect(await failure(toShard(subscriptions, 0, { streamName: 't' }))).toMatchObject({
+    code: 'SERVER_CLOSING',
+  })
+  expect(made.fanOut.stats()).toMatchObject({ live: 0, behind: 0, waiting: 0 })
+})
+
+test('a stream that is deleted while somebody subscribes to it is not subscribed to', async () => {
+  const made = await makeFanOut()
+  const { sink, subscriptions } = made.open()
+  const refused = failure(toShard(subscriptions, 0))
+  void made.streams.delete(streamName)
+  expect(await refused).toMatchObject({ code: 'STREAM_NOT_FOUND' })
+  const closed = made.open().subscriptions
+  const other = failure(toShard(closed, 0, { streamName: 't' }))
+  closed.close()
+  expect(await other).toMatchObject({ code: 'STREAM_NOT_FOUND' })
+  expect(sink.count).toBe(0)
+})
+
+test('is called by its three operations alone', async () => {
+  const made = await makeFanOut()
+  const { subscriptions } = made.open()
+  const other = { ...subscribeToShard, opcode: 0x10 }
+  expect(await failure(subscriptions.call(other, {} as never))).toMatchObject({
+    code: 'PROTOCOL_VIOLATION',
+  })
+})
