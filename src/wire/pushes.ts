@@ -19,6 +19,7 @@ import {
   uint,
   word,
 } from './fields.ts'
+import { MessageReader, messageTypes } from './message-bytes.ts'
 import {
   childShard,
   gapReasons,
@@ -122,6 +123,11 @@ export function isSliceFrame(frame: Uint8Array): boolean {
   return frame[0] === batchLayout.marker && frame[1] === sliceSecondByte
 }
 
+/** Opcode and fields. */
+const creditCount = 3
+const creditArray = messageTypes.fixArray | creditCount
+const unsigned32Max = 2 ** 32 - 1
+
 /** The type byte of the checksum of a batch; control frames have an opcode there. */
 const sliceSecondByte = 0xce
 const two32 = 2 ** 32
@@ -141,12 +147,20 @@ export function isCreditFrame(frame: Uint8Array): boolean {
   return frame[1] === credit.opcode
 }
 
-/** Throws a MillraceError, PROTOCOL_VIOLATION: the connection is to be closed, as R13 says. */
+/**
+ * Reads a credit in place: one comes for every few slices. Throws a MillraceError,
+ * PROTOCOL_VIOLATION: the connection is to be closed, as R13 says.
+ */
 export function decodeCredit(frame: Uint8Array): Struct<(typeof credit)['fields']> {
-  const values = unpackMessage(frame)
-  try {
-    return parseFields(credit.fields, values, { start: 1, path: '', extras: 'refused' })
-  } catch (error) {
-    throw violation(credit.name, error)
+  const reader = new MessageReader(frame, 0)
+  if (frame[0] !== creditArray) reader.refuse(`${credit.name}: an array of ${creditCount}`)
+  reader.at = 2
+  const subscriptionId = reader.takeUint('a subscriptionId')
+  const bytes = reader.takeUint('bytes')
+  reader.finish()
+  if (subscriptionId > unsigned32Max || bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) {
+    const text = `${credit.name}: subscriptionId ${subscriptionId}, bytes ${bytes}`
+    throw new MillraceError('PROTOCOL_VIOLATION', `${text}: out of bounds`)
   }
+  return { subscriptionId, bytes }
 }

@@ -51,12 +51,17 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #rounds = new Rounds(roundMillis, () => this.#dropShared())
   #sharing: ShardFeed[] = []
+  #isClosed = false
 
   constructor(context: FanOutContext) {
     this.context = context
     context.consumers.onDeregistered((streamNumber, consumerName) =>
       this.#consumerGone(streamNumber, consumerName),
     )
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
   /** A subscription that is complete but for its beginning. */
@@ -119,8 +124,9 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     for (const { number } of stream.shards.values()) this.#feeds.get(number)?.wakeAll()
   }
 
-  /** Ends everything. */
+  /** Ends everything, and takes no more. */
   close(error: MillraceError): void {
+    this.#isClosed = true
     this.#end(error, () => true)
   }
 

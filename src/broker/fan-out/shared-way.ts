@@ -13,6 +13,8 @@ export class SharedWay {
   readonly credit: Credit
   /** Whether the sink takes no slices for now. */
   isPaused = false
+  /** Whether the sink takes nothing any more. */
+  isClosed = false
   /** Counts how often credit came back. */
   returns = 0
   /** In their order; nobody sends before the first of them can. */

@@ -188,10 +188,9 @@ export class Subscription implements Sender {
   /** Ends it, and says so: with an error, or as everything has been sent. */
   end(error?: MillraceError): void {
     if (this.#hasEnded) return
-    this.#push(subscriptionEnded, {
-      subscriptionId: this.id,
-      ...(error === undefined ? {} : endOf(error)),
-    })
+    const fields = { subscriptionId: this.id, ...(error === undefined ? {} : endOf(error)) }
+    if (this.#isBegun) this.#push(subscriptionEnded, fields)
+    else setImmediate(() => this.#push(subscriptionEnded, fields))
     this.stop()
   }
 
@@ -341,6 +340,7 @@ export class Subscription implements Sender {
   }
 
   #push<It extends Push>(push: It, fields: PushOf<It>): void {
+    if (this.#way.isClosed) return
     if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
   }
 }

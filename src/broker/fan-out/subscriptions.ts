@@ -51,7 +51,6 @@ export class Subscriptions {
   readonly #way: SharedWay
   readonly #byId = new Map<number, Subscription>()
   #lastId = 0
-  #isClosed = false
 
   constructor(fanOut: FanOut, sink: SubscriptionSink) {
     this.#fanOut = fanOut
@@ -84,7 +83,7 @@ export class Subscriptions {
 
   /** Ends all of them without a word: nothing is sent any more. */
   close(): void {
-    this.#isClosed = true
+    this.#way.isClosed = true
     for (const subscription of [...this.#byId.values()]) subscription.stop()
   }
 
@@ -310,7 +309,7 @@ export class Subscriptions {
   }
 
   #checkRoom(): void {
-    if (this.#isClosed) throw new MillraceError('SERVER_CLOSING')
+    if (this.#way.isClosed || this.#fanOut.isClosed) throw new MillraceError('SERVER_CLOSING')
     if (this.#byId.size < subscriptionsMax) return
     throw new MillraceError(
       'LIMIT_EXCEEDED',
