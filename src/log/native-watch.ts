@@ -7,17 +7,16 @@ import type { NativeCalls } from './native-calls.ts'
 /** From here on a copy costs more than the bookkeeping of memory that belongs to the log. */
 const borrowBytesMin = 16 * 1024
 
-/**
- * The segment that each watch has read last. If it were let go of and taken again, all of it would
- * count for the collector as new memory each time, and soon nothing would be done but collect.
- */
-const segments = new WeakMap<NativeWatch, ArrayBufferLike>()
-
 export class NativeWatch implements ShardWatch {
   readonly #slot: number
   readonly #calls: NativeCalls
   readonly #progress: LogProgress
   readonly #moved: () => void
+  /**
+   * The segment that was read last. If it were let go of and taken again, all of it would count for
+   * the collector as new memory each time, and soon nothing would be done but collect.
+   */
+  #segment: ArrayBufferLike | undefined
 
   constructor(slot: number, calls: NativeCalls, progress: LogProgress, moved: () => void) {
     this.#slot = slot
@@ -50,13 +49,14 @@ export class NativeWatch implements ShardWatch {
     const available = left < 0n ? 0n : left
     if (bytesMax >= borrowBytesMin && available >= borrowBytesMin) {
       const slice = this.#calls.readBorrowed(slot, position, bytesMax, committedNext)
-      segments.set(this, slice.bytes.buffer)
+      if (slice.bytes.buffer !== this.#segment) this.#segment = slice.bytes.buffer
       return slice
     }
     return this.#calls.read(slot, position, bytesMax, available, committedNext)
   }
 
   end(): void {
+    this.#segment = undefined
     this.#progress.removeWatcher(this.#slot, this.#moved)
   }
 }
