@@ -39,12 +39,10 @@ export const registerStreamConsumer = operation(
   consumerFields,
 )
 
-export const describeStreamConsumer = operation(
-  0x31,
-  'DescribeStreamConsumer',
-  ofConsumer,
-  consumerFields,
-)
+export const describeStreamConsumer = operation(0x31, 'DescribeStreamConsumer', ofConsumer, {
+  ...consumerFields,
+  tags: list(tag, { max: tagsMax }),
+})
 
 export const listStreamConsumers = operation(
   0x32,

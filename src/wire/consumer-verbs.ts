@@ -52,7 +52,7 @@ export class ConsumerVerbs {
     streamName: string,
     consumerName: string,
     options: CallOptions = {},
-  ): Promise<ConsumerDescription> {
+  ): Promise<AnswerOf<typeof describeStreamConsumer>> {
     return this.#call(describeStreamConsumer, { streamName, consumerName }, repeatable, options)
   }
 

@@ -49,7 +49,10 @@ it('registers consumers, lists them in pages, and describes them', async () => {
   const made = await client.request(opcodes.registerStreamConsumer, stream, 'audit', tags)
   expect(made.slice(0, 2)).toEqual(['audit', 'ACTIVE'])
   expect(Math.abs(Number(made[2]) - before)).toBeLessThan(60_000)
-  expect(await client.request(opcodes.describeStreamConsumer, stream, 'audit')).toEqual(made)
+  expect(await client.request(opcodes.describeStreamConsumer, stream, 'audit')).toEqual([
+    ...made,
+    tags,
+  ])
   const [page, token] = await client.request(opcodes.listStreamConsumers, stream, null, 1)
   expect(page).toEqual([made])
   const [rest, end = null] = await client.request(opcodes.listStreamConsumers, null, token)

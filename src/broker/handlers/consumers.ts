@@ -36,7 +36,9 @@ export async function handleDescribeConsumer(
   { streams, consumers }: BrokerContext,
   { streamName, consumerName }: RequestOf<typeof describeStreamConsumer>,
 ): Promise<AnswerOf<typeof describeStreamConsumer>> {
-  return describeConsumer(consumers.stored.require(streams.require(streamName), consumerName))
+  const consumer = consumers.stored.require(streams.require(streamName), consumerName)
+  const tags = Array.from(consumer.tags, ([key, value]) => ({ key, value }))
+  return { ...describeConsumer(consumer), tags }
 }
 
 export async function handleDeregisterConsumer(

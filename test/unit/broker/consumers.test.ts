@@ -41,7 +41,10 @@ test('a consumer is ACTIVE when its registration answers, and there after an ope
   })
   await made.reopen()
   const request = { streamName, consumerName: 'billing' }
-  expect(await made.broker.call(describeStreamConsumer, request)).toEqual(answer)
+  expect(await made.broker.call(describeStreamConsumer, request)).toEqual({
+    ...answer,
+    tags: [{ key: 'team', value: 'a' }],
+  })
 })
 
 test('names are of one stream, and unique there', async () => {
