@@ -65,7 +65,7 @@ function expectAll(subscriber: RawSubscriber, texts: readonly string[]): void {
   expect(subscriber.texts.map((it) => it.trim()).sort()).toEqual([...texts].sort())
 }
 
-it('sends what is there and what comes, after the answer, and says when it has caught up', async () => {
+it('sends what is there and what comes, after the answer, and tells when it is live', async () => {
   const { admin, url } = await run(1)
   await put(admin, ['a', 'b'])
   const subscriber = await RawSubscriber.open(url)
@@ -136,7 +136,7 @@ it('gives each of two consumers everything, and a shard to one subscription of e
   await expect.poll(() => again.texts.length).toBe(300)
 })
 
-it('goes on where the client was, after its connection and after a restart of the broker', async () => {
+it('goes on where the client was, after its connection and a restart of the broker', async () => {
   const dir = makeDirectory()
   let running = await start(dir)
   const admin = await RawClient.open(running.url)

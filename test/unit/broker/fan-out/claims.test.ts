@@ -174,7 +174,7 @@ test('a child that another subscription has just begun ends the one that comes t
   ])
 })
 
-test('a name that is not registered is CONSUMER_NOT_FOUND, and so is one that no longer is', async () => {
+test('a name that is not registered, or not any more, is CONSUMER_NOT_FOUND', async () => {
   const made = await withConsumer(2)
   const { sink, subscriptions } = made.open()
   const unknown = { consumerName: 'audit' }

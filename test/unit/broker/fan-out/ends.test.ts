@@ -125,7 +125,7 @@ test('who leaves credit unreturned for 60 s while something waits is cut off', a
   expect(sink.stalls).toBe(1)
 })
 
-test('who has used up the credit of the connection, and returns none, is cut off, too', async () => {
+test('so is who has used up the credit of the connection, and returns none', async () => {
   const made = await makeFanOut(5)
   for (let index = 0; index < 5; index += 1) {
     for (let i = 0; i < 3; i += 1) await made.put(index, ['a'], 200_000)

@@ -59,7 +59,7 @@ function indexesOf(answer: { readonly shards: readonly { readonly shardId: strin
   return answer.shards.map((it) => Number(it.shardId.slice(8)))
 }
 
-test('TRIM_HORIZON sends a parent to its end before its children, and both before their child', async () => {
+test('TRIM_HORIZON sends a parent to its end before its children, and two before theirs', async () => {
   const made = await makeFamily()
   const { sink, subscriptions } = made.open()
   expect(indexesOf(await toStream(subscriptions))).toEqual([0])
@@ -87,7 +87,7 @@ test('LATEST sends what comes in the shards that are open, and in their children
   expect(told.slice(4).sort()).toEqual(['f', 'g'])
 })
 
-test('AT_TIMESTAMP begins with what was open then; children follow from their beginning', async () => {
+test('AT_TIMESTAMP begins with what was open then; children follow as a whole', async () => {
   const made = await makeFanOut()
   await made.put(0, ['a'])
   await made.split(0)
@@ -138,7 +138,7 @@ async function resumed(made: TestFanOut, resume: Resume): Promise<[number[], str
   return [indexesOf(answer), told]
 }
 
-test('goes on where the client was: in a shard, behind one, and below what it never saw', async () => {
+test('goes on where the client was: in a shard, and at the end of one', async () => {
   const made = await makeFamily()
   const at = (index: number, nextSequenceNumber?: bigint) => ({
     shardNumber: made.shard(index).number,
