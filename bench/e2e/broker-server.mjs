@@ -1,23 +1,39 @@
 // The broker that is measured: the compiled package in a process of its own, which serves until its
-// input ends. Prints its port as JSON.
+// input ends, and puts records itself when it is told to. Prints its port as JSON.
 //
-//   node broker-server.mjs DIST DIR LOG_OPTIONS
+//   node broker-server.mjs DIST DIR OPTIONS
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
+import { serveCommands } from './commands.mjs'
+import { ObservedBroker } from './producer.mjs'
 
-const [dist, dir, logOptions] = process.argv.slice(2)
+const [dist, dir, options] = process.argv.slice(2)
 const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
 const { Broker } = await load('broker/broker.js')
 const { startServer } = await load('server/server.js')
 
-const broker = await Broker.open({ dir, logOptions: JSON.parse(logOptions) })
+const { logOptions, limits = {} } = JSON.parse(options)
+const broker = await Broker.open({ dir, logOptions })
+const observed = new ObservedBroker(broker)
 const logger = pino({ level: 'warn' }, pino.destination(2))
-const server = await startServer({ broker, host: '127.0.0.1', port: 0, logger, version: 'bench' })
-
-process.stdin.resume().once('end', async () => {
-  await server.stop()
-  await broker.close()
-  process.exit()
+const server = await startServer({
+  broker: observed,
+  host: '127.0.0.1',
+  port: 0,
+  logger,
+  limits,
+  version: 'bench',
 })
-process.stdout.write(`${JSON.stringify({ port: server.port })}\n`)
+
+await serveCommands(
+  server.port,
+  {
+    putAhead: (command) => observed.putAhead(command),
+    fill: (command) => observed.fill(command),
+  },
+  async () => {
+    await server.stop()
+    await broker.close()
+  },
+)

@@ -67,7 +67,7 @@ async function measure(broker, figures) {
 const figures = new Map(counts.map((count) => [count, new Series()]))
 await withScratch(async (scratch) => {
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
-    const broker = await startBroker(dist, join(scratch, `data-${repetition}`), logOptions)
+    const broker = await startBroker(dist, join(scratch, `data-${repetition}`), { logOptions })
     try {
       await measure(broker, figures)
     } finally {

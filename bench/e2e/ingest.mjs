@@ -12,7 +12,7 @@ import {
   withScratch,
 } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
-import { runLoad, startBroker, startRawServer } from './servers.mjs'
+import { runProgram, startBroker, startRawServer } from './servers.mjs'
 
 const shards = 4
 const dist = process.env.MILLRACE_BENCH_DIST
@@ -114,7 +114,14 @@ async function turnOfBroker(broker, control, load, durability) {
   await control.createStream(stream, shards)
   const iterators = (await control.startsOf(stream)).join(',')
   const server = { port: broker.port, serverPid: broker.pid }
-  const report = await runLoad({ ...load, ...server, stream, shards, durability, iterators })
+  const report = await runProgram('ws_load', {
+    ...load,
+    ...server,
+    stream,
+    shards,
+    durability,
+    iterators,
+  })
   if (!/^\d+ records read back/.test(report.verified)) throw new Error('nothing was read back')
   // Its segments are what the next stream writes to.
   await control.deleteStream(stream)
@@ -122,7 +129,7 @@ async function turnOfBroker(broker, control, load, durability) {
 }
 
 const turnOfRaw = (raw, load) =>
-  runLoad({ ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
+  runProgram('ws_load', { ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
 function addCase({ name, durability = 'os', load }, broker, limit) {
   const { latencyMicros, verified, frameBytes } = broker.last
@@ -170,7 +177,7 @@ await withScratch(async (scratch) => {
   try {
     const raw = await startRawServer()
     started.push(raw)
-    const broker = await startBroker(dist, join(scratch, 'data'), logOptions)
+    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions })
     started.push(broker)
     const control = await Control.connect(broker.port)
     for (const [part, cases] of Object.entries(parts)) {

@@ -1,5 +1,5 @@
-// The processes of a broker bench: the raw server and the broker on the first processor, where they
-// take turns, and the load generator, which pins itself to the last.
+// The processes of a broker bench: the raw servers and the broker on the first processor, where they
+// take turns, and the load generators, which pin themselves to the last.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -19,55 +19,86 @@ function pinToFirst() {
   return allowed === null || allowed[2] === '' ? [] : ['taskset', '-c', allowed[1]]
 }
 
-/** A server in a process of its own. It ends when its input does, and so never outlives a bench. */
-class Server {
+/**
+ * A process that says what it does as JSON, a document a line. It ends when its input does, and so
+ * never outlives a bench.
+ */
+class Process {
+  #name
   #process
-  port = 0
+  #lines
+  #ended
 
-  static async start(script, args) {
-    const server = new Server()
-    // Flags of Node for profiling, such as --cpu-prof.
-    const flags = process.env.MILLRACE_BENCH_NODE_FLAGS?.split(' ') ?? []
-    const command = [...pinToFirst(), process.execPath, ...flags, join(here, script), ...args]
-    const child = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
-    server.#process = child
-    const lines = createInterface({ input: child.stdout })
-    const [line] = await Promise.race([
-      once(lines, 'line'),
-      once(child, 'exit').then(([code]) => {
-        throw new Error(`${script} ended with ${code} before it served`)
-      }),
-    ])
-    server.port = JSON.parse(line).port
-    return server
+  constructor(name, command) {
+    this.#name = name
+    this.#process = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
+    this.#ended = once(this.#process, 'exit')
+    this.#process.stdin.on('error', () => undefined) // its end tells
   }
 
   get pid() {
     return this.#process.pid
   }
 
+  /** What it says next. */
+  async next() {
+    const { value, done } = await this.#lines.next()
+    if (!done) return JSON.parse(value)
+    const [code, signal] = await this.#ended
+    throw new Error(`${this.#name} ended with ${signal ?? code} before it was done`)
+  }
+
+  /** Tells it something, and answers what it says to that. */
+  async ask(command) {
+    this.#process.stdin.write(`${JSON.stringify(command)}\n`)
+    return await this.next()
+  }
+
   async stop() {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const exit = once(this.#process, 'exit')
     this.#process.stdin.end()
-    const [code] = await exit
-    if (code !== 0) throw new Error(`a server ended with ${code}`)
+    const [code, signal] = await this.#ended
+    if (code !== 0) throw new Error(`${this.#name} ended with ${signal ?? code}`)
   }
 }
 
-export const startRawServer = () => Server.start('raw-server.mjs', [])
+/** A server on the first processor; `port` is where it serves. */
+async function startServer(script, args = []) {
+  // Flags of Node for profiling, such as --cpu-prof.
+  const flags = process.env.MILLRACE_BENCH_NODE_FLAGS?.split(' ') ?? []
+  const command = [...pinToFirst(), process.execPath, ...flags, join(here, script), ...args]
+  const server = new Process(script, command)
+  server.port = (await server.next()).port
+  return server
+}
 
-export const startBroker = (dist, dir, logOptions) =>
-  Server.start('broker-server.mjs', [dist, dir, JSON.stringify(logOptions)])
+export const startRawServer = () => startServer('raw-server.mjs')
+export const startRawFanOut = () => startServer('raw-fan-out.mjs')
 
-/** Runs the load generator; its options are named as its flags are, in camel case. */
-export async function runLoad(options) {
-  const args = Object.entries(options).flatMap(([name, value]) => [
+export const startBroker = (dist, dir, options) =>
+  startServer('broker-server.mjs', [dist, dir, JSON.stringify(options)])
+
+/** The flags of a load generator, which are named as the options are, but for their case. */
+function flagsOf(options) {
+  return Object.entries(options).flatMap(([name, value]) => [
     `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
     String(value),
   ])
-  const { stdout } = await promisify(execFile)(process.env.MILLRACE_BENCH_LOAD, args, {
+}
+
+const binary = (name) => join(process.env.MILLRACE_BENCH_BINARIES, name)
+
+/** Runs a load generator, or another native program, and answers its report. */
+export async function runProgram(name, options) {
+  const { stdout } = await promisify(execFile)(binary(name), flagsOf(options), {
     maxBuffer: outputBytesMax,
   })
   return JSON.parse(stdout)
+}
+
+/** Starts a load generator that says several things; answers when all have subscribed. */
+export async function startSubscribers(options) {
+  const subscribers = new Process('ws_subscribe', [binary('ws_subscribe'), ...flagsOf(options)])
+  subscribers.subscribed = await subscribers.next()
+  return subscribers
 }

@@ -6,7 +6,7 @@ const atMost = (of, most, aim) => ({ of, most, aim })
 
 const native = (program, part) => ({ kind: 'native', program, part })
 const node = (script, part) => ({ kind: 'node', script, part })
-const broker = (part) => ({ kind: 'broker', script: 'ingest', part })
+const broker = (part, script = 'ingest') => ({ kind: 'broker', script, part })
 
 /** Records of 1 KiB in so many bytes. */
 const kibibyteRecords = (bytes) => bytes / 1024
@@ -119,6 +119,63 @@ export const benches = [
     title: 'Broker: the loads of I1, I2 and I4 with `disk`',
     runs: [broker('I6')],
     goals: [[/./, must('ratio', 0.6, 0.85)]],
+  },
+  {
+    id: 'F1',
+    title: 'Broker: 100 records of 100 B to each subscriber of a shard, `os`',
+    runs: [broker('F1', 'fan-out')],
+    goals: [
+      [/, 1 subscriber\b/, must('ratio', 0.6)],
+      [/, \d+ subscribers\b/, must('ratio', 0.8, 0.95)],
+    ],
+  },
+  {
+    id: 'F2',
+    title: 'Broker: one record of 100 B to each subscriber of a shard, `os`',
+    runs: [broker('F2', 'fan-out')],
+    goals: [[/./, must('ratio', 0.9)]],
+  },
+  {
+    id: 'F3',
+    title: 'Broker: subscribers beside some that do not read, `os`',
+    runs: [broker('F3', 'fan-out')],
+    goals: [
+      [/^\d+ subscribers/, must('ratio', 0.8, 0.9)],
+      [/^memory/, atMost('value', 256, 64)],
+    ],
+  },
+  {
+    id: 'R1',
+    title: 'Broker: replay of a cached shard to one consumer, raw batches',
+    runs: [broker('R1', 'fan-out')],
+    goals: [
+      [/^replay/, must('ratio', 0.6, 0.8)],
+      [/^replay/, must('value', 1.5, 3)],
+    ],
+  },
+  {
+    id: 'L1',
+    title: 'Broker: from a put to its push, open loop, `os`',
+    runs: [broker('L1', 'latency')],
+    goals: [
+      [/p50$/, atMost('value', 150, 60)],
+      [/p99$/, atMost('value', 1000, 300)],
+    ],
+  },
+  {
+    id: 'L2',
+    title: 'Broker: from a put to its push, open loop, `disk`',
+    runs: [broker('L2', 'latency')],
+    goals: [
+      [/p50$/, must('ratio', 1 / 1.5)],
+      [/p99$/, must('ratio', 1 / 4, 1 / 3)],
+    ],
+  },
+  {
+    id: 'L3',
+    title: 'Broker: from a put to its push, 100 subscribers, `os`',
+    runs: [broker('L3', 'latency')],
+    goals: [[/p99$/, atMost('value', 10_000, 5000)]],
   },
   {
     id: 'C1',

@@ -8,8 +8,8 @@ import { dirname, join, resolve } from 'node:path'
 const buildDirectory = 'build-release'
 const jobs = '2'
 
-/** The native program that puts load on the broker. */
-export const loadGenerator = 'ws_load'
+/** The native programs that put load on the broker. */
+export const loadGenerators = ['ws_load', 'ws_subscribe', 'ws_latency']
 
 function run(root, command, args, env = {}) {
   const result = spawnSync(command, args, {

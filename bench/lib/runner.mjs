@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { goalsOf } from './catalog.mjs'
 import { memoryState } from './machine.mjs'
-import { loadGenerator } from './programs.mjs'
 
 const outputBytesMax = 16 * 1024 * 1024
 
@@ -48,7 +47,7 @@ function commandOf(bench, run, context) {
     ...process.env,
     MILLRACE_BENCH_DIST: dist,
     MILLRACE_BENCH_FLOOR: floor,
-    MILLRACE_BENCH_LOAD: join(binaries, loadGenerator),
+    MILLRACE_BENCH_BINARIES: binaries,
   }
   return [process.execPath, [script, ...shared], env]
 }

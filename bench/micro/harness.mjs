@@ -9,14 +9,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { loadPart } from './package.mjs'
+import { someBytes } from './some-bytes.mjs'
 
-const dist =
-  process.env.MILLRACE_BENCH_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url))
-
-/** A part of the package that its users do not see. */
-export const loadPart = (path) => import(pathToFileURL(resolve(dist, path)).href)
+export { loadPart, someBytes }
 
 /** The package as its users get it. */
 export const millrace = await loadPart('index.js')
@@ -70,6 +67,13 @@ export class Series {
   get median() {
     const sorted = this.#values.toSorted((a, b) => a - b)
     return sorted[Math.floor(sorted.length / 2)] ?? 0
+  }
+
+  /** The same figures in another unit. */
+  scaled(factor) {
+    const scaled = new Series()
+    for (const value of this.#values) scaled.add(value * factor)
+    return scaled
   }
 
   get fields() {
@@ -165,17 +169,6 @@ export async function checkRecords(log, shards, expected) {
   const records = await countRecords(log, shards)
   if (records !== expected) throw new Error(`the log holds ${records} records, not ${expected}`)
   return `${records} records`
-}
-
-/** Random bytes that do not compress, the same in every run. */
-export function someBytes(count, seed = 1) {
-  const bytes = Buffer.alloc(count)
-  let state = seed
-  for (let i = 0; i < count; i += 1) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    bytes[i] = state >>> 24
-  }
-  return bytes
 }
 
 export const sizeName = (bytes) => (bytes === 1024 ? '1 KiB' : `${bytes} B`)

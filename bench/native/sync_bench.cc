@@ -83,7 +83,13 @@ int main(int argument_count, char** arguments) {
   using namespace millrace::bench;
   const RunOptions options = ParseRunOptions(argument_count, arguments);
   Report report;
-  BenchSync(options, "sync 1 file, 4 KiB", 1, 4096, false, &report);
+  if (options.Wants("page")) {
+    BenchSync(options, "sync 1 file, 4 KiB", 1, 4096, false, &report);
+  }
+  if (!options.Wants("more")) {
+    report.Print();
+    return 0;
+  }
   BenchSync(options, "sync 1 file, 1 MiB", 1, 1024 * 1024, false, &report);
   BenchSync(options, "sync 1 file, 64 MiB", 1, kFileBytes, false, &report);
   for (const size_t files : {size_t{4}, size_t{16}}) {

@@ -6,17 +6,14 @@
 #include <sys/epoll.h>
 
 #include <array>
-#include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <memory>
-#include <string_view>
 
 #include "bench/native/harness/measure.h"
+#include "bench/native/harness/named_options.h"
 #include "bench/native/harness/put_answers.h"
 #include "bench/native/harness/put_frames.h"
 #include "bench/native/harness/read_back.h"
+#include "bench/native/harness/server_usage.h"
 #include "bench/native/harness/web_socket.h"
 
 namespace millrace::bench {
@@ -48,22 +45,8 @@ struct LoadOptions {
   std::vector<std::string> iterators;
 };
 
-[[noreturn]] void ExitWithLoadUsage(const std::string& what) {
-  std::fprintf(stderr, "ws_load: %s\n%s", what.c_str(), kUsage);
-  std::exit(2);
-}
-
-uint64_t ParseNumber(const std::string& name, const std::string& value) {
-  uint64_t number = 0;
-  const char* const end = value.data() + value.size();
-  const auto [stopped, error] = std::from_chars(value.data(), end, number);
-  if (error != std::errc() || stopped != end) {
-    ExitWithLoadUsage(name + ": wanted a number, got " + value);
-  }
-  return number;
-}
-
-PutKind ParseKind(const std::string& value) {
+PutKind ParseKind(const NamedOptions& given) {
+  const std::string& value = given.Text("--kind");
   if (value == "record") {
     return PutKind::kRecord;
   }
@@ -71,7 +54,7 @@ PutKind ParseKind(const std::string& value) {
     return PutKind::kRecords;
   }
   if (value != "batch") {
-    ExitWithLoadUsage("--kind is record, records or batch");
+    given.ExitWithUsage("--kind is record, records or batch");
   }
   return PutKind::kBatch;
 }
@@ -88,40 +71,41 @@ std::vector<std::string> Split(const std::string& list) {
 }
 
 LoadOptions ParseLoadOptions(int argument_count, char** arguments) {
-  std::map<std::string, std::string> given = {
-      {"--kind", "records"},  {"--stream", "bench"},   {"--shards", "4"},
-      {"--durability", "os"}, {"--records", "500"},    {"--port", "0"},
-      {"--warm-up", "0"},     {"--connections", "1"},  {"--frames", "1"},
-      {"--window", "1"},      {"--answers", "broker"}, {"--mask", "random"},
-      {"--server-pid", "0"},  {"--iterators", ""},     {"--record-bytes", "100"}};
-  for (int i = 1; i < argument_count; i += 2) {
-    const auto known = given.find(arguments[i]);
-    if (known == given.end() || i + 1 == argument_count) {
-      ExitWithLoadUsage(std::string("what is ") + arguments[i] + "?");
-    }
-    known->second = arguments[i + 1];
-  }
-  const auto number = [&given](const char* name) {
-    return ParseNumber(name, given.find(name)->second);
-  };
+  const NamedOptions given("ws_load", kUsage,
+                           {{"--kind", "records"},
+                            {"--stream", "bench"},
+                            {"--shards", "4"},
+                            {"--durability", "os"},
+                            {"--records", "500"},
+                            {"--port", "0"},
+                            {"--warm-up", "0"},
+                            {"--connections", "1"},
+                            {"--frames", "1"},
+                            {"--window", "1"},
+                            {"--answers", "broker"},
+                            {"--mask", "random"},
+                            {"--server-pid", "0"},
+                            {"--iterators", ""},
+                            {"--record-bytes", "100"}},
+                           argument_count, arguments);
   LoadOptions options;
-  options.port = static_cast<uint16_t>(number("--port"));
-  options.connections = static_cast<uint32_t>(number("--connections"));
-  options.window = static_cast<uint32_t>(number("--window"));
-  options.frame_count = number("--frames");
-  options.warm_up = number("--warm-up");
-  options.answers_are_acks = given["--answers"] == "ack";
-  options.server_pid = static_cast<uint32_t>(number("--server-pid"));
-  if (!given["--iterators"].empty()) {
-    options.iterators = Split(given["--iterators"]);
+  options.port = static_cast<uint16_t>(given.Number("--port"));
+  options.connections = given.Count("--connections");
+  options.window = given.Count("--window");
+  options.frame_count = given.Number("--frames");
+  options.warm_up = given.Number("--warm-up");
+  options.answers_are_acks = given.Text("--answers") == "ack";
+  options.server_pid = given.Count("--server-pid");
+  if (!given.Text("--iterators").empty()) {
+    options.iterators = Split(given.Text("--iterators"));
   }
-  options.frames.kind = ParseKind(given["--kind"]);
-  options.frames.stream = given["--stream"];
-  options.frames.durability = given["--durability"];
-  options.frames.shards = static_cast<uint32_t>(number("--shards"));
-  options.frames.records = static_cast<uint32_t>(number("--records"));
-  options.frames.record_bytes = static_cast<uint32_t>(number("--record-bytes"));
-  options.frames.masks_are_zero = given["--mask"] == "zero";
+  options.frames.kind = ParseKind(given);
+  options.frames.stream = given.Text("--stream");
+  options.frames.durability = given.Text("--durability");
+  options.frames.shards = given.Count("--shards");
+  options.frames.records = given.Count("--records");
+  options.frames.record_bytes = given.Count("--record-bytes");
+  options.frames.masks_are_zero = given.Text("--mask") == "zero";
   // Whole rounds over the shards, and some frames more than are in flight, so that no branch
   // predictor learns a few of them by heart.
   const uint32_t frames = std::max(options.window, 16u);
@@ -129,23 +113,9 @@ LoadOptions ParseLoadOptions(int argument_count, char** arguments) {
       (frames + options.frames.shards - 1) / options.frames.shards * options.frames.shards;
   if (options.port == 0 || options.connections == 0 || options.window == 0 ||
       options.frame_count <= options.warm_up || options.frames.shards == 0) {
-    ExitWithLoadUsage("a port, connections, a window, shards, and frames beyond the warm-up");
+    given.ExitWithUsage("a port, connections, a window, shards, and frames beyond the warm-up");
   }
   return options;
-}
-
-// CPU seconds of all threads of a process.
-double CpuSecondsOf(uint32_t pid) {
-  double nanos = 0;
-  std::error_code gone;
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  for (const auto& task : std::filesystem::directory_iterator(tasks, gone)) {
-    std::ifstream statistics(task.path() / "schedstat");
-    double of_thread = 0;
-    statistics >> of_thread;
-    nanos += of_thread;
-  }
-  return nanos / 1e9;
 }
 
 // The frames of all connections, and the clock around those that are measured.
@@ -366,7 +336,7 @@ std::string Verify(const LoadOptions& options, const std::vector<ShardAccount>& 
     return "";
   }
   if (options.iterators.size() != accounts.size()) {
-    ExitWithLoadUsage("--iterators: one for each shard");
+    Fail("--iterators: one for each shard");
   }
   ReadBack read_back(options.port);
   uint64_t records = 0;

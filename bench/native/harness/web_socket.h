@@ -26,6 +26,13 @@ namespace millrace::bench {
   std::exit(1);
 }
 
+inline std::string HandshakeRequest(uint16_t port) {
+  return "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
+         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+         "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+         "Sec-WebSocket-Protocol: millrace.v1\r\n\r\n";
+}
+
 class WebSocket {
  public:
   explicit WebSocket(uint16_t port) : received_(kReceiveBytes) {
@@ -85,11 +92,7 @@ class WebSocket {
   static constexpr uint8_t kFinalPing = 0x89;
 
   void ShakeHands(uint16_t port) {
-    const std::string request =
-        "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
-        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
-        "Sec-WebSocket-Protocol: millrace.v1\r\n\r\n";
+    const std::string request = HandshakeRequest(port);
     if (Send(reinterpret_cast<const uint8_t*>(request.data()), request.size()) != request.size()) {
       Fail("the handshake was not sent");
     }

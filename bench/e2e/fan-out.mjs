@@ -1,0 +1,261 @@
+// F1 to F3 and R1: what a broker sends to subscribers of one shard. The broker and a raw uWebSockets
+// server take turns on one processor with frames of the same size to the same generator, which has
+// the other one. Each subscriber has to get each record once, in order.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  addRow,
+  logOptions,
+  pick,
+  printReport,
+  Series,
+  wants,
+  withScratch,
+} from '../micro/harness.mjs'
+import { Control } from './control.mjs'
+import { startBroker, startRawFanOut, startSubscribers } from './servers.mjs'
+
+const dist = process.env.MILLRACE_BENCH_DIST
+const stream = 'bench'
+/** Below this share of idle time the generator is the limit, and the figure says so. */
+const idleShareMin = 0.1
+/** The resolution of the generator's report: the smallest loads are over within it. */
+const reportedSecondsMin = 1e-6
+/** Connections of one turn and some more: they all come from one address. */
+const limits = { connectionsMax: 20_000 }
+
+const repetitions = pick(5, 3, 1)
+// What was written before is written again once what held it is gone, a few turns later.
+const warmUps = pick(2, 1, 0)
+const crowds = pick([1, 10, 100, 1000], [1, 10, 100, 1000], [1, 3])
+
+/** Frames that are sent in a turn, to all subscribers together. */
+const sendsPerTurn = pick(100_000, 40_000, 24)
+const framesFor = (subscribers) => Math.max(4, Math.ceil(sendsPerTurn / subscribers))
+
+const fanOut = (records, name) =>
+  crowds.map((subscribers) => ({
+    name: `${name}, ${subscribers} ${subscribers === 1 ? 'subscriber' : 'subscribers'}`,
+    subscribers,
+    frames: framesFor(subscribers),
+    load: { records, recordBytes: 100 },
+  }))
+
+/** With `ahead` of 1 every batch is a frame of its own; beyond that, those that wait are joined. */
+const inStep = 1
+const severalAhead = 16
+
+const stalling = pick(
+  { subscribers: 1000, stalled: 100 },
+  { subscribers: 1000, stalled: 100 },
+  { subscribers: 4, stalled: 1 },
+)
+
+/** Bytes that may be on their way to a subscriber, as clients have it unless they say otherwise. */
+const creditBytes = 256 * 1024
+
+const replayBytes = pick(5e9, 1e9, 2e6)
+const replay = { records: 545, recordBytes: 100 }
+const replayFrames = Math.ceil(replayBytes / (replay.records * replay.recordBytes))
+
+/** What the turns of one server came to. */
+class Turns {
+  rate = new Series()
+  cpuRate = new Series()
+  idle = new Series()
+  last
+
+  add(report) {
+    const { records, seconds, serverCpuSeconds, idleShare } = report
+    this.rate.add(records / Math.max(seconds, reportedSecondsMin))
+    this.cpuRate.add(records / Math.max(serverCpuSeconds, reportedSecondsMin))
+    this.idle.add(idleShare)
+    this.last = report
+  }
+
+  get isBoundByGenerator() {
+    return this.idle.median < idleShareMin
+  }
+}
+
+/** What the subscribers are to get: the same of either server. */
+function expected({ frames, load, subscribers, stalled = 0 }) {
+  const records = frames * load.records
+  return { subscribers, stalled, records, warmUp: Math.floor(frames / 5) * load.records }
+}
+
+async function turnOfRaw(raw, one) {
+  const server = { server: 'raw', port: raw.port, serverPid: raw.pid }
+  const subscribers = await startSubscribers({ ...server, ...expected({ ...one, stalled: 0 }) })
+  const report = subscribers.next()
+  await raw.ask({ do: 'send', frames: one.frames, ...one.load })
+  const received = await report
+  await subscribers.stop()
+  return received
+}
+
+/** Without the pages of the log that are mapped: those are the kernel's to take back. */
+const kibibytesOf = (pid) =>
+  Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
+
+/** One load on the broker, into a stream of its own, which is deleted afterwards. */
+async function turnOfBroker({ broker, control }, one) {
+  const { frames, load, subscribers, stalled = 0, ahead } = one
+  await control.createStream(stream, 1)
+  const server = { port: broker.port, serverPid: broker.pid, stream }
+  const generator = await startSubscribers({ ...server, ...expected(one) })
+  const before = kibibytesOf(broker.pid)
+  const report = generator.next()
+  const put = { ...load, stream, frames, ahead, subscribers: subscribers - stalled }
+  await broker.ask({ do: 'putAhead', ...put })
+  const received = await report
+  if (stalled > 0) {
+    received.kibibytesPerStalled = Math.max(0, kibibytesOf(broker.pid) - before) / stalled
+    received.resumed = await generator.ask({})
+  }
+  await generator.stop()
+  await control.deleteStream(stream)
+  return received
+}
+
+function infoOf(one, figure, limit) {
+  const { load } = one
+  const { frames, seconds, batchesPerFrame, resumed } = figure.last
+  return {
+    framesPerSecond: frames / Math.max(seconds, reportedSecondsMin),
+    batchesPerFrame,
+    gigabytesPerSecond: (figure.rate.median * load.recordBytes) / 1e9,
+    recordsPerBrokerCpuSecond: figure.cpuRate.median,
+    shareOfLimitByCpuTime: figure.cpuRate.median / limit.cpuRate.median,
+    generatorIdleShare: figure.idle.median,
+    ...(resumed && { secondsToCatchUp: resumed.seconds }),
+  }
+}
+
+const inRecords = { unit: 'records/s', scale: 1 }
+const inGigabytes = { unit: 'GB/s', scale: replay.recordBytes / 1e9 }
+
+function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = inRecords } = {}) {
+  const mark = (turns) => (turns.isBoundByGenerator ? ' (bound by the generator)' : '')
+  const { verified, resumed } = figure.last
+  addRow(`${one.name}${mark(figure)}`, figure.rate.scaled(as.scale), as.unit, {
+    params: {
+      ...one.load,
+      subscribers: one.subscribers,
+      ahead: one.ahead,
+      frames: one.frames,
+      durability: 'os',
+    },
+    info: infoOf(one, figure, limit),
+    limit: {
+      name: `${limitName}${mark(limit)}`,
+      value: limit.rate.median * as.scale,
+      unit: as.unit,
+    },
+    check: `verified: true, ${resumed?.verified ?? verified}`,
+  })
+}
+
+async function measure(one, servers) {
+  const figure = new Turns()
+  const limit = new Turns()
+  for (let turn = -warmUps; turn < repetitions; turn += 1) {
+    const limitReport = await turnOfRaw(servers.raw, one)
+    const report = await turnOfBroker(servers, one)
+    if (turn < 0) continue
+    limit.add(limitReport)
+    figure.add(report)
+  }
+  addCase(one, figure, limit)
+}
+
+/** Some do not read: what the others get is compared with what all would. */
+async function measureStalled(servers) {
+  const { subscribers, stalled } = stalling
+  const load = { records: 100, recordBytes: 100 }
+  const frames = framesFor(subscribers)
+  const healthy = subscribers - stalled
+  const name = `${healthy} subscribers beside ${stalled} that do not read`
+  const all = { subscribers: healthy, frames, load, ahead: inStep }
+  const one = { ...all, name, subscribers, stalled }
+  const figure = new Turns()
+  const limit = new Turns()
+  const memory = new Series()
+  for (let turn = -warmUps; turn < repetitions; turn += 1) {
+    const limitReport = await turnOfBroker(servers, all)
+    const report = await turnOfBroker(servers, one)
+    if (turn < 0) continue
+    limit.add(limitReport)
+    figure.add(report)
+    memory.add(report.kibibytesPerStalled)
+  }
+  addCase(one, figure, limit, { limitName: 'the same, none stalled' })
+  addRow('memory of one that does not read', memory, 'KiB', {
+    params: { subscribers, stalled, creditBytes },
+    check: `verified: true, ${figure.last.resumed.verified}`,
+  })
+}
+
+/** One consumer reads everything that is there, from memory. */
+async function measureReplay({ raw, broker, control }) {
+  await control.createStream(stream, 1)
+  await broker.ask({ do: 'fill', stream, frames: replayFrames, ...replay })
+  const server = { port: broker.port, serverPid: broker.pid, stream, from: 'oldest' }
+  for (const credit of [creditBytes, 4 * creditBytes]) {
+    const one = {
+      name: `replay, 64 KiB frames, ${credit / 1024} KiB of credit`,
+      subscribers: 1,
+      frames: replayFrames,
+      load: replay,
+      ahead: replayFrames,
+    }
+    const figure = new Turns()
+    const limit = new Turns()
+    for (let turn = -1; turn < repetitions; turn += 1) {
+      const limitReport = await turnOfRaw(raw, one)
+      const generator = await startSubscribers({ ...server, ...expected(one), credit })
+      const report = await generator.next()
+      await generator.stop()
+      if (turn < 0) continue
+      limit.add(limitReport)
+      figure.add(report)
+    }
+    addCase(one, figure, limit, { as: inGigabytes })
+  }
+  await control.deleteStream(stream)
+}
+
+const parts = {
+  async F1(servers) {
+    for (const one of fanOut(100, '100 records a frame')) {
+      await measure({ ...one, ahead: inStep }, servers)
+      await measure({ ...one, name: `${one.name}, joined`, ahead: severalAhead }, servers)
+    }
+  },
+  async F2(servers) {
+    for (const one of fanOut(1, 'one record a frame')) {
+      await measure({ ...one, ahead: inStep }, servers)
+      await measure({ ...one, name: `${one.name}, joined`, ahead: severalAhead }, servers)
+    }
+  },
+  F3: measureStalled,
+  R1: measureReplay,
+}
+
+await withScratch(async (scratch) => {
+  const started = []
+  try {
+    const raw = await startRawFanOut()
+    started.push(raw)
+    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions, limits })
+    started.push(broker)
+    const control = await Control.connect(broker.port)
+    for (const [part, run] of Object.entries(parts)) {
+      if (wants(part)) await run({ raw, broker, control })
+    }
+    control.close()
+  } finally {
+    await Promise.all(started.map((server) => server.stop()))
+  }
+})
+printReport()

@@ -1,0 +1,118 @@
+// The ceiling of fan-out: what uWebSockets.js sends when there is no log and nothing is decided. The
+// same frame to each socket, and the next one when all have taken it. Prints its port as JSON.
+// biome-ignore lint/style/noRestrictedImports: the ceiling is uWebSockets without a broker around it
+import uWS from 'uWebSockets.js'
+import { serveCommands } from './commands.mjs'
+import { rawBatch, stampSequence } from './raw-batch.mjs'
+
+const payloadBytesMax = 16 * 1024 * 1024
+const sentAtOnce = 1
+const ack = new Uint8Array(16)
+/** How long it sends before it looks after its sockets, in milliseconds, and how often it asks. */
+const turnMillis = 1
+const sendsPerLook = 8
+
+const sockets = new Set()
+let relayed
+
+/** The frames of one run. */
+class Rounds {
+  #frame
+  #left
+  #sequence = 0
+  #sockets = []
+  #at = 0
+  #blocked = 0
+  #done
+
+  constructor(frame, frames, done) {
+    this.#frame = frame
+    this.#left = frames
+    this.#sockets = [...sockets]
+    this.#done = done
+    this.#begin()
+  }
+
+  run = () => {
+    const end = performance.now() + turnMillis
+    for (let sends = 1; this.#left > 0 && this.#blocked === 0; sends += 1) {
+      if (sends % sendsPerLook === 0 && performance.now() >= end) {
+        setImmediate(this.run)
+        return
+      }
+      this.#send(this.#sockets[this.#at])
+      this.#at += 1
+      if (this.#at === this.#sockets.length) this.#begin()
+    }
+    if (this.#left === 0) this.#done()
+  }
+
+  drained() {
+    this.#blocked -= 1
+    if (this.#blocked === 0) setImmediate(this.run)
+  }
+
+  #begin() {
+    if (this.#sequence > 0) this.#left -= 1
+    this.#at = 0
+    stampSequence(this.#frame, 1 + this.#sequence * this.#frame.records)
+    this.#sequence += 1
+  }
+
+  #send(socket) {
+    if (socket.send(this.#frame.bytes, true) !== sentAtOnce) {
+      this.#blocked += 1
+      socket.waits = true
+    }
+  }
+}
+
+/** One message in, one frame out to each subscriber: what a put and a push are without a log. */
+function relay(from) {
+  stampSequence(relayed.frame, relayed.sequence)
+  relayed.sequence += 1
+  for (const socket of sockets) socket.send(relayed.frame.bytes, true)
+  from.send(ack, true)
+}
+
+const app = uWS.App()
+let rounds
+app.ws('/*', {
+  maxPayloadLength: payloadBytesMax,
+  maxBackpressure: payloadBytesMax,
+  idleTimeout: 0,
+  message(socket, message) {
+    if (message.byteLength > 1) {
+      relay(socket)
+    } else {
+      sockets.add(socket)
+      socket.send(ack, true)
+    }
+  },
+  drain(socket) {
+    if (!socket.waits || socket.getBufferedAmount() > 0) return
+    socket.waits = false
+    rounds?.drained()
+  },
+  close(socket) {
+    sockets.delete(socket)
+  },
+})
+
+app.listen('127.0.0.1', 0, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, async (listener) => {
+  if (!listener) throw new Error('the raw server cannot listen on 127.0.0.1')
+  await serveCommands(
+    uWS.us_socket_local_port(listener),
+    {
+      send: ({ frames, records, recordBytes }) =>
+        new Promise((resolve) => {
+          rounds = new Rounds(rawBatch(records, recordBytes), frames, () => resolve({}))
+          rounds.run()
+        }),
+      relay({ recordBytes }) {
+        relayed = { frame: rawBatch(1, recordBytes), sequence: 1 }
+      },
+    },
+    () => undefined,
+  )
+})
