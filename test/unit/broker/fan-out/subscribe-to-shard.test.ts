@@ -336,7 +336,7 @@ test('a connection has 128 subscriptions', async () => {
   await toShard(subscriptions, 128)
 })
 
-test('a stream that is deleted ends its subscriptions, a connection that ends its own', async () => {
+test('a stream that is deleted ends its subscriptions, a connection its own', async () => {
   const made = await makeFanOut(2)
   await makeStream(made, 't', 1)
   const { sink, subscriptions } = made.open()
