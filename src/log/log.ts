@@ -154,8 +154,8 @@ export interface ShardWatch {
   /** Why nothing more can be read behind `committedEnd`; undefined while something may. */
   readonly stopReason: unknown
   /**
-   * As `Log.read`, of what is at hand; empty where nothing is. The bytes are only lent, until this
-   * turn of the event loop ends. Throws what `Log.read` rejects with.
+   * As `Log.read`, of what is at hand; empty where nothing is. The bytes are only lent, until the
+   * next call and no longer than this turn of the event loop. Throws what `Log.read` rejects with.
    */
   readNow(position: Position, bytesMax: number): Slice
   /** Nobody is told anything any more. */

@@ -15,7 +15,7 @@ import type {
   SequenceNumber,
   Slice,
 } from './log.ts'
-import { SlicePool } from './slice-pool.ts'
+import { type SliceMemory, SlicePool } from './slice-pool.ts'
 
 const {
   slot: slotAt,
@@ -249,18 +249,19 @@ export class NativeCalls {
     bytesMax: number,
     available: bigint,
     committedNext: bigint,
+    room: SliceMemory = this.#pool,
   ): Slice {
     const wanted = available < BigInt(bytesMax) ? Number(available) : bytesMax
-    let { memory, start } = this.#pool.reserve(wanted)
+    let { memory, start } = room.reserve(wanted)
     this.#callRead(slot, position, bytesMax, memory, start)
     let bytes = this.#u32[bytesAt] as number
     if (bytes > memory.length - start) {
       // The first batch alone is larger than what was asked for.
-      ;({ memory, start } = this.#pool.reserve(bytes))
+      ;({ memory, start } = room.reserve(bytes))
       this.#callRead(slot, position, bytesMax, memory, start)
       bytes = this.#u32[bytesAt] as number
     }
-    return this.#slice(this.#pool.take(memory, start, bytes), committedNext)
+    return this.#slice(room.take(memory, start, bytes), committedNext)
   }
 
   /** As `read`, without a copy. */

@@ -3,6 +3,7 @@
 import type { Position, SequenceNumber, ShardWatch, Slice } from './log.ts'
 import type { LogProgress } from './log-progress.ts'
 import type { NativeCalls } from './native-calls.ts'
+import { SliceScratch } from './slice-pool.ts'
 
 /** From here on a copy costs more than the bookkeeping of memory that belongs to the log. */
 const borrowBytesMin = 16 * 1024
@@ -12,6 +13,7 @@ export class NativeWatch implements ShardWatch {
   readonly #calls: NativeCalls
   readonly #progress: LogProgress
   readonly #moved: () => void
+  readonly #scratch = new SliceScratch()
   /**
    * The segment that was read last. If it were let go of and taken again, all of it would count for
    * the collector as new memory each time, and soon nothing would be done but collect.
@@ -52,7 +54,7 @@ export class NativeWatch implements ShardWatch {
       if (slice.bytes.buffer !== this.#segment) this.#segment = slice.bytes.buffer
       return slice
     }
-    return this.#calls.read(slot, position, bytesMax, available, committedNext)
+    return this.#calls.read(slot, position, bytesMax, available, committedNext, this.#scratch)
   }
 
   end(): void {
