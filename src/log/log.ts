@@ -10,6 +10,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Position, SequenceNumber, ShardId } from '../wire/numbers.ts'
 import type { Durability } from '../wire/operations.ts'
+import type { SliceMemory } from './slice-pool.ts'
 
 export {
   type Position,
@@ -154,10 +155,11 @@ export interface ShardWatch {
   /** Why nothing more can be read behind `committedEnd`; undefined while something may. */
   readonly stopReason: unknown
   /**
-   * As `Log.read`, of what is at hand; empty where nothing is. The bytes are only lent, until the
-   * next call and no longer than this turn of the event loop. Throws what `Log.read` rejects with.
+   * As `Log.read`, of what is at hand; empty where nothing is. The bytes are copied: memory that is
+   * used again and again stays in the cache of the processor, where a view of the log costs more
+   * than the copy. Throws what `Log.read` rejects with.
    */
-  readNow(position: Position, bytesMax: number): Slice
+  readNow(position: Position, bytesMax: number, memory: SliceMemory): Slice
   /** Nobody is told anything any more. */
   end(): void
 }

@@ -3,22 +3,13 @@
 import type { Position, SequenceNumber, ShardWatch, Slice } from './log.ts'
 import type { LogProgress } from './log-progress.ts'
 import type { NativeCalls } from './native-calls.ts'
-import { SliceScratch } from './slice-pool.ts'
-
-/** From here on a copy costs more than the bookkeeping of memory that belongs to the log. */
-const borrowBytesMin = 16 * 1024
+import type { SliceMemory } from './slice-pool.ts'
 
 export class NativeWatch implements ShardWatch {
   readonly #slot: number
   readonly #calls: NativeCalls
   readonly #progress: LogProgress
   readonly #moved: () => void
-  readonly #scratch = new SliceScratch()
-  /**
-   * The segment that was read last. If it were let go of and taken again, all of it would count for
-   * the collector as new memory each time, and soon nothing would be done but collect.
-   */
-  #segment: ArrayBufferLike | undefined
 
   constructor(slot: number, calls: NativeCalls, progress: LogProgress, moved: () => void) {
     this.#slot = slot
@@ -44,21 +35,15 @@ export class NativeWatch implements ShardWatch {
     return this.#progress.stopReason(this.#slot)
   }
 
-  readNow(position: Position, bytesMax: number): Slice {
+  readNow(position: Position, bytesMax: number, memory: SliceMemory): Slice {
     const slot = this.#slot
     const committedNext = this.#progress.positions.committedNextSequence(slot)
     const left = this.#progress.committedEnd(slot) - position
     const available = left < 0n ? 0n : left
-    if (bytesMax >= borrowBytesMin && available >= borrowBytesMin) {
-      const slice = this.#calls.readBorrowed(slot, position, bytesMax, committedNext)
-      if (slice.bytes.buffer !== this.#segment) this.#segment = slice.bytes.buffer
-      return slice
-    }
-    return this.#calls.read(slot, position, bytesMax, available, committedNext, this.#scratch)
+    return this.#calls.read(slot, position, bytesMax, available, committedNext, memory)
   }
 
   end(): void {
-    this.#segment = undefined
     this.#progress.removeWatcher(this.#slot, this.#moved)
   }
 }

@@ -43,6 +43,11 @@ const scratchBytesMin = 1024
 export class SliceScratch implements SliceMemory {
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0)
 
+  /** Bytes that it holds. */
+  get size(): number {
+    return this.#memory.length
+  }
+
   reserve(bytes: number): { readonly memory: Uint8Array<ArrayBuffer>; readonly start: number } {
     if (this.#memory.length < bytes) {
       let room = scratchBytesMin

@@ -3,6 +3,7 @@
 import { MillraceError } from '../../errors.ts'
 import { heartbeatMillis } from '../../limits.ts'
 import type { Log, Position, SequenceNumber, ShardId } from '../../log/log.ts'
+import { SliceScratch } from '../../log/slice-pool.ts'
 import { childShards, type Shard } from '../../shard/shard.ts'
 import { isServing, type Stream } from '../../stream/stream.ts'
 import { batchLayout } from '../../wire/batch-layout.ts'
@@ -19,6 +20,8 @@ import type { Subscription, SubscriptionOwner } from './subscription.ts'
 
 /** How long a round of sending takes at most, in milliseconds. */
 const roundMillis = 1
+/** Memory that had to hold a larger batch is not kept. */
+const keptBytesMax = 1024 * 1024
 
 export type FanOutContext = Pick<
   BrokerContext,
@@ -49,8 +52,10 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly heartbeats: Heartbeats = new Heartbeats(heartbeatMillis)
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
-  readonly #rounds = new Rounds(roundMillis, () => this.#dropShared())
-  #sharing: ShardFeed[] = []
+  readonly #rounds = new Rounds(roundMillis, () => this.#takeBack())
+  /** Feeds that have read something in this round, and memory that is free for the next. */
+  #reading: ShardFeed[] = []
+  readonly #memories: SliceScratch[] = []
   #isClosed = false
 
   constructor(context: FanOutContext) {
@@ -94,8 +99,9 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     cursor.subscription.advance(cursor)
   }
 
-  shares(feed: ShardFeed): void {
-    this.#sharing.push(feed)
+  lend(feed: ShardFeed): SliceScratch {
+    this.#reading.push(feed)
+    return this.#memories.pop() ?? new SliceScratch()
   }
 
   ready(subscription: Subscription, isLive: boolean): void {
@@ -158,9 +164,12 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     }
   }
 
-  #dropShared(): void {
-    for (const feed of this.#sharing) feed.dropShared()
-    this.#sharing = []
+  #takeBack(): void {
+    for (const feed of this.#reading) {
+      const memory = feed.giveBack()
+      if (memory !== undefined && memory.size <= keptBytesMax) this.#memories.push(memory)
+    }
+    this.#reading.length = 0
   }
 }
 

@@ -4,13 +4,14 @@
  */
 
 import type { Log, Position, SequenceNumber, ShardId, ShardWatch, Slice } from '../../log/log.ts'
+import type { SliceScratch } from '../../log/slice-pool.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 
 export interface FeedOwner {
   /** A cursor that waited has something to do: to send, or to end. */
   advance(cursor: ShardCursor): void
-  /** The feed keeps a slice for others, until the round is over. */
-  shares(feed: ShardFeed): void
+  /** Lends memory for a slice, until `giveBack` is called when the round is over. */
+  lend(feed: ShardFeed): SliceScratch
 }
 
 export class ShardFeed {
@@ -19,6 +20,8 @@ export class ShardFeed {
   readonly #owner: FeedOwner
   readonly #waiting: ShardCursor[] = []
   #shared: Slice | undefined
+  /** What slices are read into, in this round. */
+  #memory: SliceScratch | undefined
   #cursorCount = 0
   /** How far the shard could be read when it last moved. */
   end: Position
@@ -74,28 +77,28 @@ export class ShardFeed {
   }
 
   /**
-   * The slice at a position, of at most `bytesMax` bytes or one batch. Lent until the turn of the
-   * event loop ends. Throws what `Log.read` rejects with.
+   * The slice at a position, of at most `bytesMax` bytes or one batch. Lent until the next one is
+   * read. Throws what `Log.read` rejects with.
    */
   read(position: Position, bytesMax: number): Slice {
     const shared = this.#shared
     if (shared !== undefined && shared.position === position) {
       const bytes = shared.bytes.length
       const isWhole = shared.nextPosition >= this.end || 2 * bytes > bytesMax
-      // Of length 0 when its records were trimmed meanwhile.
-      if (isWhole && bytes <= bytesMax && bytes > 0) return shared
+      if (isWhole && bytes <= bytesMax) return shared
     }
-    const slice = this.#watch.readNow(position, bytesMax)
-    if (this.#cursorCount > 1) {
-      if (shared === undefined) this.#owner.shares(this)
-      this.#shared = slice
-    }
-    return slice
+    this.#memory ??= this.#owner.lend(this)
+    this.#shared = undefined
+    this.#shared = this.#watch.readNow(position, bytesMax, this.#memory)
+    return this.#shared
   }
 
-  /** Keeps no slice any more: it would hold memory, and the log may take it back. */
-  dropShared(): void {
+  /** Keeps no slice any more, and gives the memory back that was lent for it. */
+  giveBack(): SliceScratch | undefined {
+    const memory = this.#memory
     this.#shared = undefined
+    this.#memory = undefined
+    return memory
   }
 
   stop(): void {

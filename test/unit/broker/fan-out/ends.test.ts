@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { MillraceError } from '../../../../src/errors.ts'
 import { creditMillisMax, heartbeatMillis } from '../../../../src/limits.ts'
 import type { Log, Position, ShardId, ShardWatch } from '../../../../src/log/log.ts'
+import type { SliceMemory } from '../../../../src/log/slice-pool.ts'
 import { registerStreamConsumer } from '../../../../src/wire/consumer-operations.ts'
 import { failure, makeBroker, makeStream as makeBrokerStream, put, textRecord } from '../harness.ts'
 import { FakeSink, makeFanOut, streamName, toShard, toStream, turns, until } from './harness.ts'
@@ -187,10 +188,10 @@ class FailingLog {
       get stopReason() {
         return broken()?.error ?? real.stopReason
       },
-      readNow(position: Position, bytesMax: number) {
+      readNow(position: Position, bytesMax: number, memory: SliceMemory) {
         const it = broken()
         if (it?.readsToo === true) throw it.error
-        return real.readNow(position, bytesMax)
+        return real.readNow(position, bytesMax, memory)
       },
       end: () => real.end(),
     }
