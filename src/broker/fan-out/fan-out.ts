@@ -20,8 +20,9 @@ import type { Subscription, SubscriptionOwner } from './subscription.ts'
 
 /** How long a round of sending takes at most, in milliseconds. */
 const roundMillis = 1
-/** Memory that had to hold a larger batch is not kept. */
+/** Memory that had to hold a larger batch is not kept, nor is more than that of some shards. */
 const keptBytesMax = 1024 * 1024
+const keptCountMax = 64
 
 export type FanOutContext = Pick<
   BrokerContext,
@@ -116,8 +117,9 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     return childShards(found.stream.shards.values(), found.shard)
   }
 
-  millisBehind({ waitingAt, feed, position }: ShardCursor): number {
-    if (waitingAt >= 0) return 0
+  millisBehind(cursor: ShardCursor): number {
+    const { feed, position } = cursor
+    if (feed.isWaiting(cursor)) return 0
     return Math.max(1, this.context.now() - arrivalOf(feed, position, this.context.now()))
   }
 
@@ -167,7 +169,8 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   #takeBack(): void {
     for (const feed of this.#reading) {
       const memory = feed.giveBack()
-      if (memory !== undefined && memory.size <= keptBytesMax) this.#memories.push(memory)
+      if (memory === undefined || memory.size > keptBytesMax) continue
+      if (this.#memories.length < keptCountMax) this.#memories.push(memory)
     }
     this.#reading.length = 0
   }

@@ -4,18 +4,20 @@
  * round does not run for long: puts, acknowledgements and credit come in between.
  */
 
-export interface Sender {
-  /** Whether it is in the queue; kept by Rounds alone. */
-  isQueued: boolean
+import { LinkedQueue, type Queued } from './linked-queue.ts'
+
+export interface Sender extends Queued<Sender> {
   /** Sends a little. Answers whether it would go on, and could. Must not throw. */
   serve(): boolean
 }
 
+/** How many are served between two looks at the clock. */
+const servedPerLook = 4
+
 export class Rounds {
   readonly #roundMillis: number
   readonly #afterRound: () => void
-  #queue: Sender[] = []
-  #head = 0
+  readonly #queue = new LinkedQueue<Sender>()
   #runsThisTurn = false
   #runsNextTurn = false
 
@@ -34,10 +36,7 @@ export class Rounds {
     if (this.#runsThisTurn) return
     this.#runsThisTurn = true
     // Behind the acknowledgements of the same wake-up, which were queued before.
-    process.nextTick(() => {
-      this.#runsThisTurn = false
-      this.#run()
-    })
+    process.nextTick(this.#runThisTurn)
   }
 
   /** For who can send since a message came, or room: outside of what the socket does with that. */
@@ -47,38 +46,34 @@ export class Rounds {
   }
 
   #push(sender: Sender): void {
-    if (sender.isQueued) return
-    sender.isQueued = true
-    this.#queue.push(sender)
+    if (sender.queue === undefined) this.#queue.push(sender)
   }
 
   #runLater(): void {
     if (this.#runsNextTurn) return
     this.#runsNextTurn = true
-    setImmediate(() => {
-      this.#runsNextTurn = false
-      this.#run()
-    })
+    setImmediate(this.#runNextTurn)
+  }
+
+  readonly #runThisTurn = (): void => {
+    this.#runsThisTurn = false
+    this.#run()
+  }
+
+  readonly #runNextTurn = (): void => {
+    this.#runsNextTurn = false
+    this.#run()
   }
 
   #run(): void {
     const end = performance.now() + this.#roundMillis
-    while (this.#head < this.#queue.length) {
-      const sender = this.#queue[this.#head] as Sender
-      this.#head += 1
-      sender.isQueued = false
+    for (let served = 1; ; served += 1) {
+      const sender = this.#queue.shift()
+      if (sender === undefined) break
       if (sender.serve()) this.#push(sender)
-      if (performance.now() >= end) break
+      if (served % servedPerLook === 0 && performance.now() >= end) break
     }
-    this.#dropServed()
     this.#afterRound()
-    if (this.#queue.length > 0) this.#runLater()
-  }
-
-  /** In bulk, so that serving is cheap however long the queue is. */
-  #dropServed(): void {
-    if (this.#head === this.#queue.length) this.#queue.length = 0
-    else this.#queue.splice(0, this.#head)
-    this.#head = 0
+    if (this.#queue.first !== undefined) this.#runLater()
   }
 }

@@ -3,10 +3,11 @@
 import type { Position, SequenceNumber, ShardId } from '../../log/log.ts'
 import type { GapReason } from '../../wire/structures.ts'
 import type { StreamCounts } from '../stream-counters.ts'
+import type { Queued } from './linked-queue.ts'
 import type { ShardFeed } from './shard-feed.ts'
 import type { Subscription } from './subscription.ts'
 
-export class ShardCursor {
+export class ShardCursor implements Queued<ShardCursor> {
   readonly subscription: Subscription
   readonly feed: ShardFeed
   /** Of the shard within its stream. */
@@ -22,8 +23,10 @@ export class ShardCursor {
   lost: GapReason | undefined
   /** Whether the subscriber is to be told when everything has been sent. */
   owesCaughtUp = true
-  /** Its place among those that wait in the feed; -1 when it does not. */
-  waitingAt = -1
+  /** Where it waits: in its feed for records, or in its subscription for its turn. */
+  queue: object | undefined
+  ahead: ShardCursor | undefined
+  behind: ShardCursor | undefined
 
   constructor(
     subscription: Subscription,

@@ -5,6 +5,7 @@
 
 import type { Log, Position, SequenceNumber, ShardId, ShardWatch, Slice } from '../../log/log.ts'
 import type { SliceScratch } from '../../log/slice-pool.ts'
+import { LinkedQueue } from './linked-queue.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 
 export interface FeedOwner {
@@ -18,7 +19,8 @@ export class ShardFeed {
   readonly shard: ShardId
   readonly #watch: ShardWatch
   readonly #owner: FeedOwner
-  readonly #waiting: ShardCursor[] = []
+  /** Cursors that have had everything. */
+  readonly #waiting = new LinkedQueue<ShardCursor>()
   #shared: Slice | undefined
   /** What slices are read into, in this round. */
   #memory: SliceScratch | undefined
@@ -62,13 +64,16 @@ export class ShardFeed {
 
   leave(cursor: ShardCursor): void {
     this.#cursorCount -= 1
-    if (cursor.waitingAt >= 0) this.#stopWaiting(cursor)
+    if (this.isWaiting(cursor)) this.#waiting.remove(cursor)
   }
 
   /** The cursor has had everything up to `end`. */
   wait(cursor: ShardCursor): void {
-    cursor.waitingAt = this.#waiting.length
     this.#waiting.push(cursor)
+  }
+
+  isWaiting({ queue }: ShardCursor): boolean {
+    return queue === this.#waiting
   }
 
   /** Something about the shard has changed that the log does not know of. */
@@ -117,21 +122,14 @@ export class ShardFeed {
   }
 
   #release(): void {
-    // From behind, as each that goes is replaced by the last.
-    const waiting = this.#waiting.splice(0)
-    for (const cursor of waiting) {
-      cursor.waitingAt = -1
-      if (this.hasStopped || cursor.position < this.end) this.#owner.advance(cursor)
-      else this.wait(cursor)
+    let cursor = this.#waiting.first
+    while (cursor !== undefined) {
+      const { behind } = cursor
+      if (this.hasStopped || cursor.position < this.end) {
+        this.#waiting.remove(cursor)
+        this.#owner.advance(cursor)
+      }
+      cursor = behind
     }
-  }
-
-  #stopWaiting(cursor: ShardCursor): void {
-    const last = this.#waiting.pop() as ShardCursor
-    if (last !== cursor) {
-      this.#waiting[cursor.waitingAt] = last
-      last.waitingAt = cursor.waitingAt
-    }
-    cursor.waitingAt = -1
   }
 }

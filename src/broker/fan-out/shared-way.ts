@@ -27,9 +27,9 @@ export class SharedWay {
 
   /** Whether a subscription can send so many bytes; it waits for its turn where it cannot. */
   allows(subscription: Waiting, bytes: number): boolean {
-    const [first] = this.#waiting
-    if (first === undefined && this.credit.allows(bytes)) return true
-    if (first === subscription && this.credit.allows(bytes)) {
+    const isAllowed = this.credit.allows(bytes)
+    if (isAllowed && this.#waiting.length === 0) return true
+    if (isAllowed && this.#waiting[0] === subscription) {
       this.#waiting.shift()
       this.#waiting[0]?.resume()
       return true

@@ -23,6 +23,7 @@ import { shardIdText } from '../../wire/shard-id-text.ts'
 import type { ChildShard, SubscribedShard } from '../../wire/structures.ts'
 import { asMillraceError } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
+import { LinkedQueue } from './linked-queue.ts'
 import type { Sender } from './rounds.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
@@ -75,11 +76,13 @@ export class Subscription implements Sender {
   readonly #way: SharedWay
   readonly #owner: SubscriptionOwner
   /** Cursors behind which there is something, in the order of their turns. */
-  readonly #pending: ShardCursor[] = []
+  readonly #pending = new LinkedQueue<ShardCursor>()
   readonly #caughtUp: ShardCursor[] = []
   readonly #openingGaps: GapFields[] = []
   readonly #onEnd: (() => void)[] = []
-  isQueued = false
+  queue: object | undefined
+  ahead: Sender | undefined
+  behind: Sender | undefined
   #isBegun = false
   #hasEnded = false
   #owesHeartbeat = false
@@ -113,7 +116,7 @@ export class Subscription implements Sender {
   /** `behind` with something to send, `waiting` for credit; `live` otherwise. */
   get state(): 'live' | 'behind' | 'waiting' {
     if (this.#isOwed) return 'waiting'
-    return this.#pending.length > 0 ? 'behind' : 'live'
+    return this.#pending.first === undefined ? 'live' : 'behind'
   }
 
   /** `run` is called when it has ended, however that comes. */
@@ -147,7 +150,7 @@ export class Subscription implements Sender {
 
   /** The sink takes slices again, or the connection has credit again. */
   resume(): void {
-    if (this.#pending.length > 0 || this.#owesHeartbeat) this.#owner.ready(this, false)
+    if (this.#pending.first !== undefined || this.#owesHeartbeat) this.#owner.ready(this, false)
   }
 
   /** False for more than is on its way. */
@@ -156,7 +159,7 @@ export class Subscription implements Sender {
     this.#way.giveBack(bytes)
     this.#isOwed = false
     this.#owedBeats = 0
-    if (this.#pending.length > 0) this.#owner.ready(this, false)
+    if (this.#pending.first !== undefined) this.#owner.ready(this, false)
     return true
   }
 
@@ -174,15 +177,15 @@ export class Subscription implements Sender {
 
   serve(): boolean {
     let left = quantumBytes
-    while (this.#mayGoOn() && left > 0) {
-      const sent = this.#send(this.#pending[0] as ShardCursor)
+    for (let cursor = this.#next(); cursor !== undefined && left > 0; cursor = this.#next()) {
+      const sent = this.#send(cursor)
       if (sent < 0) break
       left -= sent
     }
     if (this.#hasEnded) return false
     if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
     if (this.#owesHeartbeat && !this.#way.isPaused) this.#tellAllProgress()
-    return left <= 0 && this.#mayGoOn()
+    return left <= 0 && this.#next() !== undefined
   }
 
   /** Ends it, and says so: with an error, or as everything has been sent. */
@@ -198,9 +201,8 @@ export class Subscription implements Sender {
   stop(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    for (const cursor of this.cursors.values()) this.#owner.free(cursor)
+    for (const cursor of this.cursors.values()) this.#free(cursor)
     this.cursors.clear()
-    this.#pending.length = 0
     this.#caughtUp.length = 0
     this.#way.leave(this, this.#credit.out)
     for (const run of this.#onEnd) run()
@@ -215,8 +217,14 @@ export class Subscription implements Sender {
     this.#push(gap, { subscriptionId: this.id, ...fields })
   }
 
-  #mayGoOn(): boolean {
-    return this.#pending.length > 0 && !this.#way.isPaused && !this.#isOwed
+  /** The cursor whose turn it is, while anything can be sent. */
+  #next(): ShardCursor | undefined {
+    return this.#way.isPaused || this.#isOwed ? undefined : this.#pending.first
+  }
+
+  #free(cursor: ShardCursor): void {
+    if (cursor.queue === this.#pending) this.#pending.remove(cursor)
+    this.#owner.free(cursor)
   }
 
   /** Sends the next slice of the first cursor. Answers its bytes, -1 = it has to wait. */
@@ -240,8 +248,13 @@ export class Subscription implements Sender {
     // Marks of the log alone.
     if (slice.recordCount > 0) this.#pushSlice(cursor, slice)
     if (cursor.position >= feed.end) this.#reachEnd(cursor)
-    else if (this.#pending.length > 1) this.#pending.push(this.#pending.shift() as ShardCursor)
+    else if (this.#pending.hasMore) this.#rotate(cursor)
     return bytes
+  }
+
+  #rotate(cursor: ShardCursor): void {
+    this.#pending.remove(cursor)
+    this.#pending.push(cursor)
   }
 
   #pushSlice({ counts }: ShardCursor, { bytes, recordCount }: Slice): void {
@@ -295,7 +308,7 @@ export class Subscription implements Sender {
       cursor.next = next
     }
     if (feed.hasStopped && this.#reachStop(cursor)) return 0
-    this.#pending.shift()
+    this.#pending.remove(cursor)
     feed.wait(cursor)
     if (cursor.owesCaughtUp) {
       cursor.owesCaughtUp = false
@@ -313,11 +326,10 @@ export class Subscription implements Sender {
     }
     const childShards = this.#owner.childrenOf(cursor)
     if (childShards === undefined) return false
-    this.#pending.shift()
     if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
     this.#push(shardEnded, { subscriptionId: this.id, shardNumber: cursor.shard, childShards })
     this.cursors.delete(cursor.shard)
-    this.#owner.free(cursor)
+    this.#free(cursor)
     this.scope.finished(this, cursor.index)
     return true
   }
