@@ -126,7 +126,7 @@ export class Broker {
     const consumers = new Consumers(streams, elapsed)
     const pace = new ReadPace()
     const context = { log, streams, consumers, sealer, counters, pace, now, elapsed }
-    fanOut = new FanOut(context)
+    fanOut = new FanOut({ ...context, report })
     return new Broker(context, { puts, fanOut, report, failed: failure.noted })
   }
 

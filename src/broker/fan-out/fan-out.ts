@@ -27,7 +27,10 @@ const keptCountMax = 64
 export type FanOutContext = Pick<
   BrokerContext,
   'log' | 'streams' | 'consumers' | 'counters' | 'now' | 'elapsed'
->
+> & {
+  /** Told of bugs, and of a log that has failed. */
+  readonly report: (error: MillraceError) => void
+}
 
 /** Where a cursor begins. */
 export interface Place extends Start {
@@ -121,6 +124,10 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     const { feed, position } = cursor
     if (feed.isWaiting(cursor)) return 0
     return Math.max(1, this.context.now() - arrivalOf(feed, position, this.context.now()))
+  }
+
+  report(error: MillraceError): void {
+    if (error.code === 'INTERNAL' || error.code === 'LOG_FAILED') this.context.report(error)
   }
 
   /** A stream takes records or does so no more, or its shards have changed. */

@@ -6,7 +6,7 @@
  * for one, and looks at no record.
  */
 
-import type { MillraceError } from '../../errors.ts'
+import { errorTable, type MillraceError } from '../../errors.ts'
 import { sliceBytesMax } from '../../limits.ts'
 import type { Position, ShardId, Slice } from '../../log/log.ts'
 import {
@@ -41,6 +41,8 @@ export interface SubscriptionOwner {
   millisBehind(cursor: ShardCursor): number
   /** The cursor is of no use any more. */
   free(cursor: ShardCursor): void
+  /** Told of what a subscription ends with. */
+  report(error: MillraceError): void
 }
 
 /** Which shards a subscription is about, and what becomes of it when one was sent to its end. */
@@ -183,7 +185,7 @@ export class Subscription implements Sender {
       left -= sent
     }
     if (this.#hasEnded) return false
-    if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
+    if (this.#caughtUp.length > 0) this.#tellCaughtUp()
     if (this.#owesHeartbeat && !this.#way.isPaused) this.#tellAllProgress()
     return left <= 0 && this.#next() !== undefined
   }
@@ -191,6 +193,7 @@ export class Subscription implements Sender {
   /** Ends it, and says so: with an error, or as everything has been sent. */
   end(error?: MillraceError): void {
     if (this.#hasEnded) return
+    if (error !== undefined) this.#owner.report(error)
     const fields = { subscriptionId: this.id, ...(error === undefined ? {} : endOf(error)) }
     if (this.#isBegun) this.#push(subscriptionEnded, fields)
     else setImmediate(() => this.#push(subscriptionEnded, fields))
@@ -247,6 +250,8 @@ export class Subscription implements Sender {
     cursor.next = slice.nextSequenceNumber
     // Marks of the log alone.
     if (slice.recordCount > 0) this.#pushSlice(cursor, slice)
+    // Whoever takes the frames may end the subscription at once.
+    if (this.#hasEnded) return bytes
     if (cursor.position >= feed.end) this.#reachEnd(cursor)
     else if (this.#pending.hasMore) this.#rotate(cursor)
     return bytes
@@ -258,6 +263,7 @@ export class Subscription implements Sender {
   }
 
   #pushSlice({ counts }: ShardCursor, { bytes, recordCount }: Slice): void {
+    if (this.#hasEnded) return
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
     counts.pushedSlices += 1
@@ -280,7 +286,7 @@ export class Subscription implements Sender {
       const reason = asMillraceError(error)
       const { code, range } = reason
       const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
-      if (!isGap || range === undefined) {
+      if (!isGap || range === undefined || range.end <= cursor.position) {
         this.end(reason)
         return undefined
       }
@@ -307,7 +313,7 @@ export class Subscription implements Sender {
       this.#tellLost(cursor, next)
       cursor.next = next
     }
-    if (feed.hasStopped && this.#reachStop(cursor)) return 0
+    if (this.#hasEnded || (feed.hasStopped && this.#reachStop(cursor))) return 0
     this.#pending.remove(cursor)
     feed.wait(cursor)
     if (cursor.owesCaughtUp) {
@@ -326,12 +332,17 @@ export class Subscription implements Sender {
     }
     const childShards = this.#owner.childrenOf(cursor)
     if (childShards === undefined) return false
-    if (this.#caughtUp.length > 0) this.#tellProgress(this.#caughtUp.splice(0))
+    if (this.#caughtUp.length > 0) this.#tellCaughtUp()
     this.#push(shardEnded, { subscriptionId: this.id, shardNumber: cursor.shard, childShards })
+    if (this.#hasEnded) return true
     this.cursors.delete(cursor.shard)
     this.#free(cursor)
     this.scope.finished(this, cursor.index)
     return true
+  }
+
+  #tellCaughtUp(): void {
+    this.#tellProgress(this.#caughtUp.splice(0))
   }
 
   #tellAllProgress(): void {
@@ -351,6 +362,7 @@ export class Subscription implements Sender {
     this.#push(heartbeat, { subscriptionId: this.id, shards })
   }
 
+  /** The last push comes when it has ended. */
   #push<It extends Push>(push: It, fields: PushOf<It>): void {
     if (this.#way.isClosed) return
     if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
@@ -362,5 +374,7 @@ export function subscribedShardOf({ index, shard, next }: ShardCursor): Subscrib
 }
 
 function endOf({ code, message, retryAfterMs }: MillraceError) {
-  return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  // What is wrong within the broker is nothing for clients.
+  const text = code === 'INTERNAL' ? errorTable[code].message : message
+  return { code, message: text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }

@@ -62,8 +62,13 @@ export class Subscriptions {
    * before whoever awaits this has gone on. Rejects with a MillraceError.
    */
   async call<Op extends Operation>(operation: Op, request: RequestOf<Op>): Promise<AnswerOf<Op>> {
-    const answer = await this.#call(operation.opcode, request as never)
-    return answer as AnswerOf<Op>
+    try {
+      return (await this.#call(operation.opcode, request as never)) as AnswerOf<Op>
+    } catch (error) {
+      const reason = asMillraceError(error)
+      this.#fanOut.report(reason)
+      throw reason
+    }
   }
 
   /** Bytes come back. For a subscription that is not there nothing happens: it may have ended. */

@@ -200,7 +200,7 @@ class FailingLog {
 
 test.each([false, true])('a shard that has failed ends its subscriptions: %s', async (readsToo) => {
   const failing = new FailingLog()
-  const made = await makeFanOut(2, (log) => failing.wrap(log))
+  const made = await makeFanOut(2, { wrap: (log) => failing.wrap(log) })
   const { sink, subscriptions } = made.open()
   await toShard(subscriptions, 0)
   await toShard(subscriptions, 1)
@@ -210,11 +210,27 @@ test.each([false, true])('a shard that has failed ends its subscriptions: %s', a
   failing.fail(made.shard(0).number, new MillraceError('LOG_FAILED', 'fdatasync: EIO'), readsToo)
   await until(() => sink.told.some((it) => it.kind === 'SubscriptionEnded'))
   const ended = { kind: 'SubscriptionEnded', subscriptionId: 1, code: 'LOG_FAILED' }
+  expect(made.reported).toEqual(['LOG_FAILED'])
   // What could be read before it failed is sent.
   const before = readsToo ? [] : [{ kind: 'slice', numbers: [1n] }]
   expect(sink.take()).toMatchObject([...before, { ...ended, message: 'fdatasync: EIO' }])
   await made.put(1, ['b'])
   await until(() => sink.takeTexts().length === 1)
+})
+
+test('what is a bug of the broker is told to its owner, and not to clients', async () => {
+  const failing = new FailingLog()
+  const made = await makeFanOut(1, { wrap: (log) => failing.wrap(log) })
+  const { sink, subscriptions } = made.open()
+  await toShard(subscriptions, 0)
+  await turns()
+  sink.take()
+  failing.fail(made.shard(0).number, new TypeError('x is undefined') as never, true)
+  await until(() => sink.told.length > 0)
+  expect(sink.take()).toMatchObject([
+    { kind: 'SubscriptionEnded', code: 'INTERNAL', message: 'an internal error' },
+  ])
+  expect(made.reported).toEqual(['INTERNAL'])
 })
 
 test('damaged records are a gap, and reading goes on behind them', async () => {

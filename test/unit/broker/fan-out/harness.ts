@@ -107,6 +107,7 @@ export class TestFanOut {
   readonly consumers: Consumers
   readonly fanOut: FanOut
   readonly clock: FakeClock
+  readonly reported: string[] = []
   readonly #builder = new BatchBuilder()
 
   constructor(log: Log, streams: Streams, clock: FakeClock) {
@@ -121,6 +122,7 @@ export class TestFanOut {
       counters: new StreamCounters(),
       now: clock.now,
       elapsed: clock.now,
+      report: ({ code }) => this.reported.push(code),
     })
   }
 
@@ -155,14 +157,20 @@ export class TestFanOut {
   }
 }
 
+interface FanOutOptions {
+  readonly wrap?: (log: Log) => Log
+  readonly segmentBytes?: number
+}
+
 /** A stream with so many shards. */
 export async function makeFanOut(
   shardCount = 1,
-  wrap: (log: Log) => Log = (log) => log,
+  { wrap = (log) => log, segmentBytes = 64 * 1024 }: FanOutOptions = {},
 ): Promise<TestFanOut> {
   const dir = join(temporaryDirectory(), 'data')
   const clock = new FakeClock()
-  const log = wrap(await openLog({ ...logOptions, dir }))
+  const segments = { segmentBytesMin: segmentBytes, segmentBytesMax: segmentBytes }
+  const log = wrap(await openLog({ ...logOptions, ...segments, dir }))
   let made: TestFanOut | undefined
   const streams = await Streams.open(log, {
     now: clock.now,
