@@ -179,9 +179,12 @@ export const benches = [
   },
   {
     id: 'C1',
-    title: 'Broker: idle connections',
-    runs: [{ kind: 'broker', script: 'idle-connections' }],
-    goals: [[/^memory of an idle connection/, atMost('value', 20)]],
+    title: 'Broker: idle connections and subscribers, and all of them at once',
+    runs: [broker(undefined, 'idle-connections'), broker(undefined, 'idle-subscribers')],
+    goals: [
+      [/^memory of an idle/, atMost('value', 20)],
+      [/^until/, atMost('value', 5, 2)],
+    ],
   },
   {
     id: 'map-vs-pwritev',

@@ -32,7 +32,7 @@ constexpr const char* kUsage =
     "  --credit N                    bytes that may be on their way to each\n"
     "  --subscribers N --stalled N   of them, those that do not read until the others are done\n"
     "  --records N --warm-up N       that each gets; of them, before the clock starts\n"
-    "  --then run|hold|storm         once all have subscribed: receive; wait for the end of the\n"
+    "  --mode run|hold|storm         once all have subscribed: receive; wait for the end of the\n"
     "                                input; lose all connections at a line of the input\n";
 
 struct SubscribeOptions {
@@ -42,7 +42,7 @@ struct SubscribeOptions {
   uint32_t stalled = 0;
   uint64_t records = 1;
   uint64_t warm_up = 0;
-  std::string then;
+  std::string mode;
 };
 
 SubscribeOptions ParseSubscribeOptions(int argument_count, char** arguments) {
@@ -58,7 +58,7 @@ SubscribeOptions ParseSubscribeOptions(int argument_count, char** arguments) {
                             {"--stalled", "0"},
                             {"--records", "1"},
                             {"--warm-up", "0"},
-                            {"--then", "run"}},
+                            {"--mode", "run"}},
                            argument_count, arguments);
   SubscribeOptions options;
   options.plan.port = static_cast<uint16_t>(given.Number("--port"));
@@ -72,7 +72,7 @@ SubscribeOptions ParseSubscribeOptions(int argument_count, char** arguments) {
   options.stalled = given.Count("--stalled");
   options.records = given.Number("--records");
   options.warm_up = given.Number("--warm-up");
-  options.then = given.Text("--then");
+  options.mode = given.Text("--mode");
   if (options.plan.port == 0 || options.subscribers <= options.stalled ||
       options.records <= options.warm_up) {
     given.ExitWithUsage("a port, more subscribers than stall, more records than the warm-up");
@@ -259,11 +259,11 @@ void PrintSubscribed(const SubscribeOptions& options, double seconds) {
 void Run(const SubscribeOptions& options) {
   Crowd crowd(options);
   PrintSubscribed(options, crowd.SubscribeAll());
-  if (options.then == "hold") {
+  if (options.mode == "hold") {
     AwaitLine();
     return;
   }
-  if (options.then == "storm") {
+  if (options.mode == "storm") {
     AwaitLine();
     crowd.DropAll();
     PrintSubscribed(options, crowd.SubscribeAll());

@@ -41,7 +41,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   L1: 6,
   L2: 6,
   L3: 3,
-  C1: 1,
+  C1: 3,
   'map-vs-pwritev': 24,
   'group-commit': 6,
   V1: 3,

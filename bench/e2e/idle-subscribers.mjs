@@ -1,0 +1,89 @@
+// What a subscriber costs a broker that has nothing to send to it, each on a connection of its own:
+// resident memory of the process before and after so many subscribed. And how long it takes until
+// all of them have subscribed again, when all lose their connections at once while records come in.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
+import { Control } from './control.mjs'
+import { startBroker, startSubscribers } from './servers.mjs'
+
+const counts = pick([100, 1000, 10_000], [100, 1000, 10_000], [10])
+const all = counts.at(-1)
+const repetitions = pick(5, 2, 1)
+const warmUpSubscribers = pick(500, 300, 10)
+/** For the garbage of the beginnings to be collected, where it is. */
+const settleMillis = pick(1000, 300, 10)
+const dist = process.env.MILLRACE_BENCH_DIST
+const stream = 'bench'
+const limits = { connectionsMax: 20_000 }
+
+/** Records that come before, during and after the storm. */
+const records = [5, 10, 5]
+const recordsInAll = records.reduce((sum, it) => sum + it, 0)
+
+async function residentKibibytes(pid) {
+  await setTimeout(settleMillis)
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)[1])
+}
+
+async function measureMemory(broker, memory) {
+  const server = { port: broker.port, stream }
+  const hold = (subscribers) => startSubscribers({ ...server, subscribers, mode: 'hold' })
+  await (await hold(warmUpSubscribers)).stop()
+  const before = await residentKibibytes(broker.pid)
+  const held = []
+  let subscribed = 0
+  for (const count of counts) {
+    held.push(await hold(count - subscribed))
+    subscribed = count
+    memory.get(count).add(((await residentKibibytes(broker.pid)) - before) / count)
+  }
+  for (const subscribers of held) await subscribers.stop()
+}
+
+async function measureStorm(broker, seconds) {
+  const [before, during, after] = records
+  const put = (frames) => broker.ask({ do: 'fill', stream, frames, records: 1, recordBytes: 100 })
+  const crowd = { port: broker.port, stream, subscribers: all, records: recordsInAll }
+  const subscribers = await startSubscribers({ ...crowd, mode: 'storm' })
+  await put(before)
+  const [{ seconds: taken }] = await Promise.all([subscribers.ask({}), put(during)])
+  seconds.add(taken)
+  await put(after)
+  const { verified } = await subscribers.next()
+  await subscribers.stop()
+  return verified
+}
+
+const memory = new Map(counts.map((count) => [count, new Series()]))
+const seconds = new Series()
+let verified = ''
+await withScratch(async (scratch) => {
+  for (let repetition = 0; repetition < repetitions; repetition += 1) {
+    // A new one each time, as memory that was given back would be counted for nothing.
+    const dir = join(scratch, `data-${repetition}`)
+    const broker = await startBroker(dist, dir, { logOptions, limits })
+    try {
+      const control = await Control.connect(broker.port)
+      await control.createStream(stream, 1)
+      control.close()
+      await measureMemory(broker, memory)
+      verified = await measureStorm(broker, seconds)
+    } finally {
+      await broker.stop()
+    }
+  }
+})
+for (const [count, figure] of memory) {
+  addRow(`memory of an idle subscriber, ${count} of them`, figure, 'KiB', {
+    params: { subscribers: count },
+    check: `${count} subscriptions`,
+  })
+}
+addRow(`until ${all} subscribers have lost their connections and subscribed again`, seconds, 's', {
+  params: { subscribers: all, records: recordsInAll },
+  check: `verified: true, ${verified}`,
+})
+printReport()
