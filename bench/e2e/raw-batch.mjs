@@ -39,6 +39,7 @@ export function rawBatch(records, recordBytes) {
   for (const [at, type] of typeBytes) bytes[at] = type
   const view = new DataView(bytes.buffer)
   view.setBigUint64(batchLayout.shardAt, 1n)
+  view.setBigUint64(batchLayout.firstSequenceAt, 1n)
   view.setUint32(batchLayout.countAt, records)
   view.setUint32(batchLayout.recordsLengthAt, packed.length)
   bytes.set(packed, batchLayout.headerBytes)

@@ -11,12 +11,12 @@ import { promisify } from 'node:util'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const outputBytesMax = 1024 * 1024
 
-/** `['taskset', '-c', '0']`, or nothing where there is one processor alone. */
-function pinToFirst() {
-  const allowed = /^Cpus_allowed_list:\s*(\d+)(.*)$/m.exec(
-    readFileSync('/proc/self/status', 'utf8'),
-  )
-  return allowed === null || allowed[2] === '' ? [] : ['taskset', '-c', allowed[1]]
+/** `['taskset', '-c', '0']` for the first processor, or nothing where there is one alone. */
+function pinTo(place) {
+  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  const numbers = list?.split(/[-,]/) ?? []
+  if (numbers.length < 2) return []
+  return ['taskset', '-c', place === 'first' ? numbers[0] : numbers.at(-1)]
 }
 
 /**
@@ -66,7 +66,7 @@ class Process {
 async function startServer(script, args = []) {
   // Flags of Node for profiling, such as --cpu-prof.
   const flags = process.env.MILLRACE_BENCH_NODE_FLAGS?.split(' ') ?? []
-  const command = [...pinToFirst(), process.execPath, ...flags, join(here, script), ...args]
+  const command = [...pinTo('first'), process.execPath, ...flags, join(here, script), ...args]
   const server = new Process(script, command)
   server.port = (await server.next()).port
   return server
@@ -93,6 +93,14 @@ export async function runProgram(name, options) {
   const { stdout } = await promisify(execFile)(binary(name), flagsOf(options), {
     maxBuffer: outputBytesMax,
   })
+  return JSON.parse(stdout)
+}
+
+/** Runs a consumer in JavaScript on the last processor, and answers its report. */
+export async function runConsumer(args) {
+  const script = join(here, 'replay-consumer.mjs')
+  const [command, ...more] = [...pinTo('last'), process.execPath, script, ...args.map(String)]
+  const { stdout } = await promisify(execFile)(command, more)
   return JSON.parse(stdout)
 }
 

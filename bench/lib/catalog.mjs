@@ -154,6 +154,12 @@ export const benches = [
     ],
   },
   {
+    id: 'R2',
+    title: 'Broker: replay of a cached shard to the JavaScript client',
+    runs: [broker(undefined, 'replay')],
+    goals: [[/of each record$/, must('value', 2e6, 4e6)]],
+  },
+  {
     id: 'L1',
     title: 'Broker: from a put to its push, open loop, `os`',
     runs: [broker('L1', 'latency')],

@@ -38,6 +38,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   F2: 4,
   F3: 2,
   R1: 2,
+  R2: 3,
   L1: 6,
   L2: 6,
   L3: 3,

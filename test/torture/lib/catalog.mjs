@@ -34,6 +34,7 @@ const ORDER = [
   'T-K1',
   'T-F2',
   'T-F4',
+  'T-S1',
 ]
 
 function order(test) {
