@@ -21,18 +21,19 @@ const fieldTypes: readonly (readonly [field: number, type: number])[] = [
   [at.recordsLengthAt, bin32],
 ]
 
-/** A batch of shard 7, with its checksum. */
+/** A batch, of shard 7 unless it is given, with its checksum. */
 export function makeBatch(
   first: bigint,
   records: Uint8Array,
   count: number,
   flags = 0,
+  shard = 7n,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(at.headerBytes + records.length)
   const fields = new DataView(bytes.buffer)
   bytes[0] = at.marker
   for (const [field, type] of fieldTypes) bytes[field - 1] = type
-  fields.setBigUint64(at.shardAt, 7n)
+  fields.setBigUint64(at.shardAt, shard)
   fields.setBigUint64(at.firstSequenceAt, first)
   fields.setUint32(at.countAt, count)
   fields.setBigUint64(at.arrivalAt, 1_700_000_000_123n)
