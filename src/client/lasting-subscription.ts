@@ -268,7 +268,7 @@ export class LastingSubscription {
     }
     const extent = sliceExtent(bytes, wanted)
     const { firstSequenceNumber, nextSequenceNumber, recordCount } = extent
-    if (nextSequenceNumber <= wanted || recordCount === 0) {
+    if (recordCount === 0) {
       this.#ledger.done(bytes.length)
       return
     }

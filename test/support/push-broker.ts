@@ -7,7 +7,7 @@ import {
   encodeWelcome,
   parseRequest,
 } from '../../src/wire/frame.ts'
-import { listShards } from '../../src/wire/operations.ts'
+import { listShards, type RequestOf } from '../../src/wire/operations.ts'
 import {
   decodeCredit,
   encodePush,
@@ -100,6 +100,7 @@ class PushSocket implements Socket {
     switch (operation.opcode) {
       case subscribeToStream.opcode: {
         const request = parseRequest(subscribeToStream, read)
+        this.#broker.streamRequests.push(request)
         const it = this.#make(request.creditBytes)
         const shards = it.beginStream(request)
         this.subscriptions.set(it.id, it)
@@ -144,6 +145,7 @@ export class PushBroker {
   /** Names of the operations that were asked for, in order. */
   readonly calls: string[] = []
   readonly credits: number[] = []
+  readonly streamRequests: RequestOf<typeof subscribeToStream>[] = []
   readonly shardRequests: { readonly shardId: string; readonly creditBytes: number }[] = []
   /** What answers the next request of this name. */
   refuse: (name: string) => MillraceError | undefined = () => undefined

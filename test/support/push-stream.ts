@@ -7,6 +7,8 @@ interface PushedBatch {
   readonly first: bigint
   readonly next: bigint
   readonly bytes: Uint8Array
+  /** Numbers that no record has. */
+  readonly isEmpty: boolean
   isDamaged: boolean
 }
 
@@ -45,8 +47,16 @@ export class PushedShard {
     for (const text of texts) builder.add('k', encoder.encode(text))
     const { next: first } = this
     const bytes = makeBatch(first, builder.bytes.slice(), texts.length, 0, this.number)
-    this.batches.push({ first, next: first + BigInt(texts.length), bytes, isDamaged: false })
+    const next = first + BigInt(texts.length)
+    this.batches.push({ first, next, bytes, isEmpty: false, isDamaged: false })
     this.texts.push(...texts)
+  }
+
+  /** Leaves so many numbers out. */
+  skip(count: number): void {
+    const { next: first } = this
+    const next = first + BigInt(count)
+    this.batches.push({ first, next, bytes: Buffer.of(), isEmpty: true, isDamaged: false })
   }
 
   /** Drops so many batches from the beginning. */

@@ -150,9 +150,13 @@ export class PushSubscription {
     const at = shard.batches.findIndex((it) => it.first <= next && next < it.next)
     const batch = shard.batches[at]
     if (batch === undefined) return this.#reachEnd(cursor)
+    if (batch.isEmpty) {
+      cursor.next = batch.next
+      return true
+    }
     if (batch.isDamaged) return this.#skip(cursor, 'CORRUPT', batch.next)
     const following = shard.batches[at + 1]
-    const pair = following?.isDamaged === false ? [batch, following] : [batch]
+    const pair = following?.isDamaged === false && !following.isEmpty ? [batch, following] : [batch]
     return this.#sendSlice(cursor, pair) || this.#sendSlice(cursor, [batch])
   }
 

@@ -83,6 +83,25 @@ describe('credit', () => {
   })
 })
 
+test('a subscription that was given up is asked for again when it is gone for certain', async () => {
+  putMany(20, 100)
+  const subscription = harness.subscribe({ from: 'oldest', creditBytes: 300 })
+  await settle()
+  await harness.clock.advance(30_000)
+  harness.broker.isHeld = true
+  harness.broker.heartbeat()
+  harness.broker.deliver()
+  // The answer to Unsubscribe is on its way, and behind it more slices than were asked for.
+  const seen = await harness.take(subscription, 1)
+  const taking = harness.take(subscription, 19)
+  await settle()
+  expect(harness.broker.calls.at(-1)).toBe('Unsubscribe')
+  harness.broker.isHeld = false
+  harness.broker.wake()
+  seen.push(...(await taking))
+  expect(seen.map((it) => it.split(' ')[0])).toEqual(numbers(0, 20))
+})
+
 describe('a lost connection', () => {
   test('is followed by another, without a gap and without a repeat', async () => {
     const subscription = harness.subscribe({ from: 'oldest' })

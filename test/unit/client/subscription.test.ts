@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { RecordBatch } from '../../../src/client/record-batch.ts'
-import { encodeResumeToken } from '../../../src/client/resume-token.ts'
+import { decodeResumeToken, encodeResumeToken } from '../../../src/client/resume-token.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { numbers, textsOf, usePushHarness } from './push-harness.ts'
 
@@ -266,5 +266,63 @@ describe.each([{}, { shards: ['0', '1'] }])('splits and merges, %o', (options) =
     const second = harness.subscribe({ from: first.resumeToken, ...options })
     seen.push(...(await harness.take(second, 2)))
     expect(seen.sort()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('finished shards are remembered until their children are begun', async () => {
+    harness.broker.put(0, 'a')
+    const subscription = harness.subscribe({ from: 'oldest', ...options })
+    await harness.progress(subscription.ready())
+    harness.broker.reshard([0, 1], 1)
+    harness.broker.put(2, 'b')
+    const seen = await harness.take(subscription, 2)
+    const positions = decodeResumeToken(subscription.resumeToken, 's')
+    expect(seen).toEqual(['a', 'b'])
+    expect(positions.map((it) => it.shardId.slice(-1))).toEqual(['2'])
+  })
+})
+
+test('a finished shard whose children wait is named as finished on the next connection', async () => {
+  const subscription = harness.subscribe({ from: 'oldest' })
+  await harness.progress(subscription.ready())
+  harness.broker.put(0, 'a')
+  const [first, second] = harness.broker.stream.shards
+  harness.broker.reshard([0, 1], 1)
+  if (second !== undefined) second.isClosed = false
+  expect(await harness.take(subscription, 1)).toEqual(['a'])
+  const next = subscription.next()
+  harness.broker.cut()
+  await harness.clock.advance(1000)
+  expect(harness.broker.streamRequests.at(-1)?.resume).toEqual([
+    { shardNumber: first?.number, nextSequenceNumber: undefined },
+    { shardNumber: second?.number, nextSequenceNumber: 1n },
+  ])
+  await subscription.close()
+  await next
+})
+
+describe('numbers that no record has', () => {
+  test('are passed over where a heartbeat says so', async () => {
+    const subscription = harness.subscribe({ from: 'oldest' })
+    await harness.progress(subscription.ready())
+    harness.broker.stream.shards[0]?.skip(5)
+    harness.broker.wake()
+    await settle()
+    harness.broker.heartbeat()
+    await settle()
+    harness.broker.put(0, 'a')
+    const batch = await harness.nextBatch(subscription)
+    expect([batch.gap, batch.firstSequenceNumber]).toEqual([undefined, 6n])
+  })
+
+  test('are a gap where nobody has said so', async () => {
+    const subscription = harness.subscribe({ from: 'oldest' })
+    await harness.progress(subscription.ready())
+    harness.broker.stream.shards[0]?.skip(5)
+    harness.broker.put(0, 'a')
+    expect((await harness.nextBatch(subscription)).gap).toMatchObject({
+      lostFrom: 1n,
+      firstAvailable: 6n,
+    })
+    expect(await harness.take(subscription, 1)).toEqual(['a'])
   })
 })
