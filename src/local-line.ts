@@ -20,11 +20,11 @@ interface Running {
 }
 
 export class LocalLine implements SubscriptionLine {
-  readonly #broker: Broker
+  readonly #broker: Pick<Broker, 'openSubscriptions'>
   readonly #onClose: () => void
   #running: Running | undefined
 
-  constructor(broker: Broker, onClose: () => void) {
+  constructor(broker: Pick<Broker, 'openSubscriptions'>, onClose: () => void) {
     this.#broker = broker
     this.#onClose = onClose
   }

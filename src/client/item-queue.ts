@@ -1,25 +1,26 @@
 /** Things in the order in which they came, for whoever asks; adding one makes no promise. */
 
-interface Taker<Item> {
-  resolve(item: Item | undefined): void
+interface Waiter {
+  resolve(isThere: boolean): void
   reject(error: unknown): void
 }
 
 export class ItemQueue<Item> {
   #items: (Item | undefined)[] = []
   #at = 0
-  #takers: Taker<Item>[] = []
+  #waiters: Waiter[] = []
   #end: { error: unknown } | undefined
 
+  /** Whether everything that was offered has been taken. */
   get isEmpty(): boolean {
     return this.#at === this.#items.length
   }
 
   offer(item: Item): void {
     if (this.#end !== undefined) return
-    const taker = this.#takers.shift()
-    if (taker === undefined) this.#items.push(item)
-    else taker.resolve(item)
+    this.#items.push(item)
+    // It stays in its place until it is taken: what comes next must not pass for the first.
+    this.#waiters.shift()?.resolve(true)
   }
 
   /** The next item if there is one now. */
@@ -39,12 +40,11 @@ export class ItemQueue<Item> {
     return item
   }
 
-  /** The next item; undefined at the end. Rejects, once, with what `fail` was given. */
-  take(): Promise<Item | undefined> {
+  /** Answers when there may be an item; false at the end. Rejects, once, with what `fail` had. */
+  arrival(): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const item = this.shift()
-      if (item !== undefined) resolve(item)
-      else if (this.#end === undefined) this.#takers.push({ resolve, reject })
+      if (!this.isEmpty) resolve(true)
+      else if (this.#end === undefined) this.#waiters.push({ resolve, reject })
       else this.#tellEnd({ resolve, reject })
     })
   }
@@ -53,8 +53,8 @@ export class ItemQueue<Item> {
   fail(error: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { error }
-    for (const taker of this.#takers) this.#tellEnd(taker)
-    this.#takers = []
+    for (const waiter of this.#waiters) this.#tellEnd(waiter)
+    this.#waiters = []
   }
 
   /** Drops what is there, and ends. */
@@ -64,10 +64,10 @@ export class ItemQueue<Item> {
     this.fail(error)
   }
 
-  #tellEnd({ resolve, reject }: Taker<Item>): void {
+  #tellEnd({ resolve, reject }: Waiter): void {
     const error = this.#end?.error
     this.#end = { error: undefined }
-    if (error === undefined) resolve(undefined)
+    if (error === undefined) resolve(false)
     else reject(error)
   }
 }

@@ -72,10 +72,13 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
   async next(): Promise<IteratorResult<RecordBatch, undefined>> {
     this.#putDown()
     for (;;) {
-      const item = this.#queue.shift() ?? (await this.#queue.take())
-      if (item === undefined) return { done: true, value: undefined }
-      const value = this.#accept(item)
-      if (value !== undefined) return { done: false, value }
+      const item = this.#queue.shift()
+      if (item === undefined) {
+        if (!(await this.#queue.arrival())) return { done: true, value: undefined }
+      } else {
+        const value = this.#accept(item)
+        if (value !== undefined) return { done: false, value }
+      }
     }
   }
 

@@ -326,3 +326,21 @@ describe('numbers that no record has', () => {
     expect(await harness.take(subscription, 1)).toEqual(['a'])
   })
 })
+
+test('a batch that comes together with the end of its shard is delivered before that counts', async () => {
+  const subscription = harness.subscribe({ from: 'oldest' })
+  await harness.progress(subscription.ready())
+  const next = subscription.next()
+  await settle()
+  harness.broker.stream.put(0, 'a')
+  harness.broker.reshard([0], 2)
+  const { value } = await next
+  const placesOf = (token: string | undefined) =>
+    decodeResumeToken(token ?? '', 's').map((it) => `${it.shardId.slice(-1)} ${it.next}`)
+  expect(placesOf(value?.resumeToken)).toEqual(['0 2', '1 1'])
+  const following = subscription.next()
+  await settle()
+  expect(placesOf(subscription.resumeToken).sort()).toEqual(['1 1', '2 2', '3 2'])
+  await subscription.close()
+  await following
+})

@@ -1,0 +1,183 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { LeaseLostError } from '../../../src/client/lease-lost-error.ts'
+import { MillraceError } from '../../../src/errors.ts'
+import { GroupHarness, keysOf, Loop } from './group-harness.ts'
+
+let group: GroupHarness
+
+beforeEach(async () => {
+  group = await GroupHarness.make(2)
+})
+
+const put = (shard: number, ...keys: string[]) => group.fanOut.put(shard, keys)
+
+describe('a group', () => {
+  test('shares the shards; who closes leaves them to the others at once', async () => {
+    const [a, b] = [new Loop(group.worker()), new Loop(group.worker())]
+    await group.until(() => a.consumer.shardIds.length + b.consumer.shardIds.length === 2)
+    await group.until(() => a.consumer.shardIds.length === 1 && b.consumer.shardIds.length === 1)
+    await group.progress(Promise.all([a.consumer.ready(), b.consumer.ready()]))
+    for (let i = 0; i < 10; i += 1) await put(i % 2, `${i}`)
+    await group.until(() => a.keys.length + b.keys.length === 10)
+    expect([a.keys.length, b.keys.length]).toEqual([5, 5])
+    await group.progress(a.close())
+    await group.until(() => b.consumer.shardIds.length === 2)
+    await put(0, 'x')
+    await put(1, 'y')
+    await group.until(() => b.keys.length === 7)
+    await group.progress(b.close())
+    expect([a.error, b.error]).toEqual([undefined, undefined])
+  })
+
+  test('replaces a worker that is gone when its leases expire; nothing is lost', async () => {
+    const program = group.program()
+    const options = { leaseMillis: 3000, from: 'oldest' } as const
+    const dying = new Loop(group.worker(options, program))
+    await group.until(() => dying.consumer.shardIds.length === 2)
+    for (let i = 0; i < 10; i += 1) await put(i % 2, `${i}`)
+    await group.until(() => dying.keys.length === 10)
+    program.die()
+    for (let i = 10; i < 20; i += 1) await put(i % 2, `${i}`)
+    const heir = new Loop(group.worker(options))
+    const { millis } = group.clock
+    await group.until(() => heir.consumer.shardIds.length === 2)
+    expect(group.clock.millis - millis).toBeGreaterThan(1000)
+    await group.until(() => new Set([...dying.keys, ...heir.keys]).size === 20)
+    await group.progress(heir.close())
+    expect(heir.events.slice(0, 2).sort()).toEqual(['acquired 0', 'acquired 1'])
+  })
+
+  test('tells a worker that has lost a shard: by an event, and when it checkpoints', async () => {
+    await put(0, 'a')
+    await put(1, 'b')
+    const options = { from: 'oldest', checkpoints: 'manual' } as const
+    const worker = group.worker(options)
+    const lost: string[] = []
+    worker.on('lost', (it) => lost.push(it.shardId))
+    const batches = [await group.nextBatch(worker), await group.nextBatch(worker)]
+    const other = new Loop(group.worker(options))
+    await group.until(() => lost.length === 1)
+    const [gone, kept] = batches.toSorted(
+      (a, b) => Number(b.shardId === lost[0]) - Number(a.shardId === lost[0]),
+    )
+    if (gone === undefined || kept === undefined) throw new Error('two batches')
+    const error = await worker.checkpoint(gone).catch((it: unknown) => it)
+    expect(error).toBeInstanceOf(LeaseLostError)
+    expect(error).toMatchObject({ code: 'LEASE_LOST', shardId: gone.shardId, retryable: false })
+    await group.progress(worker.checkpoint(kept))
+    await group.until(() => other.keys.length === 1)
+    expect(other.keys).toEqual(keysOf(gone))
+    await group.progress(Promise.all([worker.close(), other.close()]))
+  })
+
+  test('delivers nothing of a lost shard that was on its way', async () => {
+    group = await GroupHarness.make(2)
+    for (let i = 0; i < 6; i += 1) await put(i % 2, `${i}`)
+    const worker = group.worker({ from: 'oldest' })
+    await group.progress(worker.ready())
+    const other = new Loop(group.worker({ from: 'oldest' }))
+    const lost: string[] = []
+    worker.on('lost', (it) => lost.push(it.shardId))
+    await group.until(() => lost.length === 1)
+    const mine = new Loop(worker)
+    await group.until(() => mine.keys.length + other.keys.length === 6)
+    await group.advance(500)
+    expect(new Set([...mine.keys, ...other.keys]).size).toBe(6)
+    await group.progress(Promise.all([mine.close(), other.close()]))
+  })
+
+  test('leases whose answer was lost are the worker’s all the same', async () => {
+    const program = group.program()
+    let losses = 1
+    program.answered = (name) => {
+      if (name !== 'AcquireLeases' || losses === 0) return
+      losses -= 1
+      throw new MillraceError('CONNECTION_LOST')
+    }
+    const worker = group.worker({}, program)
+    await group.until(() => worker.shardIds.length === 2)
+    expect(group.calls).toContain('ListLeases')
+    await group.progress(worker.close())
+  })
+
+  test('a worker that comes back under its name has its leases at once', async () => {
+    const program = group.program()
+    await put(0, 'a')
+    const options = { workerId: 'me', from: 'oldest' } as const
+    const first = new Loop(group.worker({ ...options, checkpointMillis: 100 }, program))
+    await group.until(() => first.keys.length === 1)
+    await group.wrote('0', '2')
+    program.die()
+    await put(0, 'b')
+    const second = new Loop(group.worker(options))
+    await group.progress(second.consumer.ready())
+    expect(second.consumer.workerId).toBe('me')
+    await group.until(() => second.keys.length === 1)
+    expect(second.keys).toEqual(['b'])
+    await group.progress(second.close())
+  })
+
+  test('no worker has more than it wants', async () => {
+    const worker = group.worker({ leasesMax: 1, leaseMillis: 1000 })
+    await group.progress(worker.ready())
+    await group.advance(2000)
+    expect(worker.shardIds).toHaveLength(1)
+    await group.progress(worker.close())
+  })
+})
+
+describe('splits and merges', () => {
+  test.each(['automatic', 'manual'] as const)(
+    'parents come first, checkpoints %s',
+    async (checkpoints) => {
+      await put(0, 'a')
+      await put(1, 'b')
+      await group.fanOut.merge(0, 1)
+      await put(2, 'c')
+      await group.fanOut.split(2)
+      await put(3, 'd')
+      const worker = group.worker({ from: 'oldest', checkpoints })
+      const seen: string[] = []
+      while (seen.length < 4) {
+        const batch = await group.nextBatch(worker)
+        seen.push(...keysOf(batch))
+        if (checkpoints === 'manual') await group.progress(worker.checkpoint(batch))
+      }
+      expect([seen.slice(0, 2).sort(), seen.slice(2)]).toEqual([
+        ['a', 'b'],
+        ['c', 'd'],
+      ])
+      expect(await group.checkpoints()).toMatchObject({ 0: 'end', 1: 'end', 2: 'end' })
+      expect(worker.shardIds.map((it) => it.slice(-1)).sort()).toEqual(['3', '4'])
+      await group.progress(worker.close())
+    },
+  )
+
+  test('children begin at their beginning, also for a consumer of what came since it was made', async () => {
+    await put(0, 'old')
+    await group.later()
+    const worker = new Loop(group.worker())
+    await group.progress(worker.consumer.ready())
+    await group.fanOut.split(0)
+    await put(2, 'a')
+    await put(3, 'b')
+    await group.until(() => worker.keys.length === 2)
+    expect(worker.keys.sort()).toEqual(['a', 'b'])
+    await group.progress(worker.close())
+  })
+
+  test('a shard that is not worked off keeps its children back', async () => {
+    await put(0, 'a')
+    await group.fanOut.split(0)
+    await put(2, 'b')
+    const worker = group.worker({ from: 'oldest', checkpoints: 'manual', leaseMillis: 1000 })
+    const first = await group.nextBatch(worker)
+    const next = worker.next()
+    await group.advance(2000)
+    expect(worker.shardIds.map((it) => it.slice(-1)).sort()).toEqual(['0', '1'])
+    await group.progress(worker.checkpoint(first))
+    const { value } = await group.progress(next)
+    expect(value === undefined ? [] : keysOf(value)).toEqual(['b'])
+    await group.progress(worker.close())
+  })
+})
