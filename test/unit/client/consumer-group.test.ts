@@ -153,7 +153,7 @@ describe('splits and merges', () => {
     },
   )
 
-  test('children begin at their beginning, also for a consumer of what came since it was made', async () => {
+  test('children begin at their beginning, whatever the consumer began with', async () => {
     await put(0, 'old')
     await group.later()
     const worker = new Loop(group.worker())

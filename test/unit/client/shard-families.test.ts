@@ -15,7 +15,7 @@ test('a finished shard is remembered until all of its children are begun', () =>
   expect(finished.begin('3')).toEqual(['0'])
 })
 
-test('one whose children were begun before is forgotten at once; one without children never', () => {
+test('one whose children were begun before is forgotten at once, one without never', () => {
   const finished = new FinishedShards()
   for (const it of ['0', '1', '2']) finished.begin(it)
   expect(finished.end('0', [child('2', '0')])).toEqual(['0'])

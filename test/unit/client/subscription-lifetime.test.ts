@@ -65,7 +65,7 @@ describe('credit', () => {
     expect(await harness.take(subscription, 1)).toEqual(['e'])
   })
 
-  test('is not waited for while the loop is busy for long: the subscription is given up', async () => {
+  test('is not waited for while the loop is busy for long', async () => {
     putMany(20, 100)
     const subscription = harness.subscribe({ from: 'oldest', creditBytes: 1000 })
     const first = textsOf(await harness.nextBatch(subscription))
@@ -83,7 +83,7 @@ describe('credit', () => {
   })
 })
 
-test('a subscription that was given up is asked for again when it is gone for certain', async () => {
+test('a subscription that was given up is asked for again once it is gone', async () => {
   putMany(20, 100)
   const subscription = harness.subscribe({ from: 'oldest', creditBytes: 300 })
   await settle()
@@ -284,7 +284,7 @@ describe('the end', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('comes with a close before the answer: what is not wanted any more is given up', async () => {
+  test('comes with a close before the answer, which is then given up', async () => {
     harness.broker.isHeld = true
     const subscription = harness.subscribe()
     await settle()

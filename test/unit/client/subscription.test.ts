@@ -230,7 +230,7 @@ test('states: it catches up, is live, and falls behind', async () => {
   harness.broker.cut()
   harness.broker.put(0, 'c')
   await harness.progress(next)
-  expect(states).toEqual(['catching-up', 'live', 'catching-up', 'live'])
+  expect(states).toEqual(['catching-up', 'live', 'catching-up'])
   await subscription.close()
   expect(states.at(-1)).toBe('closed')
 })
@@ -281,7 +281,7 @@ describe.each([{}, { shards: ['0', '1'] }])('splits and merges, %o', (options) =
   })
 })
 
-test('a finished shard whose children wait is named as finished on the next connection', async () => {
+test('a finished shard whose children wait is finished on the next connection, too', async () => {
   const subscription = harness.subscribe({ from: 'oldest' })
   await harness.progress(subscription.ready())
   harness.broker.put(0, 'a')
@@ -327,7 +327,7 @@ describe('numbers that no record has', () => {
   })
 })
 
-test('a batch that comes together with the end of its shard is delivered before that counts', async () => {
+test('a batch that comes with the end of its shard is delivered before that counts', async () => {
   const subscription = harness.subscribe({ from: 'oldest' })
   await harness.progress(subscription.ready())
   const next = subscription.next()
