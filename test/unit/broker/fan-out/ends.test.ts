@@ -66,6 +66,17 @@ test('a heartbeat comes every 5 s, with all shards and how far each is behind', 
   await made.put(0, ['c'], 100)
   await until(() => sink.told.length > 0)
   expect(sink.take({ heartbeats: true })).toMatchObject([{ kind: 'slice', numbers: [3n] }])
+  // It falls behind again, and a heartbeat says so.
+  await made.put(0, ['d'], 100)
+  vi.advanceTimersByTime(heartbeatMillis)
+  await turns()
+  expect(sink.take({ heartbeats: true })).toMatchObject([{ kind: 'Heartbeat' }])
+  subscriptions.credit(subscriptionId, 181)
+  await turns()
+  expect(sink.take({ heartbeats: true })).toMatchObject([
+    { kind: 'slice', numbers: [4n] },
+    { kind: 'Heartbeat', shards: [{ nextSequenceNumber: 5n, millisBehindLatest: 0 }] },
+  ])
 })
 
 test('many subscriptions do not have their heartbeats at the same time', async () => {
