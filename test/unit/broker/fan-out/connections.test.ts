@@ -13,9 +13,28 @@ import {
   turns,
   until,
 } from './harness.ts'
+import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
 vi.setConfig({ testTimeout: 30_000 })
+
+test('all subscribers of a shard have one watch and one read', async () => {
+  const watched = new WatchLog()
+  const made = await makeFanOut(2, { wrap: (log) => watched.wrap(log) })
+  const opened = Array.from({ length: 100 }, () => made.open())
+  for (const { subscriptions } of opened) await toStream(subscriptions)
+  await turns(20)
+  expect([watched.open, watched.reads]).toEqual([2, 0])
+  await made.put(0, ['a'])
+  await until(() => opened.every(({ sink }) => sink.told.some((it) => it.kind === 'slice')))
+  // A round may be over before all of them were served.
+  expect(watched.reads).toBeLessThan(20)
+  for (const { sink } of opened) expect(sink.takeTexts()).toEqual(['a'])
+  for (const { subscriptions } of opened.slice(1)) subscriptions.close()
+  expect(watched.open).toBe(2)
+  opened[0]?.subscriptions.close()
+  expect(watched.open).toBe(0)
+})
 
 test('a connection has a shard once: also by a subscription of its stream', async () => {
   const made = await makeFanOut(2)

@@ -5,11 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { MillraceError } from '../../../../src/errors.ts'
 import { creditMillisMax, heartbeatMillis } from '../../../../src/limits.ts'
-import type { Log, Position, ShardId, ShardWatch } from '../../../../src/log/log.ts'
-import type { SliceMemory } from '../../../../src/log/slice-pool.ts'
 import { registerStreamConsumer } from '../../../../src/wire/consumer-operations.ts'
 import { failure, makeBroker, makeStream as makeBrokerStream, put, textRecord } from '../harness.ts'
 import { FakeSink, makeFanOut, streamName, toShard, toStream, turns, until } from './harness.ts'
+import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
 vi.setConfig({ testTimeout: 30_000 })
@@ -160,65 +159,16 @@ test('so is who has used up the credit of the connection, and returns none', asy
   expect(sink.stalls).toBeGreaterThan(0)
 })
 
-/** A log of which one watch can be made to fail. */
-class FailingLog {
-  readonly broken = new Map<ShardId, { error: MillraceError; readsToo: boolean }>()
-  readonly #told = new Map<ShardId, () => void>()
-
-  fail(shard: ShardId, error: MillraceError, readsToo = false): void {
-    this.broken.set(shard, { error, readsToo })
-    this.#told.get(shard)?.()
-  }
-
-  wrap(log: Log): Log {
-    const watch: Log['watch'] = (shard, moved) => {
-      this.#told.set(shard, moved)
-      return this.#watch(shard, log.watch(shard, moved))
-    }
-    return new Proxy(log, {
-      get: (target, name) => {
-        if (name === 'watch') return watch
-        const value = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  }
-
-  #watch(shard: ShardId, real: ShardWatch): ShardWatch {
-    const broken = () => this.broken.get(shard)
-    return {
-      get committedEnd() {
-        return real.committedEnd
-      },
-      get committedNextSequenceNumber() {
-        return real.committedNextSequenceNumber
-      },
-      get isClosed() {
-        return real.isClosed
-      },
-      get stopReason() {
-        return broken()?.error ?? real.stopReason
-      },
-      readNow(position: Position, bytesMax: number, memory: SliceMemory) {
-        const it = broken()
-        if (it?.readsToo === true) throw it.error
-        return real.readNow(position, bytesMax, memory)
-      },
-      end: () => real.end(),
-    }
-  }
-}
-
 test.each([false, true])('a shard that has failed ends its subscriptions: %s', async (readsToo) => {
-  const failing = new FailingLog()
-  const made = await makeFanOut(2, { wrap: (log) => failing.wrap(log) })
+  const watched = new WatchLog()
+  const made = await makeFanOut(2, { wrap: (log) => watched.wrap(log) })
   const { sink, subscriptions } = made.open()
   await toShard(subscriptions, 0)
   await toShard(subscriptions, 1)
   await turns()
   sink.take()
   await made.put(0, ['a'])
-  failing.fail(made.shard(0).number, new MillraceError('LOG_FAILED', 'fdatasync: EIO'), readsToo)
+  watched.fail(made.shard(0).number, new MillraceError('LOG_FAILED', 'fdatasync: EIO'), readsToo)
   await until(() => sink.told.some((it) => it.kind === 'SubscriptionEnded'))
   const ended = { kind: 'SubscriptionEnded', subscriptionId: 1, code: 'LOG_FAILED' }
   expect(made.reported).toEqual(['LOG_FAILED'])
@@ -230,13 +180,13 @@ test.each([false, true])('a shard that has failed ends its subscriptions: %s', a
 })
 
 test('what is a bug of the broker is told to its owner, and not to clients', async () => {
-  const failing = new FailingLog()
-  const made = await makeFanOut(1, { wrap: (log) => failing.wrap(log) })
+  const watched = new WatchLog()
+  const made = await makeFanOut(1, { wrap: (log) => watched.wrap(log) })
   const { sink, subscriptions } = made.open()
   await toShard(subscriptions, 0)
   await turns()
   sink.take()
-  failing.fail(made.shard(0).number, new TypeError('x is undefined') as never, true)
+  watched.fail(made.shard(0).number, new TypeError('x is undefined') as never, true)
   await until(() => sink.told.length > 0)
   expect(sink.take()).toMatchObject([
     { kind: 'SubscriptionEnded', code: 'INTERNAL', message: 'an internal error' },
