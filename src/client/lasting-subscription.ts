@@ -291,10 +291,11 @@ export class LastingSubscription {
     if (endSequenceNumber === undefined) {
       this.#shards.delete(Number(shardNumber))
       this.#tellGap(shard, startSequenceNumber, undefined)
-    } else if (endSequenceNumber > shard.wanted) {
-      const { wanted } = shard
+    } else if (endSequenceNumber >= shard.wanted) {
+      // A shard that begins behind the gap was not known before: all that is told of is missing.
+      const lostFrom = endSequenceNumber > shard.wanted ? shard.wanted : startSequenceNumber
       shard.wanted = endSequenceNumber
-      this.#tellGap(shard, wanted, endSequenceNumber)
+      this.#tellGap(shard, lostFrom, endSequenceNumber)
     }
   }
 

@@ -60,7 +60,10 @@ export class ModelSubscriber {
     const request = { creditBytes, resume, startingPositionType }
     const answer = await toStream(subscriptions, request)
     this.#id = answer.subscriptionId
-    for (const shard of answer.shards) this.#begin(shard)
+    for (const shard of answer.shards) {
+      if (resume.length > 0) this.#follow(shard)
+      else this.places.set(shard.shardNumber, shard.firstSequenceNumber)
+    }
   }
 
   async unsubscribe(): Promise<void> {
@@ -112,12 +115,13 @@ export class ModelSubscriber {
     return children.some((it) => this.places.has(it) || this.#isBefore(this.#model.shard(it)))
   }
 
-  #begin({ shardNumber, firstSequenceNumber: first }: SubscribedShard): void {
-    const place = this.places.get(shardNumber)
+  /** A shard that goes on, or comes after others, which is wanted as a whole. */
+  #follow({ shardNumber, firstSequenceNumber: first }: SubscribedShard): void {
+    const place = this.places.get(shardNumber) ?? this.#model.shard(shardNumber).first
     this.#expect(place !== 'ended', 'no shard is begun twice')
-    if (place === undefined) this.places.set(shardNumber, first)
     // What is missing in between comes as a Gap.
-    else if (place !== 'ended') this.#expect(first >= place, 'it goes on where it was')
+    if (place !== 'ended') this.#expect(first >= place, 'it goes on where it was')
+    this.places.set(shardNumber, place)
   }
 
   #take(sink: FakeSink): void {
@@ -173,7 +177,7 @@ export class ModelSubscriber {
     for (const parent of this.#model.shard(shard.shardNumber).parents) {
       this.#expect(this.places.get(parent) === 'ended', 'its parents have ended')
     }
-    this.#begin(shard)
+    this.#follow(shard)
   }
 
   #takeEnd({ shardNumber = 0n, ...it }: Told): void {

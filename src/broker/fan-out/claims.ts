@@ -47,6 +47,14 @@ export class Claims {
     }
   }
 
+  /** A shard that a subscription is done with can be another one's. */
+  release(subscription: Subscription, shardNumber: bigint): void {
+    const { consumerName } = subscription
+    if (consumerName === undefined) return
+    const key = keyOf(consumerName, shardNumber)
+    if (this.#claims.get(key)?.subscription === subscription) this.#claims.delete(key)
+  }
+
   #of(consumerName: string, { number }: Shard): Claim | undefined {
     return this.#claims.get(keyOf(consumerName, number))
   }

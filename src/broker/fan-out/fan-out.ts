@@ -92,7 +92,8 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   }
 
   free(cursor: ShardCursor): void {
-    const { feed } = cursor
+    const { feed, subscription } = cursor
+    this.claims.release(subscription, feed.shard)
     feed.leave(cursor)
     if (feed.cursorCount > 0) return
     feed.stop()

@@ -211,9 +211,10 @@ export class Subscription implements Sender {
     for (const run of this.#onEnd) run()
   }
 
-  /** Records are missing that come before all that is sent. */
-  opensWithGap(fields: GapFields): void {
-    this.#openingGaps.push(fields)
+  /** Records of a shard are missing that come before all that is sent of it. */
+  beginsWithGap(fields: GapFields): void {
+    if (this.#isBegun) this.#tellGap(fields)
+    else this.#openingGaps.push(fields)
   }
 
   #tellGap(fields: GapFields): void {

@@ -8,7 +8,6 @@ import {
   shardsPerSubscriptionMax,
   subscriptionsMax,
 } from '../../limits.ts'
-import type { SequenceNumber } from '../../log/log.ts'
 import type { Shard } from '../../shard/shard.ts'
 import type { Stream } from '../../stream/stream.ts'
 import type { AnswerOf, Operation, RequestOf } from '../../wire/operation.ts'
@@ -159,7 +158,7 @@ export class Subscriptions {
     this.#checkConsumer(request, now)
     const subscription = this.#begin(request, now, this.#scopeOf(plan.lineage), placed)
     for (const { shardNumber, nextSequenceNumber } of plan.gone) {
-      subscription.opensWithGap({
+      subscription.beginsWithGap({
         shardNumber,
         reason: 'SHARD_GONE',
         startSequenceNumber: nextSequenceNumber,
@@ -189,7 +188,7 @@ export class Subscriptions {
     const { log } = this.#fanOut.context
     const placed: Placed[] = []
     for (const shard of shards) {
-      const request = next === undefined ? start : resumeAt(start, next.get(shard.index))
+      const request = next === undefined ? start : resumeAt(start, shard, next)
       const place = await placeOf(log, shard, await findStart(log, request, shard))
       placed.push({ shard, place })
     }
@@ -220,7 +219,7 @@ export class Subscriptions {
     const shards = placed.map((it) => it.shard)
     fanOut.claims.claim(subscription, shards, fanOut.context.elapsed())
     try {
-      for (const it of placed) this.#addFirst(subscription, it)
+      for (const it of placed) this.#add(subscription, it)
     } catch (error) {
       subscription.stop()
       throw error
@@ -229,11 +228,11 @@ export class Subscriptions {
     return subscription
   }
 
-  #addFirst(subscription: Subscription, { shard, place }: Placed): void {
+  #add(subscription: Subscription, { shard, place }: Placed): void {
     const { wanted, next } = place
     subscription.add(this.#fanOut.cursor(subscription, shard, place))
     if (wanted === next) return
-    subscription.opensWithGap({
+    subscription.beginsWithGap({
       shardNumber: shard.number,
       reason: 'TRIMMED',
       startSequenceNumber: wanted,
@@ -276,13 +275,11 @@ export class Subscriptions {
     }
     try {
       const shards = lineage.take(this.#requireStream(streamName).shards)
-      const placed = await this.#placeAll(start, shards, undefined)
+      const placed = await this.#placeAll(start, shards, new Map())
       if (subscription.hasEnded) return
       const { claims, context } = this.#fanOut
       claims.claim(subscription, shards, context.elapsed())
-      for (const { shard, place } of placed) {
-        subscription.add(this.#fanOut.cursor(subscription, shard, place))
-      }
+      for (const it of placed) this.#add(subscription, it)
     } catch (error) {
       subscription.end(asMillraceError(error))
     }
@@ -345,14 +342,17 @@ export class Subscriptions {
   }
 }
 
-function resumeAt(start: StartRequest, next: bigint | undefined): StartRequest {
-  const { operation, streamName } = start
-  if (next === undefined) return { operation, streamName, type: 'TRIM_HORIZON' }
+/** A shard that follows one that was read is wanted from its first record on, trimmed or not. */
+function resumeAt(
+  { operation, streamName }: StartRequest,
+  { index, startingSequenceNumber: first }: Shard,
+  next: ReadonlyMap<number, bigint>,
+): StartRequest {
   return {
     operation,
     streamName,
     type: 'AT_SEQUENCE_NUMBER',
-    startingSequenceNumber: next as SequenceNumber,
+    startingSequenceNumber: next.get(index) ?? first,
   }
 }
 

@@ -174,6 +174,21 @@ test('a child that another subscription has just begun ends the one that comes t
   ])
 })
 
+test('a shard that was sent to its end is free, and its stream read on', async () => {
+  const made = await withConsumer()
+  await made.put(0, ['a'])
+  await made.split(0)
+  const [one, two] = [made.open(), made.open()]
+  await toStream(one.subscriptions, { consumerName })
+  await until(() => one.sink.told.filter((it) => it.kind === 'ShardStarted').length === 2)
+  await toShard(two.subscriptions, 0, { consumerName })
+  await until(() => two.sink.told.some((it) => it.kind === 'ShardEnded'))
+  expect(one.sink.told.some((it) => it.kind === 'SubscriptionEnded')).toBe(false)
+  expect(await failure(toShard(two.subscriptions, 1, { consumerName }))).toMatchObject({
+    code: 'CONSUMER_IN_USE',
+  })
+})
+
 test('a name that is not registered, or not any more, is CONSUMER_NOT_FOUND', async () => {
   const made = await withConsumer(2)
   const { sink, subscriptions } = made.open()

@@ -198,6 +198,31 @@ test('a resumed position that was trimmed is a gap', async () => {
   expect(told).toEqual(['Gap TRIMMED', '34'])
 })
 
+test('a child that lost its first records before its turn came begins with a gap', async () => {
+  const made = await makeFanOut()
+  await made.put(0, ['a'])
+  const { sink, subscriptions } = made.open()
+  await toStream(subscriptions, { creditBytes: 1 })
+  const [{ bytes = 0 } = {}] = await settled(sink)
+  await made.put(0, ['b'])
+  await made.split(0)
+  for (const key of ['c', 'd', 'e']) await made.put(1, [key])
+  const { number: shardNumber } = made.shard(1)
+  await made.log.trim(shardNumber, 5n as never)
+  // One that is on its way to it, ...
+  for (let i = 0; i < 2; i += 1) {
+    subscriptions.credit(1, bytes)
+    await turns(50)
+  }
+  const told = await settled(sink)
+  const expected = ['b', 'ended 0', 'started 1 at 5', 'Gap TRIMMED', 'started 2 at 3', 'e']
+  expect(story(made, told)).toEqual(expected)
+  expect(told[3]).toMatchObject({ shardNumber, startSequenceNumber: 3n, endSequenceNumber: 5n })
+  // ... and one that comes back when it has read the parent.
+  const [, later] = await resumed(made, [{ shardNumber: made.shard(0).number }])
+  expect(later).toEqual(['Gap TRIMMED', 'e'])
+})
+
 test('refuses what is wrong', async () => {
   const made = await makeFamily()
   const { subscriptions } = made.open()
