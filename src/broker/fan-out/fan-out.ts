@@ -116,8 +116,8 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
 
   childrenOf({ feed }: ShardCursor): readonly ChildShard[] | undefined {
     const found = this.context.streams.findShard(feed.shard)
-    // The log may know of the end before the catalog has the children, and the other way round.
-    if (found?.shard.closing === undefined || !feed.isClosed) return undefined
+    // The log may know of the end before the catalog has the children.
+    if (found?.shard.closing === undefined) return undefined
     return childShards(found.stream.shards.values(), found.shard)
   }
 

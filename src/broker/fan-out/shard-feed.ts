@@ -48,11 +48,6 @@ export class ShardFeed {
     return this.#watch.committedNextSequenceNumber
   }
 
-  /** Whether the log has closed the shard; all that it took can be read. */
-  get isClosed(): boolean {
-    return this.#watch.isClosed
-  }
-
   /** Why reading ended, where that is no close. */
   get failure(): unknown {
     return this.#watch.stopReason

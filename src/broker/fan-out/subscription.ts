@@ -35,7 +35,7 @@ const quantumBytes = 64 * 1024
 export interface SubscriptionOwner {
   /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
   ready(subscription: Subscription, isLive: boolean): void
-  /** The children of a shard of which everything was sent; undefined while more may come. */
+  /** The children of a shard that the log has closed; undefined while they are not known. */
   childrenOf(cursor: ShardCursor): readonly ChildShard[] | undefined
   /** How long ago the record arrived that is sent next; 0 where everything has been sent. */
   millisBehind(cursor: ShardCursor): number

@@ -2,6 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { Broker } from '../../../src/broker/broker.ts'
+import { encodeResumeToken } from '../../../src/client/resume-token.ts'
+import { StreamVerbs } from '../../../src/client/stream-verbs.ts'
+import { frameBytesMax } from '../../../src/limits.ts'
+import { LocalExchange } from '../../../src/local-exchange.ts'
+import { openLog } from '../../../src/log/native-log.ts'
 import { Millrace } from '../../../src/millrace.ts'
 
 test.each(['read', 'subscribe'] as const)(
@@ -43,3 +49,29 @@ test.each(['read', 'subscribe'] as const)(
     rmSync(directory, { recursive: true, force: true })
   },
 )
+
+test('what was trimmed of a shard before it was begun at all is a gap, too', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-embedded-'))
+  const log = await openLog({ dir: join(directory, 'data'), exclusive: true })
+  const broker = await Broker.over(log)
+  const verbs = new StreamVerbs(new LocalExchange(broker), frameBytesMax)
+  await verbs.createStream('orders', { shardCount: 2 })
+  const { shards } = await verbs.listShards('orders')
+  const [first, second] = shards.map((it) => ({ ...it, shardNumber: it.shardNumber as never }))
+  if (first === undefined || second === undefined) throw new Error('no shards')
+  for (const text of ['a', 'b', 'c']) {
+    const explicitHashKey = second.startingHashKey
+    await verbs.put('orders', { key: text, data: new Uint8Array(), explicitHashKey })
+  }
+  await log.trim(second.shardNumber, 3n as never)
+  const from = encodeResumeToken('orders', [{ ...first, next: 1n }])
+  const subscription = verbs.subscribe('orders', { from })
+  const { value: missing } = await subscription.next()
+  const { shardId } = second
+  expect(missing?.gap).toEqual({ shardId, lostFrom: 1n, firstAvailable: 3n })
+  const { value: batch } = await subscription.next()
+  expect([batch?.firstSequenceNumber, batch?.recordCount]).toEqual([3n, 1])
+  await subscription.close()
+  await broker.close()
+  rmSync(directory, { recursive: true, force: true })
+})
