@@ -1,0 +1,100 @@
+/** Our subscriptions and groups over a broker whose shards are split and merged. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { Broker } from '../../src/broker/broker.ts'
+import { type Client, connect } from '../../src/client/node.ts'
+import type { RecordBatch } from '../../src/client/record-batch.ts'
+import type { Log } from '../../src/log/log.ts'
+import { openLog } from '../../src/log/native-log.ts'
+import { startServer } from '../../src/server/server.ts'
+import type { Shard } from '../../src/shard/shard.ts'
+import { Streams } from '../../src/stream/streams.ts'
+import { mergeShards, splitShard } from '../support/reshard.ts'
+import { FakeLogger } from '../unit/server/fakes.ts'
+
+const keyCount = 20
+const rounds = 6
+const perRound = 200
+
+/** By their keys the numbers that a reader has had, in order. */
+class Seen {
+  readonly #byKey = new Map<string, number[]>()
+  count = 0
+
+  async take(batches: AsyncIterable<RecordBatch>): Promise<void> {
+    for await (const batch of batches) {
+      expect(batch.gap).toBeUndefined()
+      for (const { partitionKey, data } of batch) {
+        const numbers = this.#byKey.get(partitionKey) ?? []
+        this.#byKey.set(partitionKey, [...numbers, Number(new TextDecoder().decode(data))])
+        this.count += 1
+      }
+    }
+  }
+
+  ofKey(key: number): readonly number[] {
+    return this.#byKey.get(`key ${key}`) ?? []
+  }
+}
+
+async function put(client: Client, round: number): Promise<void> {
+  const records = Array.from({ length: perRound }, (_, i) => ({
+    key: `key ${i % keyCount}`,
+    data: new TextEncoder().encode(String(round * perRound + i)),
+  }))
+  const producer = client.producer('orders')
+  await producer.putMany(records)
+  await producer.close()
+}
+
+/** Splits the widest shard, and merges the first two, in turn. */
+async function reshard(log: Log, streams: Streams, round: number): Promise<void> {
+  const open = [...streams.require('orders').shards.values()]
+    .filter((it) => it.closing === undefined)
+    .sort((a, b) => (a.startingHashKey < b.startingHashKey ? -1 : 1))
+  const [first, second] = open as [Shard, Shard]
+  if (round % 2 === 0) await splitShard(log, streams, 'orders', first)
+  else await mergeShards(log, streams, 'orders', [first, second])
+}
+
+test('splits and merges are followed: each record of a key comes once, and in order', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
+  const open = vi.spyOn(Streams, 'open')
+  const log = await openLog({ dir: join(directory, 'data'), exclusive: true })
+  const broker = await Broker.over(log)
+  const streams = (await open.mock.results[0]?.value) as Streams
+  const logger = new FakeLogger()
+  const server = await startServer({ broker, logger, port: 0, version: '1.2.3' })
+  const client = await connect(server.url)
+  await client.createStream('orders', { shardCount: 2 })
+  const early = client.subscribe('orders')
+  const alone = client.consume('orders', { consumer: 'alone', from: 'oldest' })
+  await Promise.all([early.ready(), alone.ready()])
+  const seen = { early: new Seen(), alone: new Seen(), late: new Seen() }
+  const reading = [seen.early.take(early), seen.alone.take(alone)]
+  for (let round = 0; round < rounds; round += 1) {
+    await put(client, round)
+    await reshard(log, streams, round)
+  }
+  const late = client.subscribe('orders', { from: 'oldest' })
+  reading.push(seen.late.take(late))
+  const all = Array.from({ length: rounds * perRound }, (_, i) => i)
+  await vi.waitFor(
+    () => expect(Object.values(seen).map((it) => it.count)).toEqual(Array(3).fill(all.length)),
+    { timeout: 20_000, interval: 20 },
+  )
+  for (const it of Object.values(seen)) {
+    for (let key = 0; key < keyCount; key += 1) {
+      expect(it.ofKey(key)).toEqual(all.filter((i) => i % keyCount === key))
+    }
+  }
+  for (const it of [early, alone, late]) await it.close()
+  await Promise.all(reading)
+  await client.close()
+  await server.stop()
+  await broker.close()
+  rmSync(directory, { recursive: true })
+}, 60_000)
