@@ -1,7 +1,7 @@
 /**
  * The demonstration, `npm run demo`: a broker on an empty directory, real data through the producer
- * at full speed, two consumers that read it at the same time, and a proof that nothing was lost,
- * doubled or put out of order. With `--once` it ends with 0 or 1; else the broker stays.
+ * at full speed, two registered consumers to which it is pushed at the same time, and a proof that
+ * nothing was lost, doubled or put out of order. With `--once` it ends with 0 or 1; else the broker stays.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -52,6 +52,7 @@ async function replay(broker: BrokerProcess, total: number): Promise<ExitCode> {
     const [producer, ...consumers] = clients as [Client, ...Client[]]
     await producer.createStream(stream, { shardCount })
     const run = new Replay({ flights, total, producer, consumers, signal: stop.signal })
+    await run.register()
     const started = performance.now()
     const stopRates = liveRates(output, run)
     try {

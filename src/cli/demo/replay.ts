@@ -3,6 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/client.ts'
+import type { StreamSubscription } from '../../client/stream-subscription.ts'
 import { DeliveryCheck } from './delivery-check.ts'
 import { decodeFlight, encodeFlight, type FlightRecord } from './flights.ts'
 
@@ -12,6 +13,10 @@ const intervalMillis = 20
 const graceMillis = 300
 /** What the producer holds at most: more would only make records older before they are sent. */
 const bufferBytesMax = 8 * 1024 * 1024
+
+function consumerName(index: number): string {
+  return `consumer-${index + 1}`
+}
 
 export interface ReplayParts {
   readonly flights: readonly FlightRecord[]
@@ -50,6 +55,14 @@ export class Replay {
     return this.put === 0 ? 0 : (this.acknowledged() * this.putBytes) / this.put
   }
 
+  /** Registers the consumers: each has a name, under which the stream is pushed to it. */
+  async register(): Promise<void> {
+    const { producer, consumers } = this.#parts
+    for (const index of consumers.keys()) {
+      await producer.registerStreamConsumer(stream, consumerName(index))
+    }
+  }
+
   /**
    * Answers when all is put and acknowledged and has reached every consumer, or nothing has come
    * for 10 s; what is doubled has time to show itself.
@@ -57,9 +70,14 @@ export class Replay {
   async run(): Promise<void> {
     const stop = new AbortController()
     const signal = AbortSignal.any([stop.signal, this.#parts.signal])
-    const reading = this.#parts.consumers.map((client, index) =>
-      this.#consume(client, this.checks[index] as DeliveryCheck, signal),
-    )
+    const reading = this.#parts.consumers.map((client, index) => {
+      const subscription = client.subscribe(stream, {
+        from: 'oldest',
+        consumer: consumerName(index),
+        signal,
+      })
+      return this.#consume(subscription, this.checks[index] as DeliveryCheck, signal)
+    })
     const failed = Promise.all(reading).then(() => signal.throwIfAborted())
     try {
       await Promise.race([failed, this.#produce().then(() => this.#allDelivered())])
@@ -69,10 +87,14 @@ export class Replay {
     await Promise.all(reading)
   }
 
-  async #consume(client: Client, check: DeliveryCheck, signal: AbortSignal): Promise<void> {
+  async #consume(
+    subscription: StreamSubscription,
+    check: DeliveryCheck,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { flights } = this.#parts
     try {
-      for await (const batch of client.read(stream, { from: 'oldest', signal })) {
+      for await (const batch of subscription) {
         const now = performance.now()
         for (const record of batch) {
           const number = decodeFlight(record.data, flights)
