@@ -125,6 +125,20 @@ export class Consumer extends PushedBatches {
   }
 
   /**
+   * The next batch, of any shard; with it the one before counts as done, unless checkpoints are
+   * manual. At the end it answers once everything is written down. Rejects with what does not heal:
+   * STREAM_NOT_FOUND, CONSUMER_NOT_FOUND, CHECKPOINT_REGRESSED (something else sets checkpoints of
+   * the consumer), SEQUENCE_NUMBER_IN_FUTURE (the broker lost what was read already),
+   * SEQUENCE_NUMBER_TRIMMED (with `onGap: 'throw'`), CLIENT_CLOSED, and the reason of the signal.
+   */
+  override async next(): Promise<IteratorResult<RecordBatch, undefined>> {
+    const result = await super.next()
+    // Whoever closes the client behind the loop must not cut off what is written at the end.
+    if (result.done === true) await this.#leaving
+    return result
+  }
+
+  /**
    * The records one by one. With automatic checkpoints a record counts as worked off when the next
    * one is asked for. A loop over batches is several times as fast.
    */

@@ -16,6 +16,7 @@ import {
   PushedBatches,
   type SubscriptionEvents,
 } from './pushed-batches.ts'
+import type { RecordBatch } from './record-batch.ts'
 import { encodeResumeToken, type ShardPosition } from './resume-token.ts'
 import type { ShardStart } from './shard-cursor.ts'
 import { childrenToRead, planResume } from './shard-lineage.ts'
@@ -86,6 +87,17 @@ export class StreamSubscription extends PushedBatches {
    */
   ready(): Promise<void> {
     return this.#started
+  }
+
+  /**
+   * The next batch, of any shard; it is a slice as it was pushed. Rejects with what does not heal:
+   * STREAM_NOT_FOUND or SHARD_NOT_FOUND (it was deleted), CONSUMER_NOT_FOUND, CONSUMER_IN_USE
+   * (another subscription has taken over), SEQUENCE_NUMBER_IN_FUTURE (the broker lost what was read
+   * already), SEQUENCE_NUMBER_TRIMMED (with `onGap: 'throw'`), CLIENT_CLOSED, and the reason of the
+   * signal.
+   */
+  override next(): Promise<IteratorResult<RecordBatch, undefined>> {
+    return super.next()
   }
 
   protected begun(shards: readonly FollowedShard[]): void {

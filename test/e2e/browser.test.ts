@@ -1,19 +1,12 @@
-import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../../src/client/client.ts'
 import { BrokerPlace } from './broker-place.ts'
 import { type BrowserBundle, bundleClient } from './browser-bundle.ts'
+import { chromiumPath, launchChromium } from './chromium.ts'
 
 const gzippedBytesMax = 36 * 1024
-
-const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  .concat(process.env['CHROMIUM_PATH'] ?? [])
-  .find((path) => existsSync(path))
-if (chromiumPath === undefined) {
-  console.log('skipped: no Chromium here to run a page in; install one, or set CHROMIUM_PATH')
-}
 
 /** What the bundle puts on the window of a page. */
 declare const millrace: {
@@ -58,19 +51,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
       response.end(`<!doctype html><script type="module">${bundle.text}</script>`)
     })
     await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve))
-    browser = await chromium.launch({
-      executablePath: chromiumPath ?? '',
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
+    browser = await launchChromium()
     page = await browser.newPage()
     const address = pages.address()
     const port = typeof address === 'object' ? address?.port : undefined
