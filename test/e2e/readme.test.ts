@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   program,
   runCli,
@@ -47,6 +47,23 @@ function runExample(text: string): string[] {
   return printed.trim().split('\n')
 }
 
+/** What an example leaves out that another one has. */
+function connected(url: string, text: string): string {
+  const head = `import { connect } from 'millrace/client'\nconst client = await connect('${url}')\n`
+  return `${head}${text}\nawait client.close()\n`
+}
+
+/** Runs one that does not end by itself; it is killed with the test. */
+function startExample(text: string): Transcript {
+  const folder = packageFolder()
+  writeFileSync(join(folder, 'example.mjs'), text)
+  const child = spawn(process.execPath, ['example.mjs'], { cwd: folder })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  return new Transcript(child.stdout)
+}
+
 async function brokerWithOrders(): Promise<Served> {
   const data = join(temporaryDirectory(), 'data')
   return await serve(['--data', data, '--create', 'orders'])
@@ -65,6 +82,40 @@ describe('the examples', () => {
     expect(runExample(example('client.producer').replace(usualUrl, url))).toEqual([
       'customer-7 has 100 orders',
     ])
+  })
+
+  it('of workers that share a stream', async () => {
+    const { url } = await brokerWithOrders()
+    const environment = { MILLRACE_URL: url }
+    await runCli(['put', 'orders', '--key', 'customer-7', 'order 1'], { environment })
+    const worker = startExample(example("consumer: 'billing', from").replace(usualUrl, url))
+    await worker.until((it) => it.includes('bill customer-7 for order 1\n'))
+    await runCli(['put', 'orders', '--key', 'customer-8', 'order 2'], { environment })
+    await worker.until((it) => it.includes('bill customer-8 for order 2\n'))
+    expect(worker.lines()).toHaveLength(2)
+  })
+
+  it('of a subscription', async () => {
+    const { url } = await brokerWithOrders()
+    await runCli(['put', 'orders', '--key', 'a', 'one'], { environment: { MILLRACE_URL: url } })
+    const text = connected(url, example('catching-up, live'))
+    const [first, record, ...rest] = runExample(text)
+    expect(record).toMatch(/^shardId-00000000000\d 1n a one$/)
+    expect([first, ...rest]).toEqual(['catching-up', 'live', 'closed'])
+  })
+
+  it('of checkpoints that are set by hand', async () => {
+    const { url } = await brokerWithOrders()
+    const environment = { MILLRACE_URL: url }
+    const worker = startExample(connected(url, example("checkpoints: 'manual'")))
+    await worker.until((it) => it.split('mine:').length === 5)
+    await runCli(['put', 'orders', '--key', 'a', '--whole'], { environment, input: 'one' })
+    await worker.until((it) => it.includes('{ a: 1 }'))
+    const info = () => runCli(['consumer', 'info', 'orders', 'billing', '--json'], { environment })
+    await vi.waitFor(
+      async () => expect((await info()).stdout).toMatch(/"nextSequenceNumber":"?2\b/),
+      { timeout: 20_000, interval: 100 },
+    )
   })
 
   it('of the log alone', () => {
