@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const root: string = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The files of the root folder that people write; the others are made by tools. */
-const topFolders = ['src', 'native', 'test', 'bench', '.ci']
+const topFolders = ['src', 'native', 'test', 'bench', 'examples', '.ci']
 const generated = new Set(['package-lock.json'])
 
 export interface SourceFile {

@@ -1,7 +1,8 @@
 /**
  * The demonstration, `npm run demo`: a broker on an empty directory, real data through the producer
  * at full speed, two registered consumers to which it is pushed at the same time, and a proof that
- * nothing was lost, doubled or put out of order. With `--once` it ends with 0 or 1; else the broker stays.
+ * nothing was lost, doubled or put out of order. With `--once` it ends with 0 or 1; else the broker
+ * stays.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
