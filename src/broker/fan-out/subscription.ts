@@ -140,6 +140,8 @@ export class Subscription implements Sender {
     this.cursors.set(cursor.shard, cursor)
     if (!this.#isBegun) return
     this.#push(shardStarted, { subscriptionId: this.id, shard: subscribedShardOf(cursor) })
+    // Whoever takes the frames may end the subscription at once.
+    if (this.#hasEnded) return
     this.#pending.push(cursor)
     this.#owner.ready(this, false)
   }
@@ -218,6 +220,7 @@ export class Subscription implements Sender {
   }
 
   #tellGap(fields: GapFields): void {
+    if (this.#hasEnded) return
     this.#push(gap, { subscriptionId: this.id, ...fields })
   }
 
@@ -334,6 +337,7 @@ export class Subscription implements Sender {
     const childShards = this.#owner.childrenOf(cursor)
     if (childShards === undefined) return false
     if (this.#caughtUp.length > 0) this.#tellCaughtUp()
+    if (this.#hasEnded) return true
     this.#push(shardEnded, { subscriptionId: this.id, shardNumber: cursor.shard, childShards })
     if (this.#hasEnded) return true
     this.cursors.delete(cursor.shard)

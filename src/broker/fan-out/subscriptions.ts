@@ -229,6 +229,7 @@ export class Subscriptions {
   }
 
   #add(subscription: Subscription, { shard, place }: Placed): void {
+    if (subscription.hasEnded) return
     const { wanted, next } = place
     subscription.add(this.#fanOut.cursor(subscription, shard, place))
     if (wanted === next) return

@@ -7,6 +7,7 @@ import type { subscribeToStream } from '../../../../src/wire/subscription-operat
 import { failure } from '../harness.ts'
 import {
   type FakeSink,
+  leave,
   makeFanOut,
   makeStream,
   streamName,
@@ -283,4 +284,23 @@ test('a stream that is deleted before the children begin ends the subscription o
     { kind: 'ShardEnded' },
     { kind: 'SubscriptionEnded', code: 'STREAM_NOT_FOUND' },
   ])
+})
+
+test.each(['ShardStarted', 'Gap'])('whoever takes its frames may end it: %s', async (kind) => {
+  const made = await makeFanOut()
+  await made.put(0, ['a'])
+  await made.split(0)
+  for (const index of [1, 2]) for (const key of ['b', 'c']) await made.put(index, [key])
+  await made.log.trim(made.shard(1).number, 3n as never)
+  const { sink, subscriptions } = made.open()
+  await toStream(subscriptions)
+  sink.onPush = () => {
+    if (sink.told.at(-1)?.kind === kind) void leave(subscriptions, 1)
+  }
+  await until(() => sink.told.some((it) => it.kind === kind))
+  expect((await settled(sink)).at(-1)?.kind).toBe(kind)
+  expect(made.fanOut.stats()).toMatchObject({ live: 0, behind: 0, waiting: 0 })
+  await made.put(1, ['d'])
+  await made.put(2, ['e'])
+  expect(await settled(sink)).toEqual([])
 })
