@@ -197,8 +197,8 @@ export class Subscription implements Sender {
     if (this.#hasEnded) return
     if (error !== undefined) this.#owner.report(error)
     const fields = { subscriptionId: this.id, ...(error === undefined ? {} : endOf(error)) }
-    if (this.#isBegun) this.#push(subscriptionEnded, fields)
-    else setImmediate(() => this.#push(subscriptionEnded, fields))
+    if (this.#isBegun) this.#pushNow(subscriptionEnded, fields)
+    else setImmediate(() => this.#pushNow(subscriptionEnded, fields))
     this.stop()
   }
 
@@ -220,7 +220,6 @@ export class Subscription implements Sender {
   }
 
   #tellGap(fields: GapFields): void {
-    if (this.#hasEnded) return
     this.#push(gap, { subscriptionId: this.id, ...fields })
   }
 
@@ -367,8 +366,12 @@ export class Subscription implements Sender {
     this.#push(heartbeat, { subscriptionId: this.id, shards })
   }
 
-  /** The last push comes when it has ended. */
+  /** Whoever takes a push may end the subscription at once: then no other follows. */
   #push<It extends Push>(push: It, fields: PushOf<It>): void {
+    if (!this.#hasEnded) this.#pushNow(push, fields)
+  }
+
+  #pushNow<It extends Push>(push: It, fields: PushOf<It>): void {
     if (this.#way.isClosed) return
     if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
   }

@@ -7,7 +7,16 @@ import { MillraceError } from '../../../../src/errors.ts'
 import { creditMillisMax, heartbeatMillis } from '../../../../src/limits.ts'
 import { registerStreamConsumer } from '../../../../src/wire/consumer-operations.ts'
 import { failure, makeBroker, makeStream as makeBrokerStream, put, textRecord } from '../harness.ts'
-import { FakeSink, makeFanOut, streamName, toShard, toStream, turns, until } from './harness.ts'
+import {
+  FakeSink,
+  leave,
+  makeFanOut,
+  streamName,
+  toShard,
+  toStream,
+  turns,
+  until,
+} from './harness.ts'
 import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
@@ -76,6 +85,27 @@ test('a heartbeat comes every 5 s, with all shards and how far each is behind', 
     { kind: 'slice', numbers: [4n] },
     { kind: 'Heartbeat', shards: [{ nextSequenceNumber: 5n, millisBehindLatest: 0 }] },
   ])
+})
+
+test('nothing follows a heartbeat within which the subscription was ended', async () => {
+  const made = await makeFanOut()
+  for (const key of ['a', 'b']) await made.put(0, [key], 100)
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 200 })
+  await turns()
+  vi.advanceTimersByTime(heartbeatMillis)
+  await turns()
+  sink.take()
+  sink.onPush = () => {
+    if (sink.told.at(-1)?.kind === 'Heartbeat') void leave(subscriptions, subscriptionId)
+  }
+  // It catches up, and says so, when the next heartbeat is due.
+  subscriptions.credit(subscriptionId, 181)
+  vi.advanceTimersByTime(heartbeatMillis)
+  await turns()
+  const told = sink.take({ heartbeats: true })
+  expect(told.map((it) => it.kind)).toEqual(['slice', 'Heartbeat'])
+  expect(made.fanOut.stats()).toMatchObject({ live: 0 })
 })
 
 test('many subscriptions do not have their heartbeats at the same time', async () => {
