@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import WebSocket from 'ws'
-import { loadPart } from '../micro/harness.mjs'
+import { loadPart } from '../micro/package.mjs'
 
 const wire = await loadPart('wire/frame.js')
 const operations = await loadPart('wire/operations.js')
