@@ -9,6 +9,10 @@
 //
 // Lanes lie one after the other in the data. Their CRCs are shifted by what follows them and added
 // to the last word.
+//
+// The fused loop asks for the memory of the block that follows. The processor looks ahead by
+// itself, but only within a page, and five lanes come to the ends of their pages all the time:
+// bytes that were in memory alone went by at 9.5 GB/s, and now do at 22.
 #include "native/base/cpu.h"
 #include "native/base/crc32c_kernels.h"
 
@@ -41,6 +45,10 @@ static_assert(kFusedLaneBytes == kVectorBytes, "one index walks all five lanes")
 constexpr size_t kFusedStepBytes = kFusedLanes * kFusedLaneBytes + kVectorBytes;
 constexpr size_t kFusedStepsMax = 64;
 
+// Of a cache. A step is shorter than two of them.
+constexpr size_t kLineBytes = 64;
+static_assert(kFusedStepBytes <= 2 * kLineBytes);
+
 constexpr size_t kShortWordsMax = kFusedBytesMin / (kShortLanes * kWordBytes);
 
 // By the words of a lane, and by the steps of a block: the shifts of the lanes of crc32, but for
@@ -62,6 +70,10 @@ MILLRACE_SSE42_INLINE uint64_t Shifted(uint64_t crc, uint32_t shift) {
   const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(crc)),
                                                _mm_cvtsi32_si128(static_cast<int>(shift)), 0x00);
   return static_cast<uint64_t>(_mm_cvtsi128_si64(product));
+}
+
+MILLRACE_SSE42_INLINE void Ask(const uint8_t* at) {
+  _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
 }
 
 MILLRACE_SSE42_INLINE uint64_t OneLane(uint64_t state, const uint8_t* at, size_t bytes) {
@@ -111,6 +123,7 @@ MILLRACE_SSE42_INLINE uint64_t FusedLanes(uint64_t state, const uint8_t* at, siz
   const uint8_t* at2 = at1 + lane_bytes;
   const uint8_t* at3 = at2 + lane_bytes;
   const uint8_t* vectors = at3 + lane_bytes;
+  const uint8_t* following = vectors + lane_bytes;  // need not be there: nothing is read from it
   const __m128i fold = _mm_set_epi64x(kFoldHigh, kFoldLow);
   __m128i remainder = _mm_setzero_si128();
   uint64_t crc0 = state;
@@ -118,6 +131,8 @@ MILLRACE_SSE42_INLINE uint64_t FusedLanes(uint64_t state, const uint8_t* at, siz
   uint64_t crc2 = 0;
   uint64_t crc3 = 0;
   for (size_t i = 0; i < lane_bytes; i += kFusedLaneBytes) {
+    Ask(following + i * kFusedStepBytes / kFusedLaneBytes);
+    Ask(following + i * kFusedStepBytes / kFusedLaneBytes + kLineBytes);
     const __m128i low = _mm_clmulepi64_si128(remainder, fold, 0x00);
     const __m128i high = _mm_clmulepi64_si128(remainder, fold, 0x11);
     const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(vectors + i));
