@@ -35,6 +35,7 @@ interface Figures {
 }
 
 const microsPerSecond = 1e6
+const millisPerSecond = 1000
 
 function row(
   kind: Row['kind'],
@@ -182,6 +183,19 @@ const subscriptionRows: readonly Row[] = [
   row('gauge', 'subscriptions_behind_bytes', 'Bytes that subscriptions have yet to get.', (it) => [
     [it.broker.fanOut.behindBytes],
   ]),
+  row(
+    'gauge',
+    'subscribe_behind_latest_seconds',
+    'Age of the oldest record that a subscription has yet to get, by stream; the worst.',
+    ({ broker }) =>
+      broker.streams
+        .slice(0, streamLabelsMax)
+        .map(({ streamName }) => [
+          (broker.fanOut.behindMillis.get(streamName) ?? 0) / millisPerSecond,
+          { stream: streamName },
+        ]),
+    ['stream'],
+  ),
   row('counter', 'take_overs_total', 'Subscriptions of consumers that others replaced.', (it) => [
     [it.broker.fanOut.takenOver],
   ]),

@@ -48,6 +48,8 @@ export interface FanOutStats {
   /** Bytes of the log that are still to be sent, of all subscriptions together. */
   readonly behindBytes: number
   readonly takenOver: number
+  /** By stream: how long ago the oldest record arrived that is still to be sent to somebody. */
+  readonly behindMillis: ReadonlyMap<string, number>
 }
 
 export class FanOut implements FeedOwner, SubscriptionOwner {
@@ -150,14 +152,31 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     const counts = { live: 0, behind: 0, waiting: 0 }
     let creditOutBytes = 0
     let behindBytes = 0
+    const furthest = new Map<ShardFeed, ShardCursor>()
     for (const subscription of this.#subscriptions) {
       counts[subscription.state] += 1
       creditOutBytes += subscription.bytesOut
-      for (const { feed, position } of subscription.cursors.values()) {
-        if (feed.end > position) behindBytes += Number(feed.end - position)
+      for (const cursor of subscription.cursors.values()) {
+        const { feed, position } = cursor
+        if (feed.end <= position) continue
+        behindBytes += Number(feed.end - position)
+        const other = furthest.get(feed)
+        if (other === undefined || position < other.position) furthest.set(feed, cursor)
       }
     }
-    return { ...counts, creditOutBytes, behindBytes, takenOver: this.claims.takenOver }
+    const behindMillis = this.#behindMillis(furthest.values())
+    const { takenOver } = this.claims
+    return { ...counts, creditOutBytes, behindBytes, takenOver, behindMillis }
+  }
+
+  #behindMillis(cursors: Iterable<ShardCursor>): Map<string, number> {
+    const millis = new Map<string, number>()
+    for (const cursor of cursors) {
+      const { streamName } = cursor.subscription
+      const most = Math.max(millis.get(streamName) ?? 0, this.millisBehind(cursor))
+      millis.set(streamName, most)
+    }
+    return millis
   }
 
   #consumerGone(streamNumber: number, consumerName: string): void {

@@ -121,6 +121,7 @@ const quietFanOut: BrokerStats['fanOut'] = {
   creditOutBytes: 0,
   behindBytes: 0,
   takenOver: 0,
+  behindMillis: new Map(),
 }
 
 type Answer = (frame: Uint8Array) => void

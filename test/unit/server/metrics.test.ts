@@ -38,6 +38,7 @@ function makeBroker(): FakeBroker {
     creditOutBytes: 65_536,
     behindBytes: 1_000_000,
     takenOver: 3,
+    behindMillis: new Map([['orders', 2500]]),
   }
   broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
   return broker
@@ -63,6 +64,7 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_credit_outstanding_bytes 65536',
     'millrace_subscriptions_behind_bytes 1000000',
     'millrace_take_overs_total 3',
+    'millrace_subscribe_behind_latest_seconds{stream="orders"} 2.5',
     'millrace_connections 2',
     'millrace_requests_in_flight 3',
     'millrace_socket_buffered_bytes 4096',

@@ -45,6 +45,11 @@ test('a heartbeat comes every 5 s, with all shards and how far each is behind', 
   ])
   const { lastArrivalMillis } = await made.log.shardStats(first)
   made.clock.millis = lastArrivalMillis + 1234
+  expect(made.fanOut.stats()).toMatchObject({
+    waiting: 1,
+    behindBytes: 181,
+    behindMillis: new Map([[streamName, 1234]]),
+  })
   vi.advanceTimersByTime(heartbeatMillis)
   await turns()
   const behind = {
