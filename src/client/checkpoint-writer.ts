@@ -65,6 +65,8 @@ export class CheckpointWriter {
       held.stored(due)
     } catch (error) {
       if (!isLeaseLost(error)) throw error
+      // Also of a worker that is on its way out, and holds nothing any more.
+      held.isLost = true
       lost(held)
     }
   }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { LeaseLostError } from '../../../src/client/lease-lost-error.ts'
 import { MillraceError } from '../../../src/errors.ts'
+import { streamName } from '../broker/fan-out/harness.ts'
 import { GroupHarness, keysOf, Loop } from './group-harness.ts'
 
 let group: GroupHarness
@@ -68,6 +69,20 @@ describe('a group', () => {
     await group.until(() => other.keys.length === 1)
     expect(other.keys).toEqual(keysOf(gone))
     await group.progress(Promise.all([worker.close(), other.close()]))
+  })
+
+  test('leaves at once also where it has lost a shard, and does not know', async () => {
+    await put(0, 'a')
+    const worker = group.worker({ from: 'oldest' })
+    await group.take(worker, 1)
+    const { verbs } = group.program()
+    const thief = { workerId: 'thief', leaseMillis: 60_000 }
+    expect(await verbs.acquireLeases(streamName, 'billing', thief)).toMatchObject({
+      acquired: [{ shardId: 'shardId-000000000001' }],
+    })
+    const before = group.calls.length
+    await group.progress(worker.close())
+    expect(group.calls.slice(before).filter((it) => it === 'SetCheckpoint')).toHaveLength(2)
   })
 
   test('delivers nothing of a lost shard that was on its way', async () => {
