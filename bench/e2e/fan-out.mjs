@@ -41,9 +41,18 @@ const fanOut = (records, name) =>
     load: { records, recordBytes: 100 },
   }))
 
-/** With `ahead` of 1 every batch is a frame of its own; beyond that, those that wait are joined. */
+/** How far a producer is ahead of the subscribers: with 1 every batch is a frame of its own. */
 const inStep = 1
 const severalAhead = 16
+
+/** Each load in two ways. */
+async function measureBoth(cases, servers) {
+  for (const one of cases) {
+    await measure({ ...one, ahead: severalAhead }, servers)
+    const name = `${one.name}, each batch by itself`
+    await measure({ ...one, name, ahead: inStep }, servers)
+  }
+}
 
 const stalling = pick(
   { subscribers: 1000, stalled: 100 },
@@ -226,18 +235,8 @@ async function measureReplay({ raw, broker, control }) {
 }
 
 const parts = {
-  async F1(servers) {
-    for (const one of fanOut(100, '100 records a frame')) {
-      await measure({ ...one, ahead: inStep }, servers)
-      await measure({ ...one, name: `${one.name}, joined`, ahead: severalAhead }, servers)
-    }
-  },
-  async F2(servers) {
-    for (const one of fanOut(1, 'one record a frame')) {
-      await measure({ ...one, ahead: inStep }, servers)
-      await measure({ ...one, name: `${one.name}, joined`, ahead: severalAhead }, servers)
-    }
-  },
+  F1: (servers) => measureBoth(fanOut(100, '100 records a batch'), servers),
+  F2: (servers) => measureBoth(fanOut(1, 'one record a batch'), servers),
   F3: measureStalled,
   R1: measureReplay,
 }

@@ -125,15 +125,16 @@ export const benches = [
     title: 'Broker: 100 records of 100 B to each subscriber of a shard, `os`',
     runs: [broker('F1', 'fan-out')],
     goals: [
-      [/, 1 subscriber\b/, must('ratio', 0.6)],
-      [/, \d+ subscribers\b/, must('ratio', 0.8, 0.95)],
+      // One batch to one subscriber by itself is as much a put as a push.
+      [/, 1 subscriber(?!.* by itself)/, must('ratio', 0.6)],
+      [/, \d+ subscribers/, must('ratio', 0.8, 0.95)],
     ],
   },
   {
     id: 'F2',
     title: 'Broker: one record of 100 B to each subscriber of a shard, `os`',
     runs: [broker('F2', 'fan-out')],
-    goals: [[/./, must('ratio', 0.9)]],
+    goals: [[/subscribers?(?!.* by itself)/, must('ratio', 0.9)]],
   },
   {
     id: 'F3',
