@@ -19,6 +19,7 @@ const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 let waiting = []
 let records = 0
 let bytes = 0
+let missing = 0
 let isPaused = false
 let resume = () => {}
 const shards = new Map()
@@ -31,6 +32,17 @@ function row(batch, { sequenceNumber, partitionKey, data, arrivalMillis }) {
 
 function shardText(shardId) {
   return String(Number(shardId.slice(shardId.indexOf('-') + 1)))
+}
+
+// The numbers of a shard have no holes: where one is left out, a record has not come.
+function take(batch) {
+  const { shardId, firstSequenceNumber, recordCount } = batch
+  if (recordCount === 0) return
+  missing += Number(firstSequenceNumber - (shards.get(shardId) ?? firstSequenceNumber))
+  shards.set(shardId, firstSequenceNumber + BigInt(recordCount))
+  records += recordCount
+  bytes += batch.bytes.length
+  for (const record of batch) waiting.push(row(batch, record))
 }
 
 function draw() {
@@ -53,6 +65,7 @@ function draw() {
   feed.prepend(drawn)
   while (feed.childElementCount > rowsMax) feed.lastElementChild.remove()
   element('records').textContent = count.format(records)
+  element('missing').textContent = missing === 0 ? 'none' : count.format(missing)
   element('bytes').textContent = sizeText(bytes)
   element('shards').replaceChildren(
     ...[...shards].map(([shardId, next]) => {
@@ -119,10 +132,7 @@ async function read(client) {
   showState()
   for await (const batch of subscription) {
     if (waiting.length === 0) requestAnimationFrame(draw)
-    for (const record of batch) waiting.push(row(batch, record))
-    records += batch.recordCount
-    bytes += batch.bytes.length
-    shards.set(batch.shardId, batch.firstSequenceNumber + BigInt(batch.recordCount))
+    take(batch)
     element('behind').textContent = behindText(batch.millisBehindLatest)
     sessionStorage.setItem(stream, batch.resumeToken)
     await untilResumed()

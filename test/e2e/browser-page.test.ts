@@ -93,12 +93,18 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await untilState(page, 'live')
     await screenshot(page, 'live')
 
+    // One after the other: they need not all have come when the broker is killed.
+    const underWay = (async () => {
+      for (let i = 0; i < 100; i += 1) await putMore(1)
+    })()
+    await untilRows(page, 151)
     await broker.stop('SIGKILL')
     await untilState(page, 'reconnecting')
     expect(await page.textContent('#notice')).toMatch('The broker is away.')
     await screenshot(page, 'reconnecting')
     const again = await serve(args)
-    await putMore(150)
+    await underWay
+    await putMore(50)
     await untilRows(page, 300)
     await untilState(page, 'live')
     const rows = await rowsOf(page)
@@ -111,6 +117,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
       expect(own).toEqual(own.toSorted((a, b) => a - b))
     }
     expect(await page.textContent('#records')).toBe('300')
+    expect(await page.textContent('#missing')).toBe('none')
     expect(await page.textContent('#notice')).toBe('')
     await page.emulateMedia({ colorScheme: 'dark' })
     await screenshot(page, 'resumed')
