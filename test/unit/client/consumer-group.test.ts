@@ -151,7 +151,7 @@ describe('splits and merges', () => {
       await put(2, 'c')
       await group.fanOut.split(2)
       await put(3, 'd')
-      const worker = group.worker({ from: 'oldest', checkpoints })
+      const worker = group.worker({ from: 'oldest', checkpoints, leaseMillis: 300_000 })
       const seen: string[] = []
       while (seen.length < 4) {
         const batch = await group.nextBatch(worker)
@@ -164,6 +164,9 @@ describe('splits and merges', () => {
       ])
       expect(await group.checkpoints()).toMatchObject({ 0: 'end', 1: 'end', 2: 'end' })
       expect(worker.shardIds.map((it) => it.slice(-1)).sort()).toEqual(['3', '4'])
+      expect(Object.keys(await group.leases())).toEqual(['3', '4'])
+      // Nobody has waited for the next round.
+      expect(group.clock.millis).toBeLessThan(100_000)
       await group.progress(worker.close())
     },
   )

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/errors.ts'
+import type { SequenceNumber } from '../../../src/log/log.ts'
 import { streamName } from '../broker/fan-out/harness.ts'
 import { GroupHarness, keysOf } from './group-harness.ts'
 
@@ -186,6 +187,17 @@ describe('the end', () => {
     })
   })
 
+  test('comes when everything is written down: the client can be closed behind the loop', async () => {
+    await put(0, 'a')
+    const worker = group.worker({ from: 'oldest' })
+    await group.take(worker, 1)
+    const next = worker.next()
+    void worker.close()
+    expect(await group.progress(next)).toEqual({ done: true, value: undefined })
+    expect(await group.leases()).toEqual({})
+    expect((await group.checkpoints())[0]).toBe('2')
+  })
+
   test('leaves no timer behind', async () => {
     const worker = group.worker()
     await group.progress(worker.ready())
@@ -196,21 +208,20 @@ describe('the end', () => {
 
 test('records that are gone are told of: the checkpoint lies before what there is', async () => {
   const number = group.fanOut.shard(0).number
-  for (const it of ['a', 'b', 'c']) await put(0, it)
+  for (const it of ['a', 'b', 'c', 'd']) await group.fanOut.put(0, [it], 40_000)
   await group.program().verbs.registerStreamConsumer(streamName, 'billing')
   const checkpoint = { shardId: '0', nextSequenceNumber: 2n }
   await group.program().verbs.setCheckpoint(streamName, 'billing', checkpoint)
-  await group.fanOut.log.trim(number, 3n as never)
+  await group.fanOut.log.trim(number, 4n as SequenceNumber)
+  const { firstSequenceNumber: firstAvailable } = await group.fanOut.log.shardStats(number)
+  expect(firstAvailable).toBeGreaterThan(2n)
   const worker = group.worker()
   const gaps: unknown[] = []
   worker.on('gap', (it) => gaps.push(it))
-  const { firstSequenceNumber: first } = await group.fanOut.log.shardStats(number)
-  const batch = await group.nextBatch(worker)
-  expect(batch.gap).toEqual(
-    first > 2n
-      ? { shardId: 'shardId-000000000000', lostFrom: 2n, firstAvailable: first }
-      : undefined,
-  )
+  const { gap } = await group.nextBatch(worker)
+  expect(gap).toEqual({ shardId: 'shardId-000000000000', lostFrom: 2n, firstAvailable })
+  expect(gaps).toEqual([gap])
+  expect((await group.take(worker, 1)).at(-1)).toBe('d')
   await group.progress(worker.close())
 })
 
