@@ -187,7 +187,7 @@ describe('the end', () => {
     })
   })
 
-  test('comes when everything is written down: the client can be closed behind the loop', async () => {
+  test('comes when everything is written down', async () => {
     await put(0, 'a')
     const worker = group.worker({ from: 'oldest' })
     await group.take(worker, 1)

@@ -100,7 +100,7 @@ describe('leases', () => {
     })
   })
 
-  test('are asked for until there are no more, and at once when there may be new ones', async () => {
+  test('are asked for until there are no more, and when there may be new ones', async () => {
     const answers = [[lease('0')], [lease('1')], [], [lease('2')], []]
     fake.answer('acquireLeases', () => ({ acquired: answers.shift() ?? [], workerCount: 1 }))
     await during(async () => {
