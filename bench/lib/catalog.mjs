@@ -158,7 +158,7 @@ export const benches = [
     id: 'R2',
     title: 'Broker: replay of a cached shard to the JavaScript client',
     runs: [broker(undefined, 'replay')],
-    goals: [[/of each record$/, must('value', 2e6, 4e6)]],
+    goals: [[/of each record$/, must('value', 3e6, 4e6)]],
   },
   {
     id: 'L1',

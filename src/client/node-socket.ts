@@ -89,7 +89,7 @@ class NodeSocket implements Socket {
     })
     web.on('message', (data, isBinary) => {
       this.#isHeard = true
-      if (isBinary) this.#events.message(data as Buffer)
+      if (isBinary) this.#events.message(plain(data as Buffer))
       else this.#events.textMessage()
     })
     web.on('ping', () => {
@@ -141,6 +141,11 @@ class NodeSocket implements Socket {
       this.#web.terminate()
     }
   }
+}
+
+/** A view of a Buffer makes a Buffer, which takes three times as long as a plain one. */
+function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 /** Opens sockets that notice within twice `silenceMillis` when their broker is gone. */

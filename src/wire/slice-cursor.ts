@@ -7,6 +7,7 @@ import { MillraceError } from '../errors.ts'
 import { checkBytes } from './arguments.ts'
 import { batchLayout } from './batch-layout.ts'
 import { crc32c, maskCrc } from './crc32c.ts'
+import { keyText } from './key-text.ts'
 import { messageTypes } from './message-bytes.ts'
 import type { SequenceNumber, ShardId } from './numbers.ts'
 
@@ -27,10 +28,6 @@ const {
   headerBytes,
   codecMask,
 } = batchLayout
-
-// Not the default, which would swallow a byte order mark at the start of a key.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-const loopKeyBytes = 32
 
 /** One record; its parts are decoded when they are asked for. Valid while the slice's bytes are. */
 export class RecordView {
@@ -60,7 +57,7 @@ export class RecordView {
   }
 
   get partitionKey(): string {
-    return decodeKey(this.#bytes, this.#keyAt, this.#keyBytes)
+    return keyText(this.#bytes, this.#keyAt, this.#keyBytes)
   }
 
   /** A view into the slice, not a copy. */
@@ -161,7 +158,7 @@ export class SliceCursor implements Iterable<RecordView> {
   }
 
   get partitionKey(): string {
-    return decodeKey(this.bytes, this.keyAt, this.keyBytes)
+    return keyText(this.bytes, this.keyAt, this.keyBytes)
   }
 
   /** A view into the slice, not a copy. */
@@ -278,18 +275,4 @@ export function isBatchHeader(bytes: Uint8Array, at: number): boolean {
     bytes[at + flagsAt - 1] === uint32 &&
     bytes[at + recordsLengthAt - 1] === bin32
   )
-}
-
-function decodeKey(bytes: Uint8Array, at: number, length: number): string {
-  if (length <= loopKeyBytes) {
-    let text = ''
-    let seen = 0
-    for (let i = at; i < at + length; i += 1) {
-      const code = bytes[i] as number
-      seen |= code
-      text += String.fromCharCode(code)
-    }
-    if (seen < 0x80) return text
-  }
-  return decoder.decode(bytes.subarray(at, at + length))
 }
