@@ -28,7 +28,7 @@ constexpr const char* kUsage =
     "  --server-pid PID              to take its CPU time\n"
     "  --stream NAME                 of one shard\n"
     "  --durability os|disk\n"
-    "  --subscribers N               of which the first is measured\n"
+    "  --subscribers N               all of which are measured\n"
     "  --record-bytes N\n"
     "  --rate N                      records a second\n"
     "  --records N --warm-up N       in all; of them, before anything is measured\n";
@@ -247,8 +247,10 @@ class LatencyRun {
 
   void Print() const {
     Series series;
-    for (const double micros : owners_[0]->micros()) {
-      series.Add(micros);
+    for (const auto& owner : owners_) {
+      for (const double micros : owner->micros()) {
+        series.Add(micros);
+      }
     }
     std::printf(
         "{\"p50Micros\":%.1f,\"p90Micros\":%.1f,\"p99Micros\":%.1f,\"p999Micros\":%.1f,"
