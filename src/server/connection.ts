@@ -220,7 +220,8 @@ export class Connection implements SocketHandler, SubscriptionSink {
     if (stalledSince !== undefined) {
       if (now - stalledSince >= unreadMillisMax) this.#cutOff(closeCodes.slowConsumer)
     } else if (now - this.#heardAt >= silenceMillisMax) {
-      this.#cutOff(closeCodes.silent)
+      // One that hangs returns no credit, either, and has more time for that.
+      if (this.#subscriptions?.owesCredit() !== true) this.#cutOff(closeCodes.silent)
     } else if (now - this.#heardAt >= pingMillis && !this.#wasPinged) {
       this.#wasPinged = true
       this.#socket.ping()

@@ -121,6 +121,11 @@ export class Subscription implements Sender {
     return this.#pending.first === undefined ? 'live' : 'behind'
   }
 
+  /** Whether something waits for credit, its own or that of the connection. */
+  get owesCredit(): boolean {
+    return this.#isOwed || this.#way.isWaiting(this)
+  }
+
   /** `run` is called when it has ended, however that comes. */
   onEnd(run: () => void): void {
     this.#onEnd.push(run)

@@ -78,6 +78,12 @@ export class Subscriptions {
     subscription.end(new MillraceError('INVALID_ARGUMENT', text))
   }
 
+  /** Whether the client owes credit: for that alone it is cut off, at its time. */
+  owesCredit(): boolean {
+    for (const subscription of this.#byId.values()) if (subscription.owesCredit) return true
+    return false
+  }
+
   /** Bytes that waited in the sink have left. */
   drained(): void {
     if (!this.#way.isPaused || this.#way.sink.bufferedBytes() > 0) return

@@ -154,13 +154,17 @@ class Rig {
       const areCut = () => lost.every((lane) => lane.isEnded)
       await until(areCut, CUT_SECONDS_MAX, 'subscribers that owe credit are not cut off')
     }
+    const cut = lost.filter((lane) => lane.closeCode === CLOSE_SLOW_CONSUMER).length
     for (const lane of lost) lane.destroy()
     checkFailures(lost)
+    if (this.context.tier === 'full' && cut < lost.length) {
+      throw new TortureFailure(`${lost.length - cut} of ${lost.length} were not cut with 4408`)
+    }
     const ended = [...lost, ...held.filter((lane) => lane.isEnded)]
     for (const lane of ended) lane.resume()
     await subscribeAll(ended)
     await this.caughtUp(this.all, next)
-    return lost.filter((lane) => lane.closeCode === CLOSE_SLOW_CONSUMER).length
+    return cut
   }
 }
 

@@ -131,10 +131,15 @@ export class FakeSubscriptions {
   readonly sink: SubscriptionSink
   readonly call: ServedBroker['call']
   readonly told: unknown[] = []
+  owes = false
 
   constructor(sink: SubscriptionSink, call: ServedBroker['call']) {
     this.sink = sink
     this.call = call
+  }
+
+  owesCredit(): boolean {
+    return this.owes
   }
 
   credit(id: number, bytes: number): void {

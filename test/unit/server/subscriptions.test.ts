@@ -151,3 +151,14 @@ it('opens nothing for a connection that ended while its request was read', async
   await turn()
   expect(broker.subscriptions).toHaveLength(0)
 })
+
+it('leaves a silent client that owes credit to the time it has for that', async () => {
+  const { clock, connections, opened, socket } = await subscribed()
+  opened.owes = true
+  for (clock.now = 0; clock.now < 200_000; clock.now += 5000) connections.inspect()
+  expect(socket.isOpen).toBe(true)
+  expect(socket.events).toEqual(['ping'])
+  opened.owes = false
+  connections.inspect()
+  expect(socket.events.at(-1)).toBe('close 4410 SILENT')
+})

@@ -155,6 +155,7 @@ test('who leaves credit unreturned for 60 s while something waits is cut off', a
   const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 1100 })
   // Nothing waits for this one, so it owes nothing.
   await toShard(subscriptions, 1)
+  expect(subscriptions.owesCredit()).toBe(false)
   const step = async () => {
     vi.advanceTimersByTime(heartbeatMillis)
     await turns()
@@ -162,6 +163,7 @@ test('who leaves credit unreturned for 60 s while something waits is cut off', a
   const beats = creditMillisMax / heartbeatMillis
   for (let i = 0; i < beats; i += 1) await step()
   expect(sink.stalls).toBe(0)
+  expect(subscriptions.owesCredit()).toBe(true)
   // Some of it came back: it begins anew.
   subscriptions.credit(subscriptionId, 1)
   await turns()
@@ -180,6 +182,7 @@ test('so is who has used up the credit of the connection, and returns none', asy
   const creditBytes = 610_000
   for (let index = 0; index < 5; index += 1) await toShard(subscriptions, index, { creditBytes })
   await turns(20)
+  expect(subscriptions.owesCredit()).toBe(true)
   const beats = creditMillisMax / heartbeatMillis
   const step = async () => {
     vi.advanceTimersByTime(heartbeatMillis)
