@@ -59,7 +59,7 @@ const requests: readonly [what: string, ask: unknown[], code: string, text: stri
   ['no such stream to delete', [0x11, 7, 'nowhere'], 'STREAM_NOT_FOUND', 'nowhere not found'],
   ['no such stream to describe', [0x12, 7, 'nowhere'], 'STREAM_NOT_FOUND', 'nowhere'],
   ['a page of none', [0x12, 7, 'orders', 0], 'INVALID_ARGUMENT', 'limit is 0'],
-  ['too many fields', [0x11, 7, 'orders', 1], 'PROTOCOL_VIOLATION', 'at most 1'],
+  ['too many fields', [0x11, 7, 'orders', null, 1], 'PROTOCOL_VIOLATION', 'at most 2'],
   ['no such shard', [...iterator.slice(0, 3), '9', 'LATEST'], 'SHARD_NOT_FOUND', '9'],
   ['no such iterator type', [...iterator.slice(0, 4), 'SOON'], 'INVALID_ARGUMENT', 'TRIM_HORIZON'],
   ['an iterator that is none', [0x23, 7, 'abc'], 'INVALID_ARGUMENT', 'terator'],
