@@ -247,7 +247,7 @@ TEST_P(StagedLogTest, WhatIsCommittedIsInTheFile) {
   log_.Open();
   const uint32_t slot = log_.Create();
   std::vector<std::string> sent;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 120; ++i) {
     sent.push_back(Records());
     const bool committed = log_.Append(slot, sent.back(), 1, AnyDurability()).committed;
     const std::vector<std::string> read = log_.ReadAll(slot).batches;
