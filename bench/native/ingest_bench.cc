@@ -45,7 +45,8 @@ std::vector<Bytes> MakeBodies(uint32_t record_bytes) {
   return bodies;
 }
 
-std::shared_ptr<const ingest::ShardMap> EvenMap(const std::vector<uint64_t>& shards) {
+std::shared_ptr<const ingest::Routes> EvenRoutes(const BenchLog& log) {
+  const std::vector<uint64_t>& shards = log.shards();
   std::vector<ingest::OpenShard> open(shards.size());
   for (size_t i = 0; i < open.size(); ++i) {
     const uint64_t high = i + 1 == open.size() ? UINT64_MAX : UINT64_MAX / open.size() * (i + 1);
@@ -53,9 +54,9 @@ std::shared_ptr<const ingest::ShardMap> EvenMap(const std::vector<uint64_t>& sha
     base::StoreBig64(open[i].ending_hash_key + 8, UINT64_MAX);
     open[i].shard = shards[i];
   }
-  std::shared_ptr<const ingest::ShardMap> map;
-  MustWork(ingest::ShardMap::Create(open.data(), open.size(), &map));
-  return map;
+  std::shared_ptr<const ingest::Routes> routes;
+  MustWork(ingest::Routes::Create(*log.core(), {open}, &routes));
+  return routes;
 }
 
 // The nanoseconds of one call of `work(body)`, over `calls` calls.
@@ -105,7 +106,7 @@ void Bench(const RunOptions& options, uint32_t record_bytes, Report* report) {
   const uint64_t calls = bytes / bodies[0].size();
   const ScratchDirectory scratch(options.directory);
   const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards);
-  const auto map = EvenMap(bench_log.shards());
+  const auto routes = EvenRoutes(bench_log);
   const auto request = ingest::ScannedRequest::Create(kRecords);
   const auto router = ingest::Router::Create(kRecords);
   const auto put = PutRecords::Create(kRecords);
@@ -122,13 +123,13 @@ void Bench(const RunOptions& options, uint32_t record_bytes, Report* report) {
     });
     const double scan_and_route = NanosPerCall(bodies, calls / 4 + 1, [&](const Bytes& body) {
       MustWork(request->Scan(body.data(), body.size(), limits));
-      router->Route(*map, *request);
+      router->Route(*routes->open().shards, *request);
     });
     bench_log.TrimAll();
     std::this_thread::sleep_for(std::chrono::milliseconds(options.Pick(300, 100, 1)));
     const double whole = NanosPerCall(bodies, calls, [&](const Bytes& body) {
-      MustWork(put->Run(bench_log.core(), *map, bench_log.slots().data(), body.data(),
-                        static_cast<uint32_t>(body.size()), put_options));
+      MustWork(put->Run(bench_log.core(), *routes, body.data(), static_cast<uint32_t>(body.size()),
+                        put_options));
       MILLRACE_CHECK(put->EncodeAnswer(answer.data(), answer.size()) > 0);
     });
     if (repetition >= 0) {  // the first two write files that are fresh

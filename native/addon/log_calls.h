@@ -25,8 +25,9 @@ napi_value Seek(napi_env env, napi_callback_info info);
 // trim(): slot, place (a sequence number)
 napi_value Trim(napi_env env, napi_callback_info info);
 
-// setRoutes(number, table): the open shards of stream `number`, 24 bytes each in the order of their
-// ranges: ending hash key (16 bytes) and shard id (8 bytes), big-endian. A null table forgets them.
+// setRoutes(number, table): the maps of stream `number`, the open one and then previous ones,
+// newest first. Of each the count of its shards (8 bytes), and these in the order of their ranges:
+// ending hash key (16 bytes) and shard id (8 bytes). All big-endian. A null table forgets them.
 napi_value SetRoutes(napi_env env, napi_callback_info info);
 
 // putRecords(body): routes, [start, end), durability, epoch, record_bytes_max

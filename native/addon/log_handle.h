@@ -20,16 +20,10 @@
 #include "native/addon/environment.h"
 #include "native/base/status.h"
 #include "native/ingest/put_records.h"
-#include "native/ingest/shard_map.h"
+#include "native/ingest/routes.h"
 #include "native/log/core.h"
 
 namespace millrace::addon {
-
-// The open shards of one stream, as PutRecords needs them.
-struct Routes {
-  std::shared_ptr<const ingest::ShardMap> shards;
-  std::vector<uint32_t> slots;  // by ordinal
-};
 
 class LogHandle : public log::CommitListener {
  public:
@@ -69,7 +63,7 @@ class LogHandle : public log::CommitListener {
 
   ViewTable* views() { return &views_; }
 
-  std::map<uint32_t, Routes>* routes() { return &routes_; }
+  std::map<uint32_t, std::shared_ptr<const ingest::Routes>>* routes() { return &routes_; }
 
   // Made at the first PutRecords; null when there is no memory for it.
   ingest::PutRecords* put_records();
@@ -89,7 +83,7 @@ class LogHandle : public log::CommitListener {
   bool is_referenced_ = false;
   std::atomic<bool> dirty_{false};
   ViewTable views_;
-  std::map<uint32_t, Routes> routes_;
+  std::map<uint32_t, std::shared_ptr<const ingest::Routes>> routes_;
   std::unique_ptr<ingest::PutRecords> put_records_;
 };
 

@@ -15,43 +15,42 @@ using base::Status;
 namespace {
 
 constexpr size_t kRouteBytes = 24;
+constexpr size_t kMapHeaderBytes = 8;
 constexpr size_t kRoutesPerHandleMax = 1 << 20;
 
-Status ReadRoutes(const log::Core& core, const Bytes& table, Routes* routes) {
-  if (table.size % kRouteBytes != 0) {
-    return Status(Code::kInvalidArgument, base::Format("table: %zu bytes, wanted a multiple of %zu",
-                                                       table.size, kRouteBytes));
-  }
-  std::vector<ingest::OpenShard> shards(table.size / kRouteBytes);
-  for (size_t i = 0; i < shards.size(); ++i) {
-    const uint8_t* const row = table.data + i * kRouteBytes;
-    std::copy(row, row + sizeof shards[i].ending_hash_key, shards[i].ending_hash_key);
-    shards[i].shard = base::LoadBig64(row + sizeof shards[i].ending_hash_key);
-  }
-  if (Status status = ingest::ShardMap::Create(shards.data(), shards.size(), &routes->shards);
-      !status.ok()) {
-    return status;
-  }
-  routes->slots.resize(shards.size());
-  for (size_t i = 0; i < shards.size(); ++i) {
-    if (Status status = core.FindShard(shards[i].shard, &routes->slots[i]); !status.ok()) {
-      return status;
+Status ReadMaps(const Bytes& table, std::vector<std::vector<ingest::OpenShard>>* maps) {
+  size_t at = 0;
+  while (at < table.size) {
+    const size_t left = table.size - at;
+    const uint64_t count = left < kMapHeaderBytes ? UINT64_MAX : base::LoadBig64(&table.data[at]);
+    if (count > (left - kMapHeaderBytes) / kRouteBytes) {
+      return Status(Code::kInvalidArgument,
+                    base::Format("table: %zu bytes left at byte %zu, too few for a map", left, at));
     }
+    at += kMapHeaderBytes;
+    std::vector<ingest::OpenShard> shards(count);
+    for (ingest::OpenShard& shard : shards) {
+      const uint8_t* const row = table.data + at;
+      std::copy(row, row + sizeof shard.ending_hash_key, shard.ending_hash_key);
+      shard.shard = base::LoadBig64(row + sizeof shard.ending_hash_key);
+      at += kRouteBytes;
+    }
+    maps->push_back(std::move(shards));
   }
   return Status();
 }
 
-PutRow MakeRow(const ingest::PutRecordsShard& shard) {
+PutRow MakeRow(const ingest::PutRecordsPart& part) {
   PutRow row = {};
-  row.end_position = shard.end_position;
-  row.first_sequence = shard.first_sequence;
-  row.slot = shard.slot;
-  row.count = shard.count;
-  row.route = shard.ordinal;
-  row.code = static_cast<uint32_t>(shard.refused);
-  row.answer_flags = (shard.duplicate ? kAnswerDuplicate : 0) |
-                     (shard.committed ? kAnswerCommitted : 0) |
-                     (shard.durability == log::Durability::kOs ? kAnswerDurabilityOs : 0);
+  row.end_position = part.end_position;
+  row.first_sequence = part.first_sequence;
+  row.slot = part.slot;
+  row.count = part.count;
+  row.route = part.route;
+  row.code = static_cast<uint32_t>(part.refused);
+  row.answer_flags = (part.duplicate ? kAnswerDuplicate : 0) |
+                     (part.committed ? kAnswerCommitted : 0) |
+                     (part.durability == log::Durability::kOs ? kAnswerDurabilityOs : 0);
   return row;
 }
 
@@ -72,19 +71,18 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   if (block->record_bytes_max != 0) {
     options.record_bytes_max = block->record_bytes_max;
   }
-  if (Status status =
-          put->Run(handle->core().get(), *routes->second.shards, routes->second.slots.data(),
-                   body.data, static_cast<uint32_t>(body.size), options);
+  if (Status status = put->Run(handle->core().get(), *routes->second, body.data,
+                               static_cast<uint32_t>(body.size), options);
       !status.ok()) {
     return status;
   }
-  MILLRACE_CHECK(put->shard_count() <= kPutRowsMax);
+  MILLRACE_CHECK(put->part_count() <= kPutRowsMax);
   MILLRACE_CHECK(put->AnswerBytesMax() <= kPutAnswerBytesMax);
-  block->row_count = static_cast<uint32_t>(put->shard_count());
+  block->row_count = static_cast<uint32_t>(put->part_count());
   block->failed_count = 0;
-  for (size_t i = 0; i < put->shard_count(); ++i) {
-    block->rows[i] = MakeRow(put->shards()[i]);
-    block->failed_count += put->shards()[i].refused == Code::kOk ? 0 : put->shards()[i].count;
+  for (size_t i = 0; i < put->part_count(); ++i) {
+    block->rows[i] = MakeRow(put->parts()[i]);
+    block->failed_count += put->parts()[i].refused == Code::kOk ? 0 : put->parts()[i].count;
   }
   block->bytes = static_cast<uint32_t>(put->EncodeAnswer(block->put_answer, kPutAnswerBytesMax));
   return Status();
@@ -110,10 +108,14 @@ napi_value SetRoutes(napi_env env, napi_callback_info info) {
     return ThrowStatus(env, Status(Code::kLimitExceeded, "1,048,576 streams have routes"));
   }
   Bytes table;
-  Routes routes;
+  std::vector<std::vector<ingest::OpenShard>> maps;
+  std::shared_ptr<const ingest::Routes> routes;
   Status status = ReadAllBytes(env, arguments.values[1], &table);
   if (status.ok()) {
-    status = ReadRoutes(*handle->core(), table, &routes);
+    status = ReadMaps(table, &maps);
+  }
+  if (status.ok()) {
+    status = ingest::Routes::Create(*handle->core(), maps, &routes);
   }
   if (status.ok()) {
     (*handle->routes())[number] = std::move(routes);

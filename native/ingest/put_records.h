@@ -10,15 +10,15 @@
 #include "native/base/status.h"
 #include "native/ingest/request_scanner.h"
 #include "native/ingest/router.h"
-#include "native/ingest/shard_map.h"
+#include "native/ingest/routes.h"
 #include "native/log/core.h"
 
 namespace millrace::ingest {
 
-// What one shard did with its part of the request.
-struct PutRecordsShard {
+// What one shard did with records of the request.
+struct PutRecordsPart {
   uint64_t shard;
-  uint32_t ordinal;  // of the shard in the routes
+  uint32_t route;  // its place among all shards of the routes, previous maps behind the open one
   uint32_t slot;
   uint32_t count;           // records
   uint64_t first_sequence;  // the records take consecutive numbers, in the order of the request
@@ -26,7 +26,7 @@ struct PutRecordsShard {
   bool committed;           // acknowledged already
   bool duplicate;
   log::Durability durability;
-  base::Code refused;  // kOk when appended; else none of its records were
+  base::Code refused;  // kOk when the shard has them; else it has none of them
 };
 
 // Serves one request at a time and is meant to be used again: nothing is allocated unless a request
@@ -46,17 +46,18 @@ class PutRecords {
   PutRecords& operator=(const PutRecords&) = delete;
   ~PutRecords() = default;
 
-  // `body` as request_scanner.h describes it; only read during the call. `slots` has the slot of
-  // each ordinal of `routes`. A status that is not ok means that the request is malformed or out of
-  // bounds, and nothing was written. Otherwise each shard stands for itself: one that refuses
-  // (DISK_FULL, LOG_FAILED, SHARD_CLOSED, ...) fails its records, the others have theirs.
-  base::Status Run(log::Core* core, const ShardMap& routes, const uint32_t* slots,
-                   const uint8_t* body, uint32_t bytes, const Options& options);
+  // `body` as request_scanner.h describes it; only read during the call. A status that is not ok
+  // means that the request is malformed or out of bounds, and nothing was written. Otherwise each
+  // shard stands for itself: one that refuses (DISK_FULL, LOG_FAILED, SHARD_CLOSED, ...) fails its
+  // records, the others have theirs. What a retired shard has already, of an idempotent producer,
+  // is answered with its first numbers.
+  base::Status Run(log::Core* core, const Routes& routes, const uint8_t* body, uint32_t bytes,
+                   const Options& options);
 
-  // Of the last Run: the shards that got something.
-  const PutRecordsShard* shards() const { return shards_.get(); }
+  // Of the last Run: the shards that were to get something.
+  const PutRecordsPart* parts() const { return parts_.get(); }
 
-  size_t shard_count() const { return shard_count_; }
+  size_t part_count() const { return part_count_; }
 
   // The answer as MessagePack: [shards, ordinals, failed]
   //   shards    array of [shard: uint 64, first sequence number: uint 64, count: uint 32,
@@ -64,23 +65,38 @@ class PutRecords {
   //   ordinals  bin: for each record its place in `shards`: 1 byte, or 2 (big-endian) when there
   //             are more than 256
   //   failed    uint 32: records that were refused
-  // A record's sequence number is the first of its shard plus the number of records before it with
-  // the same ordinal. Returns the bytes written; `capacity` is at least AnswerBytesMax().
+  // The shard of a record that was refused has a code. Else its number is the first of its shard
+  // plus the number of records before it with the same ordinal. Returns the bytes written;
+  // `capacity` is at least AnswerBytesMax().
   size_t EncodeAnswer(uint8_t* to, size_t capacity) const;
   size_t AnswerBytesMax() const;
 
  private:
-  PutRecords(uint32_t records_max, std::unique_ptr<ScannedRequest> request,
-             std::unique_ptr<Router> router, std::unique_ptr<PutRecordsShard[]> shards);
+  explicit PutRecords(uint32_t records_max) : records_max_(records_max) {}
 
-  void AppendRun(log::Core* core, const ShardRun& run, uint32_t slot, const Options& options,
-                 PutRecordsShard* shard) const;
+  bool Allocate();
+
+  bool IsKnownToRetired(const log::Core& core, const Routes& routes) const;
+  void SettleRepeats(const log::Core& core, const Routes& routes);
+  void SettleRun(const log::Core& core, const RouteMap& map, const ShardRun& run);
+  void AppendRun(log::Core* core, const RouteMap& map, const ShardRun& run, const Options& options);
+  void AddPart(const RouteMap& map, const ShardRun& run, base::Code refused,
+               const log::AppendResult& result);
+
+  uint32_t PartOfRecord(uint32_t record) const {
+    return parts_are_runs_ ? router_->run_of_record(record) : part_of_record_[record];
+  }
 
   const uint32_t records_max_;
-  const std::unique_ptr<ScannedRequest> request_;
-  const std::unique_ptr<Router> router_;
-  const std::unique_ptr<PutRecordsShard[]> shards_;
-  size_t shard_count_ = 0;
+  std::unique_ptr<ScannedRequest> request_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<PutRecordsPart[]> parts_;
+  size_t part_count_ = 0;
+
+  // By record.
+  std::unique_ptr<uint8_t[]> settled_;          // not 0: a retired shard has answered for it
+  std::unique_ptr<uint16_t[]> part_of_record_;  // unless parts_are_runs_
+  bool parts_are_runs_ = true;                  // those of the open map, in their order
 };
 
 }  // namespace millrace::ingest

@@ -54,12 +54,19 @@ bool Router::Allocate() {
 }
 
 void Router::Route(const ShardMap& shards, const ScannedRequest& request) {
+  has_hash_keys_ = false;
+  RouteAgain(shards, request);
+}
+
+void Router::RouteAgain(const ShardMap& shards, const ScannedRequest& request) {
   MILLRACE_CHECK(request.record_count() > 0 && request.record_count() <= records_max_);
   if (shards.shard_count() == 1) {
     RouteToOnlyShard(shards, request);
     return;
   }
-  FindHashKeys(request);
+  if (!has_hash_keys_) {
+    FindHashKeys(request);
+  }
   CountRuns(shards, request.record_count());
   FillRuns(request);
 }
@@ -95,6 +102,7 @@ void Router::FindHashKeys(const ScannedRequest& request) {
   for (uint32_t i = 0; i < hashed_count; ++i) {
     hash_keys_[hashed_records_[i]] = LoadHashKey(digests_[i].bytes);
   }
+  has_hash_keys_ = true;
 }
 
 // First half of the counting sort: how many records each shard gets, and so where its run begins.
@@ -134,8 +142,7 @@ void Router::FillRuns(const ScannedRequest& request) {
   }
 }
 
-void Router::DropRefused(const ScannedRequest& request, uint32_t run_index,
-                         const uint8_t* refused) {
+void Router::Drop(const ScannedRequest& request, uint32_t run_index, const uint8_t* dropped) {
   MILLRACE_CHECK(run_index < run_count_);
   ShardRun& run = runs_[run_index];
   const uint32_t count = run.count;
@@ -148,7 +155,7 @@ void Router::DropRefused(const ScannedRequest& request, uint32_t run_index,
   // written.
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t index = records[i];
-    if (refused[index] == 0) {
+    if (dropped[index] == 0) {
       Append(request, index, &run, records, pieces);
     }
   }

@@ -49,6 +49,9 @@ class Router {
   // records_max.
   void Route(const ShardMap& shards, const ScannedRequest& request);
 
+  // The same request, unchanged, by another map: its hash keys are not computed again.
+  void RouteAgain(const ShardMap& shards, const ScannedRequest& request);
+
   // In the order in which their first records stand in the request.
   uint32_t run_count() const { return run_count_; }
 
@@ -57,10 +60,10 @@ class Router {
   // The run that a record of the request went to.
   uint32_t run_of_record(uint32_t record) const { return run_of_record_[record]; }
 
-  // Takes those records out of the run whose byte in `refused` (one per record of the request) is
-  // not zero: what a throttled shard does not accept. The others keep their order; the run may be
-  // empty afterwards.
-  void DropRefused(const ScannedRequest& request, uint32_t run, const uint8_t* refused);
+  // Takes those records out of the run whose byte in `dropped` (one per record of the request) is
+  // not zero: what a throttled shard does not accept, and what an earlier one has. The others keep
+  // their order; the run may be empty afterwards.
+  void Drop(const ScannedRequest& request, uint32_t run, const uint8_t* dropped);
 
  private:
   explicit Router(uint32_t records_max) : records_max_(records_max) {}
@@ -75,6 +78,7 @@ class Router {
 
   const uint32_t records_max_;
   uint32_t run_count_ = 0;
+  bool has_hash_keys_ = false;  // of the request
 
   // By record.
   std::unique_ptr<base::Md5Input[]> md5_inputs_;

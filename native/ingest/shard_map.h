@@ -6,6 +6,7 @@
 // which the last is 2^128 - 1 tiles it.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,8 @@ inline constexpr uint32_t kOpenShardsMax = 65'536;
 struct HashKey {
   uint64_t high;
   uint64_t low;
+
+  friend auto operator<=>(const HashKey&, const HashKey&) = default;
 };
 
 inline HashKey LoadHashKey(const uint8_t* big_endian_bytes) {
@@ -46,6 +49,8 @@ class ShardMap {
   uint32_t shard_count() const { return static_cast<uint32_t>(shards_.size()); }
 
   uint64_t shard(uint32_t ordinal) const { return shards_[ordinal]; }
+
+  HashKey ending_hash_key(uint32_t ordinal) const { return {high_[ordinal], low_[ordinal]}; }
 
   // The ordinal of the shard that owns the key: the first whose ending key is not below it.
   uint32_t Find(HashKey key) const {

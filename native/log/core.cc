@@ -488,6 +488,13 @@ Status Core::Append(uint32_t slot, const AppendRequest& request, AppendResult* r
   return status;
 }
 
+Status Core::FindRepeat(uint32_t slot, uint64_t producer_id, uint32_t producer_sequence,
+                        DuplicateVerdict* verdict, AppendResult* result) const {
+  const ShardLog* const log = parts_->shards.At(slot);
+  return log == nullptr ? NoSuchSlot(slot)
+                        : log->FindRepeat(producer_id, producer_sequence, verdict, result);
+}
+
 Status Core::Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result) {
   ShardLog* const log = parts_->shards.At(slot);
   Status status = log == nullptr ? NoSuchSlot(slot) : CheckOpen();

@@ -23,6 +23,7 @@
 
 #include "native/base/status.h"
 #include "native/log/committed_table.h"
+#include "native/log/duplicate_table.h"
 #include "native/log/options.h"
 
 namespace millrace::log {
@@ -90,6 +91,12 @@ class Core {
   std::vector<uint64_t> ListShards() const;
 
   base::Status Append(uint32_t slot, const AppendRequest& request, AppendResult* result);
+
+  // What the shard knows of a batch of a producer, without appending anything. kRepeat fills
+  // `result` as the Append of it would. SHARD_NOT_FOUND, and what a shard that has failed answers;
+  // one that is sealed still knows its producers.
+  base::Status FindRepeat(uint32_t slot, uint64_t producer_id, uint32_t producer_sequence,
+                          DuplicateVerdict* verdict, AppendResult* result) const;
 
   // Reads whole batches from `position`, which must be the start of a batch (a position that an
   // append, a read or a seek gave) or the committed end. SEQUENCE_NUMBER_TRIMMED below the trimmed

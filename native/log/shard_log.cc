@@ -178,6 +178,11 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
                          request.count, prior.count));
   }
   *repeat = true;
+  AnswerRepeatLocked(prior, result);
+  return Status();
+}
+
+void ShardLog::AnswerRepeatLocked(const PriorBatch& prior, AppendResult* result) const {
   result->first_sequence = prior.first_sequence;
   result->count = prior.count;
   result->end_position = prior.end_position;
@@ -185,6 +190,19 @@ Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult
   result->committed = prior.end_position <= committed_end_;
   result->durability =
       prior.end_position <= synced_end_ || !result->committed ? Durability::kDisk : Durability::kOs;
+}
+
+Status ShardLog::FindRepeat(uint64_t producer_id, uint32_t producer_sequence,
+                            DuplicateVerdict* verdict, AppendResult* result) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!refusal_.ok() && refusal_.code() != Code::kShardClosed) {
+    return refusal_;
+  }
+  PriorBatch prior;
+  *verdict = duplicates_.Check(producer_id, producer_sequence, &prior);
+  if (*verdict == DuplicateVerdict::kRepeat) {
+    AnswerRepeatLocked(prior, result);
+  }
   return Status();
 }
 

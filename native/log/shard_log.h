@@ -94,6 +94,10 @@ class ShardLog {
 
   base::Status Append(const AppendRequest& request, AppendResult* result);
 
+  // As Core::FindRepeat.
+  base::Status FindRepeat(uint64_t producer_id, uint32_t producer_sequence,
+                          DuplicateVerdict* verdict, AppendResult* result) const;
+
   // Positions for readers
 
   // Where a wanted place lies. The status is that of Core::Read for a position out of range.
@@ -175,6 +179,7 @@ class ShardLog {
   base::Status CheckOpenLocked(bool uses_reserve) const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
+  void AnswerRepeatLocked(const PriorBatch& prior, AppendResult* result) const;
   bool IsVisibleLocked(const AppendRequest& request) const;
   base::Status PrepareWriterLocked(uint64_t batch_bytes, bool visible, Way* way);
   base::Status ResumeWriterLocked();

@@ -30,7 +30,7 @@ export interface RoutedShard {
 export interface PutTarget {
   readonly stream: Stream
   readonly counts: StreamCounts
-  /** Its open shards, as they stand in its routes. */
+  /** Its open shards, and behind them those of previous maps, as they stand in its routes. */
   readonly routes: readonly RoutedShard[]
 }
 

@@ -4,7 +4,8 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { AppendAnswer, AppendOptions, Log, Waiter } from '../log/log.ts'
+import type { AppendAnswer, AppendOptions, Log, Route, Waiter } from '../log/log.ts'
+import type { Shard } from '../shard/shard.ts'
 import { openShards, type Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
@@ -13,6 +14,10 @@ import { shardIdText } from '../wire/shard-id-text.ts'
 import { PendingBatch, PendingRecords, type PutTarget, type TakeAnswer } from './pending-puts.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
+
+function routeTo({ number, endingHashKey }: Shard): Route {
+  return { shard: number, endingHashKey }
+}
 
 export class Puts {
   readonly #log: Log
@@ -28,15 +33,20 @@ export class Puts {
     this.#onFailed = onFailed
   }
 
-  /** Begins to route records to the open shards of a stream. */
-  open(stream: Stream): void {
+  /**
+   * Begins to route records to the open shards of a stream. `previous` are those that were open
+   * before its last reshards, newest first, each in the order of their ranges: repeats of what they
+   * have taken are answered, and not written again.
+   */
+  open(stream: Stream, previous: readonly (readonly Shard[])[] = []): void {
     const shards = openShards(stream)
-    const routes = shards.map(({ number, endingHashKey }) => ({ shard: number, endingHashKey }))
-    this.#log.setRoutes(stream.number, routes)
+    this.#log.setRoutes(stream.number, shards.map(routeTo), {
+      previous: previous.map((map) => map.map(routeTo)),
+    })
     this.#targets.set(stream.name, {
       stream,
       counts: this.#counters.of(stream.name),
-      routes: shards.map(({ index }) => ({ index, id: shardIdText(index) })),
+      routes: [shards, ...previous].flat().map(({ index }) => ({ index, id: shardIdText(index) })),
     })
   }
 

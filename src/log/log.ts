@@ -87,7 +87,7 @@ export interface PutRecordsAnswer {
 
 /** What one shard did with its part of a PutRecords request. */
 export interface PutPart {
-  /** The place of the shard among the routes of the stream. */
+  /** The place of the shard among the open ones, or, counted on, in the previous maps. */
   readonly route: number
   /** Records. */
   readonly count: number
@@ -107,6 +107,15 @@ export interface Route {
   readonly shard: ShardId
   /** 0 to 2^128-1. */
   readonly endingHashKey: bigint
+}
+
+export interface RouteOptions {
+  /**
+   * The maps that were in force before the last reshards, newest first; each tiles the hash space.
+   * Shards that they have and the open map has not are asked for the repeats of idempotent
+   * producers, which would be written twice otherwise. One that is gone may be named.
+   */
+  readonly previous?: readonly (readonly Route[])[]
 }
 
 /** Where a read begins: at the start of a batch, or at the batch that holds a record. */
@@ -263,8 +272,11 @@ export interface Log extends AsyncDisposable {
     waiter: Waiter<AppendAnswer>,
   ): void
 
-  /** Says which shards the records of stream `routes` go to: they tile the hash space, in order. */
-  setRoutes(routes: number, shards: readonly Route[]): void
+  /**
+   * Says which shards the records of stream `routes` go to: they tile the hash space, in order.
+   * Throws INVALID_ARGUMENT, SHARD_NOT_FOUND, LIMIT_EXCEEDED, LOG_CLOSED.
+   */
+  setRoutes(routes: number, shards: readonly Route[], options?: RouteOptions): void
   /** Forgets the routes of a stream. */
   clearRoutes(routes: number): void
 

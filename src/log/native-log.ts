@@ -23,6 +23,7 @@ import {
   type ReadFrom,
   type ReadOptions,
   type Route,
+  type RouteOptions,
   type ScrubReport,
   type SequenceNumber,
   type ShardId,
@@ -176,9 +177,9 @@ export class NativeLog implements Log {
     if (isCommitted) this.#progress.wake()
   }
 
-  setRoutes(routes: number, shards: readonly Route[]): void {
+  setRoutes(routes: number, shards: readonly Route[], options: RouteOptions = {}): void {
     checkInteger('routes', routes, 0, unsigned32Max)
-    this.#handle.setRoutes(routes, encodeRoutes(shards))
+    this.#handle.setRoutes(routes, encodeRoutes(shards, options.previous))
   }
 
   clearRoutes(routes: number): void {

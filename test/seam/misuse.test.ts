@@ -127,6 +127,13 @@ describe('misuse is refused by name before it crosses', () => {
     expect(() => log.setRoutes(1, [{ shard: shardId(9n), endingHashKey: wholeHashSpace }])).toThrow(
       /9/,
     )
+    const open = [{ shard, endingHashKey: wholeHashSpace }]
+    const previous = (value: unknown) => () => log.setRoutes(1, open, { previous: wrong(value) })
+    expect(previous(7)).toThrow(TypeError)
+    expect(previous([7])).toThrow(TypeError)
+    expect(previous([[]])).toThrow(MillraceError)
+    expect(previous([[{ shard, endingHashKey: 5n }]])).toThrow(MillraceError)
+    expect(previous(new Array(65).fill(open))).toThrow(MillraceError)
     await expect(log.putRecords(1, new Uint8Array(4))).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Packr, Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
 import { type NativeLog, type Position, type ShardId, SliceCursor } from '../../src/index.ts'
-import { sequenceNumber } from '../../src/log/log.ts'
+import { sequenceNumber, shardId } from '../../src/log/log.ts'
 import { makeLog } from './harness.ts'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'bigint' })
@@ -102,6 +102,38 @@ describe('putRecords', () => {
     const again = unpackr.unpack((await log.putRecords(routes, body)).bytes)
     expect(again).toEqual(first)
     expect((await log.stats()).appendCount).toBe(3)
+  })
+
+  it('answers a repeat after a reshard from the shards that were closed', async () => {
+    const { log, shards } = await makeStream(2)
+    const body = encodeBody(makeRecords(60), [77n, 1])
+    const first = await log.putRecords(routes, body)
+    const [low, high] = shards as [ShardId, ShardId]
+    const middle = 2n ** (hashKeyBits - 1n)
+    const ends = [middle / 2n - 1n, middle - 1n, 2n ** hashKeyBits - 1n]
+    const children = await log.createShards([sequenceNumber(100n), sequenceNumber(100n)])
+    const open = [...children, high].map((shard, i) => ({
+      shard: shard as ShardId,
+      endingHashKey: ends[i] as bigint,
+    }))
+    const before = [low, high].map((shard, i) => ({ shard, endingHashKey: ends[i + 1] as bigint }))
+    log.setRoutes(routes, open, { previous: [before] })
+    // Also before it is closed: the routes are the switch.
+    for (const isSealed of [false, true]) {
+      if (isSealed) await log.sealShard(low)
+      const again = await log.putRecords(routes, body)
+      const [firstParts] = unpackr.unpack(first.bytes) as PutAnswer
+      const [parts] = unpackr.unpack(again.bytes) as PutAnswer
+      expect(new Set(parts)).toEqual(new Set(firstParts))
+      // The open shards are 0 to 2; then come those of the previous map.
+      expect(again.parts.map((it) => it.route).sort()).toEqual([2, 3])
+    }
+    expect((await log.stats()).appendCount).toBe(2)
+    const next = await log.putRecords(routes, encodeBody(makeRecords(60), [77n, 2]))
+    expect(next.parts.map((it) => it.route).sort()).toEqual([0, 1, 2])
+    const ghost = [{ shard: shardId(99n), endingHashKey: 2n ** hashKeyBits - 1n }]
+    log.setRoutes(routes, open, { previous: [ghost, before] })
+    expect((await log.putRecords(routes, body)).parts.map((it) => it.route).sort()).toEqual([2, 4])
   })
 
   it('fails the records of a shard that refuses, and keeps the others', async () => {

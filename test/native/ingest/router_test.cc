@@ -288,13 +288,13 @@ TEST_F(RouterTest, DropsRefusedRecords) {
     const bool two_shards = only == map;
     const std::vector<uint32_t> before(router_->run(0).records,
                                        router_->run(0).records + router_->run(0).count);
-    router_->DropRefused(*request_, 0, none.data());
+    router_->Drop(*request_, 0, none.data());
     ExpectRun(router_->run(0), before);
-    router_->DropRefused(*request_, 0, std::vector<uint8_t>{0, 1, 0, 1, 0, 0}.data());
+    router_->Drop(*request_, 0, std::vector<uint8_t>{0, 1, 0, 1, 0, 0}.data());
     ExpectRun(router_->run(0), {0, 2, 4, 5});
-    router_->DropRefused(*request_, 0, std::vector<uint8_t>{1, 0, 0, 0, 0, 1}.data());
+    router_->Drop(*request_, 0, std::vector<uint8_t>{1, 0, 0, 0, 0, 1}.data());
     ExpectRun(router_->run(0), {2, 4});
-    router_->DropRefused(*request_, 0, all.data());
+    router_->Drop(*request_, 0, all.data());
     ExpectRun(router_->run(0), {});
     if (two_shards) {
       ExpectRun(router_->run(1), {3});

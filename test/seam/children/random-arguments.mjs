@@ -96,6 +96,19 @@ const values = [
 ]
 const value = () => pick(values)()
 
+/** Up to three maps of one shard each, of which some are there. */
+function routeTable() {
+  const maps = Array.from({ length: Math.floor(random() * 4) }, () => {
+    const map = new DataView(new ArrayBuffer(32))
+    map.setBigUint64(0, random() < 0.9 ? 1n : 2n ** 61n)
+    map.setBigUint64(8, 2n ** 64n - 1n)
+    map.setBigUint64(16, 2n ** 64n - 1n)
+    map.setBigUint64(24, pick(bigints.filter((it) => it >= 0n && it < 2n ** 64n)))
+    return new Uint8Array(map.buffer)
+  })
+  return new Uint8Array(Buffer.concat(maps))
+}
+
 /**
  * Arguments of the right types with any values: so that what stands behind the checks is tried too.
  */
@@ -104,7 +117,7 @@ const rightTypes = {
   putRecords: () => [pick([builder.bytes, new Uint8Array(100)])],
   read: () => [pick([null, new Uint8Array(300)])],
   seek: () => [random() < 0.5],
-  setRoutes: () => [pick(numbers), pick([null, new Uint8Array(24).fill(255), new Uint8Array(48)])],
+  setRoutes: () => [pick(numbers), pick([null, new Uint8Array(32).fill(255), routeTable()])],
   control: () => [Math.floor(random() * 7), pick(bigints), pick(bigints), null, noop],
   stats: () => [Math.floor(random() * 5), pick(numbers)],
   committedChunk: () => [pick(numbers)],

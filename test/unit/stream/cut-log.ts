@@ -11,6 +11,7 @@ import type {
   ReadFrom,
   ReadOptions,
   Route,
+  RouteOptions,
   SequenceNumber,
   ShardId,
   Waiter,
@@ -109,8 +110,8 @@ export class CutLog implements Log {
     this.#log.putRecordsThen(routes, body, options, waiter)
   }
 
-  setRoutes(routes: number, shards: readonly Route[]): void {
-    this.#log.setRoutes(routes, shards)
+  setRoutes(routes: number, shards: readonly Route[], options?: RouteOptions): void {
+    this.#log.setRoutes(routes, shards, options)
   }
 
   clearRoutes(routes: number): void {

@@ -1,0 +1,239 @@
+#include "native/ingest/put_records.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "test/support/put_harness.h"
+#include "test/support/seeded_random.h"
+
+namespace millrace::ingest {
+namespace {
+
+using base::Code;
+using support::PlacedRecord;
+using support::PutHarness;
+using support::PutOutcome;
+using support::SeededRandom;
+using support::TestCount;
+
+constexpr uint32_t kLast = PutHarness::kPlaces - 1;
+constexpr uint64_t kProducer = 0x1122334455667788;
+
+const std::vector<PlacedRecord> kFour = {{10, "a"}, {60, "b"}, {110, "c"}, {20, "d"}};
+
+class ReshardTest : public ::testing::Test {
+ protected:
+  // Two shards, of which the first is split in two.
+  ReshardTest() { stream_.Reshard({{99, first_}, {kLast, second_}}); }
+
+  void Split() { stream_.Reshard({{49, low_}, {99, high_}, {kLast, second_}}); }
+
+  void ExpectData(uint64_t shard, const std::vector<std::string>& data) {
+    EXPECT_EQ(stream_.DataOf(shard), data);
+  }
+
+  PutHarness stream_;
+  const uint64_t first_ = stream_.NewShard();
+  const uint64_t second_ = stream_.NewShard();
+  const uint64_t low_ = stream_.NewShard();
+  const uint64_t high_ = stream_.NewShard();
+};
+
+TEST_F(ReshardTest, ARepeatAfterASplitGetsTheFirstAnswer) {
+  const std::vector<PutOutcome> first = stream_.Put(kFour, kProducer, 7);
+  Split();
+  const std::vector<PutOutcome> again = stream_.Put(kFour, kProducer, 7);
+  ASSERT_EQ(again.size(), 4u);
+  for (size_t i = 0; i < again.size(); ++i) {
+    EXPECT_EQ(again[i].shard, first[i].shard);
+    EXPECT_EQ(again[i].sequence, first[i].sequence);
+    EXPECT_EQ(again[i].refused, Code::kOk);
+  }
+  EXPECT_EQ(again[0].route, 3u);  // the first of the previous map
+  EXPECT_EQ(again[2].route, 2u);
+  for (size_t i = 0; i < stream_.put->part_count(); ++i) {
+    EXPECT_TRUE(stream_.put->parts()[i].duplicate);
+    EXPECT_TRUE(stream_.put->parts()[i].committed);
+  }
+  ExpectData(first_, {"a", "b", "d"});
+  ExpectData(second_, {"c"});
+  ExpectData(low_, {});
+  ExpectData(high_, {});
+}
+
+TEST_F(ReshardTest, ANewRequestGoesToTheOpenShards) {
+  stream_.Put(kFour, kProducer, 7);
+  Split();
+  stream_.Put(kFour, kProducer, 8);
+  stream_.Put(kFour, kProducer, 8);
+  stream_.Put({{10, "x"}}, kProducer + 1, 7);
+  stream_.Put({{10, "y"}}, 0, 7);
+  ExpectData(low_, {"a", "d", "x", "y"});
+  ExpectData(high_, {"b"});
+  ExpectData(second_, {"c", "c"});
+}
+
+TEST_F(ReshardTest, WhatTheRetiredShardHasRefusedGoesToTheOpenOnes) {
+  ASSERT_TRUE(stream_.log.core->SealShard(first_).ok());
+  const std::vector<PutOutcome> refused = stream_.Put(kFour, kProducer, 7);
+  EXPECT_EQ(refused[0].refused, Code::kShardClosed);
+  EXPECT_EQ(refused[0].sequence, 0u);
+  EXPECT_EQ(refused[2].refused, Code::kOk);
+  Split();
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    const std::vector<PutOutcome> put = stream_.Put(kFour, kProducer, 7);
+    EXPECT_EQ(put[0].shard, low_);
+    EXPECT_EQ(put[1].shard, high_);
+    EXPECT_EQ(put[2].shard, second_);
+    EXPECT_EQ(put[2].sequence, refused[2].sequence);
+    EXPECT_EQ(put[3].sequence, put[0].sequence + 1);
+  }
+  ExpectData(low_, {"a", "d"});
+  ExpectData(high_, {"b"});
+  ExpectData(second_, {"c"});
+}
+
+// The broker may find such a frame in the buffers of a connection that its client has given up.
+TEST_F(ReshardTest, AFrameFromLongAgoIsNotTakenForANewOne) {
+  for (uint32_t sequence = 0; sequence < 8; ++sequence) {
+    stream_.Put(kFour, kProducer, sequence);
+  }
+  Split();
+  const std::vector<PutOutcome> put = stream_.Put({{10, "a"}, {60, "b"}}, kProducer, 1);
+  EXPECT_EQ(put[0].refused, Code::kProducerSequenceGap);
+  EXPECT_EQ(put[1].refused, Code::kProducerSequenceGap);
+  ExpectData(low_, {});
+  ExpectData(high_, {});
+}
+
+TEST_F(ReshardTest, ANumberStillNamesOneRequest) {
+  stream_.Put(kFour, kProducer, 7);
+  Split();
+  const std::vector<PutOutcome> more =
+      stream_.Put({{10, "a"}, {20, "b"}, {30, "c"}, {40, "d"}}, kProducer, 7);
+  EXPECT_EQ(more[0].refused, Code::kInvalidArgument);
+  ExpectData(low_, {});
+}
+
+TEST_F(ReshardTest, AMergedPairAndAnOlderMapAreAsked) {
+  stream_.Put(kFour, kProducer, 7);
+  Split();
+  stream_.Put({{60, "e"}, {110, "f"}}, kProducer, 8);
+  const uint64_t whole = stream_.NewShard();
+  stream_.Reshard({{kLast, whole}});  // one open shard: nothing would be hashed
+  const std::vector<PutOutcome> second = stream_.Put({{60, "e"}, {110, "f"}}, kProducer, 8);
+  EXPECT_EQ(second[0].shard, high_);
+  EXPECT_EQ(second[1].shard, second_);
+  const std::vector<PutOutcome> first = stream_.Put(kFour, kProducer, 7);
+  EXPECT_EQ(first[0].shard, first_);
+  EXPECT_EQ(first[2].shard, second_);
+  ExpectData(whole, {});
+  const std::vector<PutOutcome> next = stream_.Put(kFour, kProducer, 9);
+  EXPECT_EQ(next[3].shard, whole);
+  ExpectData(whole, {"a", "b", "c", "d"});
+}
+
+TEST_F(ReshardTest, AFailedLogLeavesARepeatInDoubt) {
+  stream_.Put(kFour, kProducer, 7);
+  Split();
+  ASSERT_TRUE(stream_.log.core->Close().ok());
+  const std::vector<PutOutcome> put = stream_.Put(kFour, kProducer, 7);
+  EXPECT_EQ(put[0].refused, Code::kLogClosed);
+}
+
+// Requests whose answers get lost, between random reshards: each record is there once.
+class LossyProducer {
+ public:
+  LossyProducer(PutHarness* stream, SeededRandom* random) : stream_(stream), random_(random) {
+    stream_->Reshard({{kLast, stream_->NewShard()}});
+  }
+
+  void Step() {
+    if (random_->OneIn(4)) {
+      Reshard();
+      return;
+    }
+    if (!is_lost_) {
+      request_.clear();
+      for (uint32_t left = 1 + random_->Below(6); left > 0; --left) {
+        request_.push_back({random_->Below(64) << 10, std::to_string(next_++)});
+      }
+      ++sequence_;
+    }
+    const std::vector<PutOutcome> outcomes = stream_->Put(request_, kProducer, sequence_);
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      const std::string& data = request_[i].data;
+      ASSERT_EQ(outcomes[i].refused, Code::kOk);
+      const auto place = std::make_pair(outcomes[i].shard, outcomes[i].sequence);
+      const auto [told, is_first] = told_.emplace(data, place);
+      ASSERT_EQ(told->second, place) << "record " << data << " is told of at two places";
+      ASSERT_EQ(is_first, !is_lost_);
+    }
+    is_lost_ = random_->OneIn(2);
+  }
+
+  void Check() {
+    size_t found = 0;
+    for (const uint64_t shard : stream_->log.core->ListShards()) {
+      const log::ShardStats stats = stream_->log.Stats(stream_->log.SlotOf(shard));
+      uint64_t sequence = stats.first_sequence;
+      for (const std::string& data : stream_->DataOf(shard)) {
+        const auto place = std::make_pair(shard, sequence++);
+        ASSERT_EQ(told_.at(data), place);
+        ++found;
+      }
+    }
+    ASSERT_EQ(found, told_.size());
+  }
+
+ private:
+  // Splits a shard, or merges two, or does several at once.
+  void Reshard() {
+    PutHarness::Map map = stream_->maps[0];
+    for (uint32_t left = 1 + random_->Below(3); left > 0; --left) {
+      const uint32_t at = random_->Below(static_cast<uint32_t>(map.size()));
+      if (random_->OneIn(2) && at + 1 < map.size()) {
+        map.erase(map.begin() + at);
+        map[at].id = 0;
+        continue;
+      }
+      const uint32_t start = at == 0 ? 0 : map[at - 1].end + 1;
+      if (map[at].end - start > 1024) {
+        map[at].id = 0;
+        map.insert(map.begin() + at, {start + (map[at].end - start) / 2, 0});
+      }
+    }
+    for (PutHarness::Shard& shard : map) {
+      shard.id = shard.id == 0 ? stream_->NewShard() : shard.id;
+    }
+    stream_->Reshard(map);
+  }
+
+  PutHarness* const stream_;
+  SeededRandom* const random_;
+  std::vector<PlacedRecord> request_;
+  bool is_lost_ = false;
+  uint32_t sequence_ = 0;
+  uint32_t next_ = 0;
+  std::map<std::string, std::pair<uint64_t, uint64_t>> told_;
+};
+
+TEST(Reshards, NoRecordIsStoredTwiceOrToldOfElsewhere) {
+  SeededRandom random;
+  const uint64_t count = TestCount(2000) / 100 + 1;
+  for (uint64_t run = 0; run < count; ++run) {
+    PutHarness stream;
+    LossyProducer producer(&stream, &random);
+    for (int step = 0; step < 60; ++step) {
+      ASSERT_NO_FATAL_FAILURE(producer.Step());
+    }
+    ASSERT_NO_FATAL_FAILURE(producer.Check());
+  }
+}
+
+}  // namespace
+}  // namespace millrace::ingest
