@@ -17,7 +17,8 @@ export interface ConsumeOptions {
   readonly consumer: string
   /**
    * Where shards begin that the consumer has no checkpoint of: `latest`, which is what has come
-   * since the consumer was registered (the default); `oldest`; or a time.
+   * since the consumer was registered (the default); `oldest`; or a time. A gap tells what is lost
+   * behind a checkpoint, and of a shard that others were split or merged into.
    */
   readonly from?: 'latest' | 'oldest' | { readonly time: Date | number } | undefined
   /** Whether the consumer is registered when it is missing; true unless it is given. */

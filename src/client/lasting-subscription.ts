@@ -233,9 +233,7 @@ export class LastingSubscription {
   }
 
   #tell(subscribed: readonly SubscribedShard[]): void {
-    const { firstWanted } = this.#parts.target
-    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber }) => {
-      const wanted = firstWanted ?? firstSequenceNumber
+    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber: wanted }) => {
       const known = this.#shards.get(Number(shardNumber))
       return known ?? this.#follow({ shardId, shardNumber, wanted, millisBehind: undefined })
     })
