@@ -134,8 +134,9 @@ TEST_F(PosixFileOpsTest, InterruptedCallsAreRepeated) {
   const std::string pipe = directory_.File("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
 
-  // Opening a pipe for reading waits for a writer; every signal interrupts the wait. A signal is sent until it is
-  // handled: one that comes just before the wait, the thread sanitizer keeps until the wait has ended.
+  // Opening a pipe for reading waits for a writer; every signal interrupts the wait. A signal is
+  // sent until it is handled: one that comes just before the wait, the thread sanitizer keeps until
+  // the wait has ended.
   std::atomic<int> reader{-1000};
   std::thread opening([&] { reader = files_->Open(pipe, OpenMode::kRead); });
   const pthread_t target = opening.native_handle();
