@@ -207,7 +207,7 @@ export class LastingSubscription {
     this.#troubleSince ??= now
     // Two that took a shard over from each other for ever would both read nothing.
     const isTakenOver = error.code === 'CONSUMER_IN_USE' && this.#startedAt !== undefined
-    const isFinal = error.code === 'CONNECTION_LOST' || (isTakenOver && !target.leaseCounter)
+    const isFinal = isTakenOver && !target.leaseCounter
     if (isFinal || !heals(error, now - this.#troubleSince)) throw error
     const millis = backoffMillis(this.#failures, clock.random(), error.retryAfterMs)
     this.#failures += 1
