@@ -9,10 +9,11 @@ import {
   subscriptionCreditBytesMax,
 } from '../limits.ts'
 import { checkInteger } from '../wire/arguments.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { startOf } from './reader-options.ts'
 import type { StreamStart } from './subscription-target.ts'
 
-export interface ConsumeOptions {
+export interface ConsumeOptions extends SliceOptions {
   /** The name of the consumer: workers with the same one share the shards of the stream. */
   readonly consumer: string
   /**
@@ -62,6 +63,7 @@ export interface ConsumeSettings {
   readonly checkpointMillis: number
   readonly creditBytes: number
   readonly onGap: 'deliver' | 'throw'
+  readonly verify: boolean
 }
 
 const leaseMillisDefault = 10_000
@@ -90,6 +92,7 @@ export function consumeSettings(
     checkpointMillis,
     creditBytes,
     onGap: options.onGap ?? 'deliver',
+    verify: options.verify ?? false,
   }
 }
 

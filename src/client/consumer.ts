@@ -276,13 +276,14 @@ export class Consumer extends PushedBatches {
     const before = this.#held.get(shardId)
     if (before !== undefined) this.#lose(before)
     const { exchange, clock, streamName, settings } = this.#parts
-    const { consumerName, creditBytes } = settings
+    const { consumerName, creditBytes, verify } = settings
     const start = nextSequenceNumber === undefined ? this.#start : startAt(nextSequenceNumber)
     const subscription = new LastingSubscription({
       exchange,
       clock,
       target: shardTarget(streamName, shardId, start, { consumerName, leaseCounter }),
       creditBytes,
+      verify,
       loop: this,
       positions: [],
       deliver: (item) => this.offer(item),

@@ -8,6 +8,7 @@ import { MillraceError } from '../errors.ts'
 import type { ChildShard } from '../wire/operations.ts'
 import type { gap as gapPush, heartbeat, shardEnded } from '../wire/pushes.ts'
 import { RecordWindow } from '../wire/record-window.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { sliceExtent } from '../wire/slice-extent.ts'
 import type { SubscribedShard } from '../wire/structures.ts'
 import { backoffMillis } from './backoff.ts'
@@ -78,7 +79,7 @@ export interface ShardAt {
   readonly millisBehindLatest: number
 }
 
-export interface SubscriptionParts {
+export interface SubscriptionParts extends SliceOptions {
   readonly exchange: PushExchange
   readonly clock: Clock
   readonly target: SubscriptionTarget
@@ -272,11 +273,12 @@ export class LastingSubscription {
     }
     if (firstSequenceNumber > wanted) this.#tellGap(shard, wanted, firstSequenceNumber)
     shard.wanted = nextSequenceNumber
+    const window = { slice: bytes, firstSequenceNumber, recordCount }
     this.#parts.deliver({
       kind: 'slice',
       source: this,
       shard,
-      records: new RecordWindow({ slice: bytes, firstSequenceNumber, recordCount }),
+      records: new RecordWindow(window, this.#parts),
       next: nextSequenceNumber,
       millisBehindLatest: shard.millisBehind ?? Math.max(1, Date.now() - extent.arrivalMillis),
     })

@@ -164,12 +164,13 @@ export class StreamSubscription extends PushedBatches {
   /** Answers when it has begun. Rejects as the iteration. `isOneOfSome`: others begin, too. */
   #run({ target, positions }: Beginning, isOneOfSome: boolean): Promise<void> {
     const { exchange, clock, settings } = this.#parts
-    const { creditBytes, shards } = settings
+    const { creditBytes, shards, verify } = settings
     const subscription = new LastingSubscription({
       exchange,
       clock,
       target,
       creditBytes: Math.max(1, Math.floor(creditBytes / (shards?.length ?? 1))),
+      verify,
       loop: this,
       positions,
       deliver: (item) => {
