@@ -4,13 +4,19 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { AppendAnswer, AppendOptions, Log, Waiter } from '../log/log.ts'
+import type { AppendAnswer, AppendOptions, Durability, Log, Waiter } from '../log/log.ts'
 import { openShards, type Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
-import { PendingBatch, PendingRecords, type PutTarget, type TakeAnswer } from './pending-puts.ts'
+import {
+  PendingBatch,
+  PendingRecords,
+  type PutTarget,
+  type TakeAnswer,
+  weaker,
+} from './pending-puts.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
@@ -18,14 +24,22 @@ export class Puts {
   readonly #log: Log
   readonly #counters: StreamCounters
   readonly #onFailed: (error: MillraceError) => void
+  readonly #durabilityMax: Durability
   readonly #targets = new Map<string, PutTarget>()
   /** Why nothing is taken any more. */
   #refusal: MillraceError | undefined
 
-  constructor(log: Log, counters: StreamCounters, onFailed: (error: MillraceError) => void) {
+  /** `durabilityMax` is the most that acknowledgements promise. */
+  constructor(
+    log: Log,
+    counters: StreamCounters,
+    onFailed: (error: MillraceError) => void,
+    durabilityMax: Durability = 'disk',
+  ) {
     this.#log = log
     this.#counters = counters
     this.#onFailed = onFailed
+    this.#durabilityMax = durabilityMax
   }
 
   /** Begins to route records to the open shards of a stream. */
@@ -36,6 +50,7 @@ export class Puts {
     this.#targets.set(stream.name, {
       stream,
       counts: this.#counters.of(stream.name),
+      durabilityMax: this.#durabilityMax,
       routes: shards.map(({ index }) => ({ index, id: shardIdText(index) })),
     })
   }
@@ -72,7 +87,7 @@ export class Puts {
     }
     const options = {
       start: head.bodyAt,
-      durability: head.durability ?? 'disk',
+      durability: weaker(head.durability, target.durabilityMax),
       recordBytesMax: target.stream.recordBytesMax,
     }
     const waiter = new PendingRecords(request, this.#onFailed)
@@ -82,7 +97,7 @@ export class Puts {
   #putBatch(
     frame: Uint8Array,
     head: PutHead,
-    { stream }: PutTarget,
+    { stream, durabilityMax }: PutTarget,
     waiter: Waiter<AppendAnswer>,
   ): void {
     try {
@@ -99,7 +114,7 @@ export class Puts {
         )
       }
       const options: AppendOptions = {
-        durability: head.durability ?? 'disk',
+        durability: weaker(head.durability, durabilityMax),
         recordBytesMax: stream.recordBytesMax,
         producerId,
         producerSequence,
