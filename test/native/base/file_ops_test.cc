@@ -255,6 +255,25 @@ TEST_F(PosixFileOpsTest, MapsShareBytesAndOutliveTheDescriptor) {
   EXPECT_EQ(files_->Map(-1, kFileBytes, false, &none), -EBADF);
 }
 
+#if defined(__linux__)
+TEST_F(PosixFileOpsTest, ResidentBytesEndWhereTheDiskWouldBeMet) {
+  constexpr uint64_t kWrittenBytes = 300 * kPageBytes;  // more than one question to the kernel
+  const int fd = Create("a", kWrittenBytes + kFileBytes);
+  const std::vector<uint8_t> contents(kWrittenBytes, 1);
+  ASSERT_EQ(files_->PWrite(fd, contents.data(), contents.size(), 0), 0);
+  uint8_t* map = nullptr;
+  ASSERT_EQ(files_->Map(fd, kWrittenBytes + kFileBytes, false, &map), 0);
+  EXPECT_EQ(files_->ResidentBytes(map, kWrittenBytes), kWrittenBytes);
+  EXPECT_EQ(files_->ResidentBytes(map + 100, kWrittenBytes - 200), kWrittenBytes - 200);
+  EXPECT_EQ(files_->ResidentBytes(map, kWrittenBytes + kFileBytes), kWrittenBytes);
+  EXPECT_EQ(files_->ResidentBytes(map + 100, kWrittenBytes), kWrittenBytes - 100);
+  EXPECT_EQ(files_->ResidentBytes(map + kWrittenBytes + 100, 10), 0);
+  EXPECT_EQ(files_->ResidentBytes(map, 0), 0);
+  EXPECT_EQ(files_->Unmap(map, kWrittenBytes + kFileBytes), 0);
+  EXPECT_EQ(files_->Close(fd), 0);
+}
+#endif
+
 TEST_F(PosixFileOpsTest, PopulateReportsWhatAnAccessWouldDieOf) {
   const int fd = Create("a", kPageBytes);
   uint8_t* map = nullptr;
