@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { benches, select } from './lib/catalog.mjs'
 import { busyWarning, describeMachine, memoryState } from './lib/machine.mjs'
 import { HELP, parseOptions, UsageError } from './lib/options.mjs'
-import { buildFloor, buildNative, buildPackage, loadGenerators } from './lib/programs.mjs'
+import { brokerPrograms, buildFloor, buildNative, buildPackage } from './lib/programs.mjs'
 import { writeReadme } from './lib/readme.mjs'
 import { complete, runAll } from './lib/runner.mjs'
 import { terminalTable } from './lib/table.mjs'
@@ -35,7 +35,7 @@ function prepare(selected, options) {
   const runs = selected.flatMap((bench) => bench.runs)
   const programs = new Set(runs.filter((it) => it.kind === 'native').map((it) => it.program))
   const needsNode = runs.some((it) => it.kind !== 'native')
-  if (runs.some((it) => it.kind === 'broker')) for (const it of loadGenerators) programs.add(it)
+  if (runs.some((it) => it.kind === 'broker')) for (const it of brokerPrograms) programs.add(it)
   return {
     root,
     options,

@@ -18,7 +18,7 @@ const dist = process.env.MILLRACE_BENCH_DIST
 const stream = 'bench'
 const recordBytes = 100
 const repetitions = pick(5, 3, 1)
-const secondsPerTurn = pick(20, 3, 0.02)
+const secondsPerTurn = pick(10, 3, 0.02)
 const warmUpSeconds = pick(2, 0.5, 0)
 
 /** So many records a second, for so long. */

@@ -8,8 +8,8 @@ import { dirname, join, resolve } from 'node:path'
 const buildDirectory = 'build-release'
 const jobs = '2'
 
-/** The native programs that put load on the broker. */
-export const loadGenerators = ['ws_load', 'ws_subscribe', 'ws_latency']
+/** The native programs that the benches of the broker start: its load, and a calibrator. */
+export const brokerPrograms = ['ws_load', 'ws_subscribe', 'ws_latency', 'sync_bench']
 
 function run(root, command, args, env = {}) {
   const result = spawnSync(command, args, {

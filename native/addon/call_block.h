@@ -65,7 +65,7 @@ struct CallBlock {
   uint32_t view_offset;
   uint32_t row_count;
   uint32_t failed_count;
-  uint32_t reserved2;
+  uint32_t moved;  // not 0 = the call itself has moved committed positions; to be set to 0 again
 
   PutRow rows[kPutRowsMax];
   uint8_t put_answer[kPutAnswerBytesMax];

@@ -104,6 +104,7 @@ constexpr Constant kBlock[] = {
     {"viewOffset", Field32(offsetof(CallBlock, view_offset))},
     {"rowCount", Field32(offsetof(CallBlock, row_count))},
     {"failedCount", Field32(offsetof(CallBlock, failed_count))},
+    {"moved", Field32(offsetof(CallBlock, moved))},
     {"rows", offsetof(CallBlock, rows)},
     {"putAnswer", offsetof(CallBlock, put_answer)},
     {"putAnswerBytesMax", kPutAnswerBytesMax},

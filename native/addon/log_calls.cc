@@ -59,6 +59,7 @@ Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   request.uses_reserve = block->uses_reserve != 0;
   request.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
   log::AppendResult result;
+  const LogHandle::AppendingCall call(handle);
   if (Status status = handle->core()->Append(block->slot, request, &result); !status.ok()) {
     return status;
   }

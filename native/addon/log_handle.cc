@@ -112,6 +112,10 @@ void LogHandle::FunctionGone(napi_env, void* data, void*) {
 }
 
 void LogHandle::OnCommitted() {
+  if (is_appending_.load(std::memory_order_relaxed) && std::this_thread::get_id() == thread_) {
+    block_->moved = 1;
+    return;
+  }
   if (!dirty_.exchange(true, std::memory_order_acq_rel)) {
     environment_->wake_up()->Signal();
   }

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <thread>
 
 #include "native/addon/buffer_export.h"
 #include "native/addon/call_block.h"
@@ -36,8 +37,25 @@ class LogHandle : public log::CommitListener {
   LogHandle(const LogHandle&) = delete;
   LogHandle& operator=(const LogHandle&) = delete;
 
-  // Any thread.
+  // Any thread. What a call of TypeScript commits is no news that has to be brought to its event
+  // loop: `moved` of the block says so, and that costs no system call.
   void OnCommitted() override;
+
+  // While it lives, the thread of the environment is in a call that appends.
+  class AppendingCall {
+   public:
+    explicit AppendingCall(LogHandle* handle) : is_appending_(&handle->is_appending_) {
+      is_appending_->store(true, std::memory_order_relaxed);
+    }
+
+    ~AppendingCall() { is_appending_->store(false, std::memory_order_relaxed); }
+
+    AppendingCall(const AppendingCall&) = delete;
+    AppendingCall& operator=(const AppendingCall&) = delete;
+
+   private:
+    std::atomic<bool>* const is_appending_;
+  };
 
   // Calls `on_wake` if something happened since the last time.
   void Wake();
@@ -82,6 +100,8 @@ class LogHandle : public log::CommitListener {
   uint32_t function_count_ = 0;  // functions that have not been collected
   bool is_referenced_ = false;
   std::atomic<bool> dirty_{false};
+  const std::thread::id thread_ = std::this_thread::get_id();  // of the environment
+  std::atomic<bool> is_appending_{false};  // read by other threads, which then see another thread_
   ViewTable views_;
   std::map<uint32_t, std::shared_ptr<const ingest::Routes>> routes_;
   std::unique_ptr<ingest::PutRecords> put_records_;

@@ -71,6 +71,7 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   if (block->record_bytes_max != 0) {
     options.record_bytes_max = block->record_bytes_max;
   }
+  const LogHandle::AppendingCall call(handle);
   if (Status status = put->Run(handle->core().get(), *routes->second, body.data,
                                static_cast<uint32_t>(body.size), options);
       !status.ok()) {

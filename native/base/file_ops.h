@@ -80,6 +80,11 @@ class FileOps {
   // reports a failing disk as -errno instead of a signal. 0 where the kernel has no such call.
   virtual int Populate(uint8_t* at, uint64_t bytes, bool for_writing) = 0;
 
+  // How many bytes of a range of a map, from its start on, can be read without meeting the disk. A
+  // walk over page tables alone: populating visits each page and costs as much as its checksum
+  // does. 0 also where nobody can tell.
+  virtual uint64_t ResidentBytes(uint8_t* at, uint64_t bytes) = 0;
+
   // An exclusive lock held by this descriptor: 0, or -EWOULDBLOCK when another open file holds it.
   virtual int Lock(int fd) = 0;
 };

@@ -355,6 +355,7 @@ class PosixFiles final : public FileOps {
   }
 
   int Populate(uint8_t* at, uint64_t bytes, bool for_writing) override;
+  uint64_t ResidentBytes(uint8_t* at, uint64_t bytes) override;
 
   int Lock(int fd) override {
     return RetryInterrupted([&] { return ::flock(fd, LOCK_EX | LOCK_NB); });
@@ -380,26 +381,34 @@ class PosixFiles final : public FileOps {
   int reserve_ = OpenReserve();  // under reserve_mutex_
 };
 
+uint64_t PosixFiles::ResidentBytes(uint8_t* at, uint64_t bytes) {
 #if defined(__linux__)
-// Whether all of these pages are in memory, so that reading them does not meet the disk. A walk
-// over page tables alone: populating visits each page and costs as much as its checksum does.
-bool AreResident(uint8_t* start, size_t length) {
   constexpr size_t kPagesPerCall = 256;
-  const size_t bytes_per_call = kPagesPerCall * SystemPageBytes();
-  for (size_t done = 0; done < length; done += bytes_per_call) {
-    unsigned char resident[kPagesPerCall];
-    const size_t bytes = std::min(bytes_per_call, length - done);
-    if (::mincore(start + done, bytes, resident) != 0) {
-      return false;
+  const uint64_t page_bytes = SystemPageBytes();
+  const uint64_t into_page = reinterpret_cast<uintptr_t>(at) % page_bytes;
+  uint8_t* const start = at - into_page;
+  const uint64_t length = bytes + into_page;
+  for (uint64_t done = 0; done < length; done += kPagesPerCall * page_bytes) {
+    unsigned char in_memory[kPagesPerCall];
+    const uint64_t asked = std::min(kPagesPerCall * page_bytes, length - done);
+    if (::mincore(start + done, asked, in_memory) != 0) {
+      return done > into_page ? done - into_page : 0;
     }
-    const size_t pages = (bytes + SystemPageBytes() - 1) / SystemPageBytes();
-    if (!std::all_of(resident, resident + pages, [](unsigned char it) { return (it & 1) != 0; })) {
-      return false;
+    const size_t pages = (asked + page_bytes - 1) / page_bytes;
+    const auto* const missing =
+        std::find_if(in_memory, in_memory + pages, [](unsigned char it) { return (it & 1) == 0; });
+    if (missing != in_memory + pages) {
+      const uint64_t found = done + static_cast<uint64_t>(missing - in_memory) * page_bytes;
+      return found > into_page ? found - into_page : 0;
     }
   }
-  return true;
-}
+  return bytes;
+#else
+  static_cast<void>(at);
+  static_cast<void>(bytes);
+  return 0;
 #endif
+}
 
 int PosixFiles::Populate(uint8_t* at, uint64_t bytes, bool for_writing) {
 #if defined(__linux__)
@@ -413,9 +422,6 @@ int PosixFiles::Populate(uint8_t* at, uint64_t bytes, bool for_writing) {
   const uint64_t into_page = reinterpret_cast<uintptr_t>(at) % SystemPageBytes();
   uint8_t* const start = at - into_page;
   const size_t length = static_cast<size_t>(bytes + into_page);
-  if (!for_writing && AreResident(start, length)) {
-    return 0;
-  }
   const int advice = for_writing ? kPopulateWrite : kPopulateRead;
   const int populated = RetryInterrupted([&] { return ::madvise(start, length, advice); });
   switch (populated) {

@@ -98,20 +98,30 @@ Mapping::~Mapping() {
 }
 
 Status Mapping::Touch(uint64_t offset, uint64_t bytes) const {
+  if (file_->file_ops()->ResidentBytes(data_ + offset, bytes) == bytes) {
+    return Status();
+  }
+  return Populate(offset, bytes);
+}
+
+Status Mapping::Populate(uint64_t offset, uint64_t bytes) const {
   const int error = file_->file_ops()->Populate(data_ + offset, bytes, /*for_writing=*/false);
   return error == 0 ? Status() : OsError("read", file_->path(), -error);
 }
 
-Status Mapping::TouchAhead(uint64_t offset, uint64_t bytes, uint64_t* upto) const {
+Status Mapping::TouchAhead(uint64_t offset, const Ahead& range, uint64_t* upto) const {
   const auto now = std::chrono::steady_clock::now();
   {
     const std::lock_guard<std::mutex> lock(seen_mutex_);
-    if (seen_from_ <= offset && offset + bytes <= seen_upto_ && now - seen_at_ < kSeenFor) {
+    if (seen_from_ <= offset && offset + range.bytes <= seen_upto_ && now - seen_at_ < kSeenFor) {
       *upto = seen_upto_;
       return Status();
     }
   }
-  Status status = Touch(offset, *upto - offset);
+  const uint64_t hope = std::min(range.hope, file_->bytes() - offset);
+  const uint64_t resident = file_->file_ops()->ResidentBytes(data_ + offset, hope);
+  *upto = offset + std::max(resident, range.ahead);
+  Status status = resident >= range.ahead ? Status() : Populate(offset, range.ahead);
   if (status.ok()) {
     const std::lock_guard<std::mutex> lock(seen_mutex_);
     seen_from_ = offset;

@@ -80,17 +80,25 @@ class Mapping {
   // Faults [offset, offset + bytes) in, so that a failing disk is an error and not a signal.
   base::Status Touch(uint64_t offset, uint64_t bytes) const;
 
-  // The same for a reader that goes on from there: up to `*upto`, which says how far the caller
-  // wants to look ahead and on return how far it may, at least to the end of the range. What has
+  // The same for a reader that goes on from there. `*upto` is how far it may go: at least over the
+  // bytes that it knows it will need, and further over those that happen to be in memory. What has
   // been looked at a moment ago, by this reader or another, is not looked at again: asking the
   // kernel takes as long as a third of the checksum of 64 KiB.
-  base::Status TouchAhead(uint64_t offset, uint64_t bytes, uint64_t* upto) const;
+  struct Ahead {
+    uint64_t bytes;  // needed now
+    uint64_t ahead;  // needed soon; from the same start on, as all three
+    uint64_t hope;   // perhaps needed
+  };
+
+  base::Status TouchAhead(uint64_t offset, const Ahead& range, uint64_t* upto) const;
 
   // Maps of this process that are alive. For tests of lifetimes.
   static int64_t live_count();
 
  private:
   Mapping(std::shared_ptr<SegmentFile> file, uint8_t* data);
+
+  base::Status Populate(uint64_t offset, uint64_t bytes) const;
 
   const std::shared_ptr<SegmentFile> file_;
   uint8_t* const data_;

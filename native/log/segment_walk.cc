@@ -29,6 +29,7 @@ Status SegmentWalk::Open(CoreContext* context, const SegmentView& view, const In
   position_ = base_position_ + start.relative_position;
   sequence_ = view.segment->first_sequence + start.relative_sequence;
   limit_ = view.limit;
+  active_ = view.active;
   touched_from_ = touched_upto_ = position_;
   return Status();
 }
@@ -45,8 +46,11 @@ Status SegmentWalk::Touch(uint64_t bytes) {
   }
   const uint64_t offset = format::kSegmentHeaderBlockBytes + (from - base_position_);
   const uint64_t ahead = std::min(limit_ - from, std::max(end - from, ahead_bytes_));
-  uint64_t upto = offset + ahead;
-  Status status = mapping_->TouchAhead(offset, end - from, &upto);
+  // What will be appended next is in memory already, as a rule: who reads at the tail need not look
+  // again for each batch.
+  const uint64_t hope = active_ ? std::max(ahead, kWalkAheadBytes) : ahead;
+  uint64_t upto = 0;
+  Status status = mapping_->TouchAhead(offset, {end - from, ahead, hope}, &upto);
   touched_upto_ = from + (upto - offset);
   return status;
 }

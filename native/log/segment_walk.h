@@ -61,6 +61,7 @@ class SegmentWalk {
   uint64_t position_ = 0;
   uint64_t sequence_ = 0;
   uint64_t limit_ = 0;
+  bool active_ = false;
   uint64_t ahead_bytes_ = 0;
   uint64_t touched_from_ = 0;  // positions
   uint64_t touched_upto_ = 0;

@@ -4,7 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { Log, LogStats } from '../log/log.ts'
+import type { Durability, Log, LogStats } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
@@ -33,6 +33,11 @@ export interface BrokerOptions {
   readonly elapsed?: () => number
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
   readonly catalogSnapshotBytesMin?: number
+  /**
+   * The most that acknowledgements promise, whatever is asked for: `os` where the directory is gone
+   * with the process. `disk` unless it is given.
+   */
+  readonly durabilityMax?: Durability
   /** Told of what fails in the background: steps of creations and deletions of streams. */
   readonly onBackgroundError?: (error: MillraceError) => void
 }
@@ -108,7 +113,7 @@ export class Broker {
       options.onBackgroundError?.(reason)
     }
     const now = options.now ?? Date.now
-    const puts = new Puts(log, counters, failure.note)
+    const puts = new Puts(log, counters, failure.note, options.durabilityMax)
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {

@@ -30,6 +30,8 @@ export interface RoutedShard {
 export interface PutTarget {
   readonly stream: Stream
   readonly counts: StreamCounts
+  /** The most that acknowledgements promise. */
+  readonly durabilityMax: Durability
   /** Its open shards, and behind them those of previous maps, as they stand in its routes. */
   readonly routes: readonly RoutedShard[]
 }
@@ -40,6 +42,11 @@ export interface PutRequest {
   /** Of its body. */
   readonly bytes: number
   readonly answer: TakeAnswer
+}
+
+/** What an acknowledgement means where no more than `most` is promised. */
+export function weaker(durability: Durability | undefined, most: Durability): Durability {
+  return durability === 'os' ? durability : most
 }
 
 /** The request itself is refused, or nobody knows what became of it. */
@@ -63,7 +70,8 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
 
   done(answer: PutRecordsAnswer): void {
     const { head, target } = this.#request
-    const { parts, durability } = answer
+    const { parts } = answer
+    const durability = weaker(answer.durability, target.durabilityMax)
     const only = parts[0]
     if (head.opcode === putRecord.opcode && only !== undefined) {
       this.#answerOne(only, durability)
@@ -111,10 +119,11 @@ export class PendingBatch implements Waiter<AppendAnswer> {
     this.#onFailed = onFailed
   }
 
-  done({ durability, firstSequenceNumber, duplicate, count }: AppendAnswer): void {
+  done({ durability: reached, firstSequenceNumber, duplicate, count }: AppendAnswer): void {
     const { head, target, bytes, answer } = this.#request
     target.counts.appendRecords += count
     target.counts.appendBytes += bytes
+    const durability = weaker(reached, target.durabilityMax)
     answer(encodePutBatchAnswer(head.requestId, durability, firstSequenceNumber, duplicate))
   }
 

@@ -4,14 +4,20 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { AppendAnswer, AppendOptions, Log, Route, Waiter } from '../log/log.ts'
+import type { AppendAnswer, AppendOptions, Durability, Log, Route, Waiter } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import { openShards, type Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
-import { PendingBatch, PendingRecords, type PutTarget, type TakeAnswer } from './pending-puts.ts'
+import {
+  PendingBatch,
+  PendingRecords,
+  type PutTarget,
+  type TakeAnswer,
+  weaker,
+} from './pending-puts.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
@@ -23,14 +29,22 @@ export class Puts {
   readonly #log: Log
   readonly #counters: StreamCounters
   readonly #onFailed: (error: MillraceError) => void
+  readonly #durabilityMax: Durability
   readonly #targets = new Map<string, PutTarget>()
   /** Why nothing is taken any more. */
   #refusal: MillraceError | undefined
 
-  constructor(log: Log, counters: StreamCounters, onFailed: (error: MillraceError) => void) {
+  /** `durabilityMax` is the most that acknowledgements promise. */
+  constructor(
+    log: Log,
+    counters: StreamCounters,
+    onFailed: (error: MillraceError) => void,
+    durabilityMax: Durability = 'disk',
+  ) {
     this.#log = log
     this.#counters = counters
     this.#onFailed = onFailed
+    this.#durabilityMax = durabilityMax
   }
 
   /**
@@ -46,6 +60,7 @@ export class Puts {
     this.#targets.set(stream.name, {
       stream,
       counts: this.#counters.of(stream.name),
+      durabilityMax: this.#durabilityMax,
       routes: [shards, ...previous].flat().map(({ index }) => ({ index, id: shardIdText(index) })),
     })
   }
@@ -82,7 +97,7 @@ export class Puts {
     }
     const options = {
       start: head.bodyAt,
-      durability: head.durability ?? 'disk',
+      durability: weaker(head.durability, target.durabilityMax),
       recordBytesMax: target.stream.recordBytesMax,
     }
     const waiter = new PendingRecords(request, this.#onFailed)
@@ -92,7 +107,7 @@ export class Puts {
   #putBatch(
     frame: Uint8Array,
     head: PutHead,
-    { stream }: PutTarget,
+    { stream, durabilityMax }: PutTarget,
     waiter: Waiter<AppendAnswer>,
   ): void {
     try {
@@ -109,7 +124,7 @@ export class Puts {
         )
       }
       const options: AppendOptions = {
-        durability: head.durability ?? 'disk',
+        durability: weaker(head.durability, durabilityMax),
         recordBytesMax: stream.recordBytesMax,
         producerId,
         producerSequence,

@@ -15,7 +15,7 @@ export interface StartFacts {
   readonly shards: number
   /** `recovered`: after a stop that was no orderly one. */
   readonly opened: 'new' | 'clean' | 'recovered'
-  readonly durability: 'disk'
+  readonly durability: 'disk' | 'os'
   readonly url: string
 }
 
@@ -23,6 +23,11 @@ const openWords = {
   new: 'new',
   clean: 'clean open',
   recovered: 'recovered after an unclean stop',
+}
+
+const durabilityWords = {
+  disk: 'disk (fdatasync before every ack)',
+  os: 'os (page cache: nothing outlives the broker)',
 }
 
 /** `example` is a stream that is there, for the commands to try. */
@@ -42,7 +47,7 @@ export function bannerLines(
   return [
     output.errorStyle('bold', title),
     `  data        ${kept}   ${size}, ${openWords[facts.opened]}`,
-    '  durability  disk (fdatasync before every ack)',
+    `  durability  ${durabilityWords[facts.durability]}`,
     `  listening   ${output.errorStyle('cyan', url)}   /healthz /readyz /metrics`,
     'paste into another terminal:',
     `  export MILLRACE_URL=${url}`,

@@ -21,6 +21,7 @@ import type { Exchange, ExchangeOptions } from '../wire/verbs.ts'
 import { readAnswerHead } from './answer-head.ts'
 import { backoffMillis, closeText, retryAfterOf, stopError } from './backoff.ts'
 import type { Clock, Timer } from './clock.ts'
+import { ConnectionEndedError } from './connection-ended-error.ts'
 import type { Emitter } from './emitter.ts'
 import { Patience } from './patience.ts'
 import { PushRouter } from './push-router.ts'
@@ -296,8 +297,10 @@ export class Connection implements Exchange {
     this.#leaving.clear()
     if (this.#end !== undefined) return
     this.#lastLoss = closeText(code, reason)
+    const text = this.#lossText()
     const stop =
-      stopError(code, reason) ?? (this.#options.reconnect ? undefined : this.#lossError())
+      stopError(code, reason) ??
+      (this.#options.reconnect ? undefined : new ConnectionEndedError(text))
     if (stop !== undefined) {
       this.end(stop)
       return
@@ -305,7 +308,7 @@ export class Connection implements Exchange {
     const wasGood = this.#state === 'open' && this.#age() >= goodConnectionMillis
     if (wasGood) this.#attempt = 0
     this.#requests.lose(code === 1006, this.#lastLoss)
-    this.pushes.lose(this.#lossError(), 'lost')
+    this.pushes.lose(new MillraceError('CONNECTION_LOST', text), 'lost')
     this.#become(this.#welcome === undefined ? 'connecting' : 'reconnecting')
     const { clock } = this.#options
     const millis = backoffMillis(this.#attempt, clock.random(), retryAfterOf(reason))
@@ -313,10 +316,9 @@ export class Connection implements Exchange {
     this.#after(millis, () => this.#connect())
   }
 
-  #lossError(): MillraceError {
+  #lossText(): string {
     const what = this.#welcome === undefined ? 'could not be made' : 'was lost'
-    const text = `the connection to ${this.#options.url} ${what}: ${this.#lastLoss}`
-    return new MillraceError('CONNECTION_LOST', text)
+    return `the connection to ${this.#options.url} ${what}: ${this.#lastLoss}`
   }
 
   #age(): number {

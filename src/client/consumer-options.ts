@@ -9,15 +9,17 @@ import {
   subscriptionCreditBytesMax,
 } from '../limits.ts'
 import { checkInteger } from '../wire/arguments.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { startOf } from './reader-options.ts'
 import type { StreamStart } from './subscription-target.ts'
 
-export interface ConsumeOptions {
+export interface ConsumeOptions extends SliceOptions {
   /** The name of the consumer: workers with the same one share the shards of the stream. */
   readonly consumer: string
   /**
    * Where shards begin that the consumer has no checkpoint of: `latest`, which is what has come
-   * since the consumer was registered (the default); `oldest`; or a time.
+   * since the consumer was registered (the default); `oldest`; or a time. A gap tells what is lost
+   * behind a checkpoint, and of a shard that others were split or merged into.
    */
   readonly from?: 'latest' | 'oldest' | { readonly time: Date | number } | undefined
   /** Whether the consumer is registered when it is missing; true unless it is given. */
@@ -61,6 +63,7 @@ export interface ConsumeSettings {
   readonly checkpointMillis: number
   readonly creditBytes: number
   readonly onGap: 'deliver' | 'throw'
+  readonly verify: boolean
 }
 
 const leaseMillisDefault = 10_000
@@ -89,6 +92,7 @@ export function consumeSettings(
     checkpointMillis,
     creditBytes,
     onGap: options.onGap ?? 'deliver',
+    verify: options.verify ?? false,
   }
 }
 

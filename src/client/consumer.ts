@@ -52,6 +52,8 @@ export class Consumer extends PushedBatches {
   readonly #bySource = new WeakMap<LastingSubscription, HeldShard>()
   readonly #places = new WeakMap<RecordBatch, Place>()
   readonly #stop = new AbortController()
+  /** Ends what is being written: some time after the consumer was closed. */
+  readonly #writingStop = new AbortController()
   readonly #leases: LeaseLoop
   readonly #writer: CheckpointWriter
   #start: StreamStart = { type: 'TRIM_HORIZON' }
@@ -156,14 +158,15 @@ export class Consumer extends PushedBatches {
 
   /**
    * Notes that a batch, and everything of its shard before it, has been worked off; on disk when
-   * this answers. Rejects with a LeaseLostError when the shard is another worker's by now: what
-   * was done with the batch will be done again; with a TypeError for a batch of somebody else.
+   * this answers, also where the consumer is closed meanwhile. Rejects with a LeaseLostError when
+   * the shard is another worker's by now: what was done with the batch will be done again; with
+   * CLIENT_CLOSED behind the end; with a TypeError for a batch of somebody else.
    */
   async checkpoint(batch: RecordBatch): Promise<void> {
     const place = this.#places.get(batch)
     if (place === undefined) throw new TypeError('batch: wanted one that this consumer delivered')
     this.#workOff(place)
-    await this.#writer.store(place.held, this.#stop.signal)
+    await this.#writer.store(place.held, this.#writingStop.signal)
   }
 
   /**
@@ -226,7 +229,7 @@ export class Consumer extends PushedBatches {
     const all = [...this.#held.values()]
     for (const it of all) it.subscription?.close()
     this.#held.clear()
-    this.#leaving = this.#leave(all)
+    this.#leaving = this.#leave(all).finally(() => this.#writingStop.abort(error))
     // Whoever closes is told of it.
     this.#leaving.catch(() => undefined)
   }
@@ -242,17 +245,16 @@ export class Consumer extends PushedBatches {
 
   async #keepStoring(): Promise<never> {
     const { clock, settings } = this.#parts
-    const { signal } = this.#stop
     for (;;) {
-      await sleep(clock, settings.checkpointMillis, signal)
-      await Promise.all(Array.from(this.#held.values(), (it) => this.#store(it, signal)))
+      await sleep(clock, settings.checkpointMillis, this.#stop.signal)
+      await Promise.all(Array.from(this.#held.values(), (it) => this.#store(it)))
     }
   }
 
   /** As the writer does, but that a lease is lost has been told. */
-  async #store(held: HeldShard, signal: AbortSignal): Promise<void> {
+  async #store(held: HeldShard): Promise<void> {
     try {
-      await this.#writer.store(held, signal)
+      await this.#writer.store(held, this.#writingStop.signal)
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error
     }
@@ -274,13 +276,14 @@ export class Consumer extends PushedBatches {
     const before = this.#held.get(shardId)
     if (before !== undefined) this.#lose(before)
     const { exchange, clock, streamName, settings } = this.#parts
-    const { consumerName, creditBytes } = settings
+    const { consumerName, creditBytes, verify } = settings
     const start = nextSequenceNumber === undefined ? this.#start : startAt(nextSequenceNumber)
     const subscription = new LastingSubscription({
       exchange,
       clock,
       target: shardTarget(streamName, shardId, start, { consumerName, leaseCounter }),
       creditBytes,
+      verify,
       loop: this,
       positions: [],
       deliver: (item) => this.offer(item),
@@ -318,10 +321,9 @@ export class Consumer extends PushedBatches {
 
   /** A shard has been worked off to its end: its children can be had now. */
   async #finish(held: HeldShard): Promise<void> {
-    const { signal } = this.#stop
-    await this.#store(held, signal)
+    await this.#store(held)
     if (held.isLost || !this.#held.delete(held.shardId)) return
-    await this.#writer.release(held, signal)
+    await this.#writer.release(held, this.#writingStop.signal)
     this.#leases.wake()
   }
 
@@ -329,25 +331,22 @@ export class Consumer extends PushedBatches {
   async #leave(all: readonly HeldShard[]): Promise<void> {
     if (all.length === 0) return
     const { clock } = this.#parts
-    const limit = new AbortController()
     const text = `the checkpoints could not be written within ${closeMillisMax} ms`
     const timer = clock.after(closeMillisMax, () => {
-      limit.abort(new MillraceError('CONNECTION_LOST', text))
+      this.#writingStop.abort(new MillraceError('CONNECTION_LOST', text))
     })
     timer.keepAlive(true)
     try {
-      await Promise.all(all.map((it) => this.#letGo(it, limit.signal)))
+      await Promise.all(all.map((it) => this.#letGo(it)))
     } finally {
       timer.cancel()
     }
   }
 
-  async #letGo(held: HeldShard, signal: AbortSignal): Promise<void> {
-    // One that was on its way when the consumer was closed has been given up.
-    await held.writing?.catch(() => undefined)
+  async #letGo(held: HeldShard): Promise<void> {
     try {
-      await this.#store(held, signal)
-      if (!held.isLost) await this.#writer.release(held, signal)
+      await this.#store(held)
+      if (!held.isLost) await this.#writer.release(held, this.#writingStop.signal)
     } catch (error) {
       if (!isGone(error)) throw error
     }

@@ -3,6 +3,7 @@
 import { MillraceError } from '../errors.ts'
 import { backoffMillis } from './backoff.ts'
 import type { Clock } from './clock.ts'
+import { ConnectionEndedError } from './connection-ended-error.ts'
 import { sleep } from './sleep.ts'
 
 /** A broker that answers with an error of its own is given so long to recover. */
@@ -33,8 +34,10 @@ export async function healing<Answer>(
 
 /** Whether waiting may heal what has failed for so long. */
 export function heals(error: unknown, troubleMillis: number): boolean {
-  // A connection comes back for ever. A broker in this process that closes does not.
-  if (!(error instanceof MillraceError) || error.code === 'SERVER_CLOSING') return false
+  if (!(error instanceof MillraceError)) return false
+  // A connection comes back for ever, unless that is not wanted. A broker in this process that
+  // closes does not.
+  if (error instanceof ConnectionEndedError || error.code === 'SERVER_CLOSING') return false
   const isTrouble = error.code === 'LOG_FAILED' || error.code === 'INTERNAL'
   return error.retryable && (!isTrouble || troubleMillis < troubleMillisMax)
 }

@@ -8,6 +8,7 @@ import { MillraceError } from '../errors.ts'
 import type { ChildShard } from '../wire/operations.ts'
 import type { gap as gapPush, heartbeat, shardEnded } from '../wire/pushes.ts'
 import { RecordWindow } from '../wire/record-window.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { sliceExtent } from '../wire/slice-extent.ts'
 import type { SubscribedShard } from '../wire/structures.ts'
 import { backoffMillis } from './backoff.ts'
@@ -78,7 +79,7 @@ export interface ShardAt {
   readonly millisBehindLatest: number
 }
 
-export interface SubscriptionParts {
+export interface SubscriptionParts extends SliceOptions {
   readonly exchange: PushExchange
   readonly clock: Clock
   readonly target: SubscriptionTarget
@@ -207,7 +208,7 @@ export class LastingSubscription {
     this.#troubleSince ??= now
     // Two that took a shard over from each other for ever would both read nothing.
     const isTakenOver = error.code === 'CONSUMER_IN_USE' && this.#startedAt !== undefined
-    const isFinal = error.code === 'CONNECTION_LOST' || (isTakenOver && !target.leaseCounter)
+    const isFinal = isTakenOver && !target.leaseCounter
     if (isFinal || !heals(error, now - this.#troubleSince)) throw error
     const millis = backoffMillis(this.#failures, clock.random(), error.retryAfterMs)
     this.#failures += 1
@@ -233,9 +234,7 @@ export class LastingSubscription {
   }
 
   #tell(subscribed: readonly SubscribedShard[]): void {
-    const { firstWanted } = this.#parts.target
-    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber }) => {
-      const wanted = firstWanted ?? firstSequenceNumber
+    const shards = subscribed.map(({ shardId, shardNumber, firstSequenceNumber: wanted }) => {
       const known = this.#shards.get(Number(shardNumber))
       return known ?? this.#follow({ shardId, shardNumber, wanted, millisBehind: undefined })
     })
@@ -274,11 +273,12 @@ export class LastingSubscription {
     }
     if (firstSequenceNumber > wanted) this.#tellGap(shard, wanted, firstSequenceNumber)
     shard.wanted = nextSequenceNumber
+    const window = { slice: bytes, firstSequenceNumber, recordCount }
     this.#parts.deliver({
       kind: 'slice',
       source: this,
       shard,
-      records: new RecordWindow({ slice: bytes, firstSequenceNumber, recordCount }),
+      records: new RecordWindow(window, this.#parts),
       next: nextSequenceNumber,
       millisBehindLatest: shard.millisBehind ?? Math.max(1, Date.now() - extent.arrivalMillis),
     })

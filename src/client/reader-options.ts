@@ -4,13 +4,14 @@ import { MillraceError } from '../errors.ts'
 import { getRecordsRecordsMax } from '../limits.ts'
 import { checkInteger } from '../wire/arguments.ts'
 import type { ShardFilter } from '../wire/operations.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { decodeResumeToken, type ShardPosition } from './resume-token.ts'
 import type { StreamStart } from './subscription-target.ts'
 
 /** Where to begin: with what comes from now on, with all there is, at a time, or after a batch. */
 export type ReadFrom = 'latest' | 'oldest' | { readonly time: Date | number } | (string & {})
 
-export interface ReadOptions {
+export interface ReadOptions extends SliceOptions {
   /**
    * `latest`, which is what comes from now on; `oldest`, which is all there is; a time (a Date or
    * ms since 1970); or the resume token of a batch. `latest` unless it is given.
@@ -39,6 +40,7 @@ export interface ReaderSettings {
   readonly onGap: 'deliver' | 'throw'
   readonly batchRecordsMax: number
   readonly idleMillisMax: number
+  readonly verify: boolean
 }
 
 const idleMillisDefault = 200
@@ -55,6 +57,7 @@ export function readerSettings(options: ReadOptions, streamName: string): Reader
     onGap: options.onGap ?? 'deliver',
     batchRecordsMax,
     idleMillisMax,
+    verify: options.verify ?? false,
   }
 }
 

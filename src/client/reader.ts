@@ -218,11 +218,12 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
 
   #cursor(shard: ShardDescription, start: ShardStart): ShardCursor {
     const { verbs, clock, streamName } = this.#parts
-    const { batchRecordsMax: recordsMax } = this.#settings
+    const { batchRecordsMax: recordsMax, verify } = this.#settings
     const { signal } = this.#stop
     this.#shardCount += 1
     this.#behind.add(shard.shardId)
-    return new ShardCursor({ verbs, clock, streamName, recordsMax, signal }, shard, start)
+    const parts = { verbs, clock, streamName, recordsMax, verify, signal }
+    return new ShardCursor(parts, shard, start)
   }
 
   #readInBackground(cursor: ShardCursor): void {

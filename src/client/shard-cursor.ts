@@ -6,6 +6,7 @@
 import { MillraceError } from '../errors.ts'
 import type { ShardDescription } from '../wire/operations.ts'
 import { RecordWindow } from '../wire/record-window.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import type { Verbs } from '../wire/verbs.ts'
 import type { Clock } from './clock.ts'
 import { healing } from './healing.ts'
@@ -36,7 +37,7 @@ export interface Fetched {
   readonly childShardIds: readonly string[]
 }
 
-export interface CursorParts {
+export interface CursorParts extends SliceOptions {
   readonly verbs: Verbs
   readonly clock: Clock
   readonly streamName: string
@@ -132,7 +133,7 @@ export class ShardCursor {
     this.#start = { type: 'AT_SEQUENCE_NUMBER', next: first + BigInt(records.recordCount) }
     const isGap = expected !== undefined && first > expected
     return {
-      records,
+      records: new RecordWindow(records, this.#parts),
       gap: isGap ? this.#gap(expected, first) : undefined,
       millisBehindLatest,
       isEnd: nextShardIterator === undefined,

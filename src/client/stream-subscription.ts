@@ -56,6 +56,7 @@ export class StreamSubscription extends PushedBatches {
   readonly #own = new OwnShards()
   readonly #stop = new AbortController()
   readonly #started: Promise<void>
+  #hasStarted = false
 
   /** Made by `subscribe` of a client, and of a broker in this process. */
   constructor(parts: StreamSubscriptionParts) {
@@ -96,8 +97,10 @@ export class StreamSubscription extends PushedBatches {
    * already), SEQUENCE_NUMBER_TRIMMED (with `onGap: 'throw'`), CLIENT_CLOSED, and the reason of the
    * signal.
    */
-  override next(): Promise<IteratorResult<RecordBatch, undefined>> {
-    return super.next()
+  override async next(): Promise<IteratorResult<RecordBatch, undefined>> {
+    // The token of a batch has the places of all shards, or some of them would never be read on.
+    if (!this.#hasStarted) await this.#started.catch(() => undefined)
+    return await super.next()
   }
 
   protected begun(shards: readonly FollowedShard[]): void {
@@ -152,23 +155,29 @@ export class StreamSubscription extends PushedBatches {
     }
     const beginnings = shards === undefined ? [this.#whole()] : await this.#some(shards)
     this.#stop.signal.throwIfAborted()
-    await Promise.all(beginnings.map((it) => this.#run(it)))
+    await Promise.all(beginnings.map((it) => this.#run(it, shards !== undefined)))
     this.#stop.signal.throwIfAborted()
+    this.#hasStarted = true
     if (beginnings.length === 0) this.end(undefined)
   }
 
-  /** Answers when it has begun. Rejects as the iteration. */
-  #run({ target, positions }: Beginning): Promise<void> {
+  /** Answers when it has begun. Rejects as the iteration. `isOneOfSome`: others begin, too. */
+  #run({ target, positions }: Beginning, isOneOfSome: boolean): Promise<void> {
     const { exchange, clock, settings } = this.#parts
-    const { creditBytes, shards } = settings
+    const { creditBytes, shards, verify } = settings
     const subscription = new LastingSubscription({
       exchange,
       clock,
       target,
       creditBytes: Math.max(1, Math.floor(creditBytes / (shards?.length ?? 1))),
+      verify,
       loop: this,
       positions,
-      deliver: (item) => this.#take(item),
+      deliver: (item) => {
+        // Its place does not wait behind what others have brought before.
+        if (isOneOfSome && item.kind === 'started') this.begun(item.shards)
+        this.#take(item)
+      },
     })
     this.#running.add(subscription)
     const running = subscription.run()
@@ -185,7 +194,8 @@ export class StreamSubscription extends PushedBatches {
     // A subscription of the whole stream goes on with the children by itself.
     if (item.kind !== 'ended' || this.#parts.settings.shards === undefined) return
     for (const shardId of this.#own.end(item.shard.shardId, item.children)) {
-      this.#run(this.#ofShard(shardId, { type: 'TRIM_HORIZON' })).catch((error) => this.end(error))
+      const child = this.#ofShard(shardId, { type: 'TRIM_HORIZON' })
+      this.#run(child, false).catch((error) => this.end(error))
     }
   }
 

@@ -3,11 +3,12 @@
 import { MillraceError } from '../errors.ts'
 import { subscriptionCreditBytesDefault, subscriptionCreditBytesMax } from '../limits.ts'
 import { checkInteger } from '../wire/arguments.ts'
+import type { SliceOptions } from '../wire/slice-cursor.ts'
 import { type ReadFrom, startOf } from './reader-options.ts'
 import type { ShardPosition } from './resume-token.ts'
 import type { StreamStart } from './subscription-target.ts'
 
-export interface SubscribeOptions {
+export interface SubscribeOptions extends SliceOptions {
   /**
    * `latest`, which is what comes from now on; `oldest`, which is all there is; a time (a Date or
    * ms since 1970); or the resume token of a batch. `latest` unless it is given.
@@ -38,6 +39,7 @@ export interface SubscribeSettings {
   readonly consumerName: string | undefined
   readonly creditBytes: number
   readonly onGap: 'deliver' | 'throw'
+  readonly verify: boolean
 }
 
 /** Throws a RangeError or a TypeError, and a MillraceError, INVALID_ARGUMENT, for `from`. */
@@ -57,5 +59,6 @@ export function subscribeSettings(
     consumerName: consumer,
     creditBytes,
     onGap: onGap ?? 'deliver',
+    verify: options.verify ?? false,
   }
 }

@@ -14,8 +14,6 @@ export interface SubscriptionTarget {
   readonly leaseCounter: bigint | undefined
   /** Undefined for the whole stream. */
   readonly shardId: string | undefined
-  /** The first record of the shard that is wanted, where that is known before the answer. */
-  readonly firstWanted: bigint | undefined
   /** The request at these positions, of which there are none at first; undefined at the end. */
   request(positions: readonly ShardPosition[], creditBytes: number): SubscribeRequest | undefined
 }
@@ -33,7 +31,6 @@ export function streamTarget(
     consumerName,
     leaseCounter: undefined,
     shardId: undefined,
-    firstWanted: undefined,
     request: (positions, creditBytes) => ({
       operation: subscribeToStream,
       request: {
@@ -64,7 +61,6 @@ export function shardTarget(
     consumerName,
     leaseCounter,
     shardId,
-    firstWanted: 'next' in start ? start.next : undefined,
     request: ([position], creditBytes) => {
       if (position !== undefined && position.next === undefined) return undefined
       const at = position?.next === undefined ? start : startAt(position.next)

@@ -39,6 +39,7 @@ export interface BlockConstants {
   readonly viewOffset: number
   readonly rowCount: number
   readonly failedCount: number
+  readonly moved: number
   readonly rows: number
   readonly putAnswer: number
   readonly putAnswerBytesMax: number

@@ -22,6 +22,7 @@ export class LogProgress {
   readonly #tails = new TailWaiters()
   readonly #watchers = new TailWatchers()
   #closedBecause: unknown
+  #wakesSoon = false
 
   constructor(handle: NativeLogHandle) {
     this.#handle = handle
@@ -66,6 +67,16 @@ export class LogProgress {
     this.#updateAwaited()
   }
 
+  /**
+   * As `wake`, in this turn of the event loop, behind the input that it has at hand: for what an
+   * append of this thread has committed at once. Those that come together wake once.
+   */
+  wakeSoon(): void {
+    if (this.#wakesSoon || !this.#isAwaited) return
+    this.#wakesSoon = true
+    setImmediate(this.#wakeNow)
+  }
+
   /** Tells everybody who still waits that the log is closed. */
   close(): void {
     this.wake()
@@ -97,8 +108,17 @@ export class LogProgress {
     return undefined
   }
 
+  readonly #wakeNow = (): void => {
+    this.#wakesSoon = false
+    this.wake()
+  }
+
+  get #isAwaited(): boolean {
+    return !this.#acks.isEmpty || !this.#tails.isEmpty || !this.#watchers.isEmpty
+  }
+
   #updateAwaited(): void {
-    const isAwaited = !this.#acks.isEmpty || !this.#tails.isEmpty || !this.#watchers.isEmpty
+    const isAwaited = this.#isAwaited
     if (isAwaited === awaited.has(this)) return
     if (isAwaited) awaited.add(this)
     else awaited.delete(this)

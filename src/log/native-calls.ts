@@ -44,6 +44,7 @@ const {
   viewOffset: viewOffsetAt,
   rowCount: rowCountAt,
   failedCount: failedCountAt,
+  moved: movedAt,
   answerDuplicate,
   answerCommitted,
   answerDurabilityOs,
@@ -101,9 +102,12 @@ export class NativeCalls {
   readonly #u64: BigUint64Array
   readonly #bytes: Uint8Array
   readonly #pool = new SlicePool()
+  readonly #moved: () => void
 
-  constructor(handle: NativeLogHandle) {
+  /** `moved` is told when an append has moved committed positions before it returned. */
+  constructor(handle: NativeLogHandle, moved: () => void) {
     this.handle = handle
+    this.#moved = moved
     const { block } = handle
     this.#u32 = new Uint32Array(block, 0, Math.floor(block.byteLength / 4))
     this.#u64 = new BigUint64Array(block, 0, Math.floor(block.byteLength / 8))
@@ -125,7 +129,17 @@ export class NativeCalls {
     u32[endAt] = end
     u32[countAt] = count
     u32[durabilityAt] = durability === 'os' ? os : disk
-    this.handle.append(bytes)
+    try {
+      this.handle.append(bytes)
+    } finally {
+      this.#tellMoved()
+    }
+  }
+
+  #tellMoved(): void {
+    if (this.#u32[movedAt] === 0) return
+    this.#u32[movedAt] = 0
+    this.#moved()
   }
 
   /** Sets what `append` leaves at its defaults; `resetAppendOptions` has to follow. */
@@ -193,6 +207,7 @@ export class NativeCalls {
     } finally {
       u32[epochAt] = 0
       u32[recordBytesMaxAt] = 0
+      this.#tellMoved()
     }
   }
 

@@ -95,8 +95,9 @@ export class NativeLog implements Log {
   /** For `openLog` alone; `connect` is given what the wake-ups of the handle go to. */
   constructor(handle: NativeLogHandle, connect: (progress: LogProgress) => void) {
     this.#handle = handle
-    this.#calls = new NativeCalls(handle)
-    this.#progress = new LogProgress(handle)
+    const progress = new LogProgress(handle)
+    this.#progress = progress
+    this.#calls = new NativeCalls(handle, () => progress.wakeSoon())
     connect(this.#progress)
   }
 

@@ -22,17 +22,17 @@ export class RecordWindow implements Iterable<RecordView> {
   readonly slice: Uint8Array
   readonly firstSequenceNumber: SequenceNumber
   readonly recordCount: number
-  readonly #options: SliceOptions
+  readonly #verify: boolean | undefined
 
-  constructor(window: SliceWindow, options: SliceOptions = {}) {
+  constructor(window: SliceWindow, { verify }: SliceOptions = {}) {
     this.slice = window.slice
     this.firstSequenceNumber = window.firstSequenceNumber as SequenceNumber
     this.recordCount = window.recordCount
-    this.#options = options
+    this.#verify = verify
   }
 
   *[Symbol.iterator](): Iterator<RecordView> {
-    const cursor = new SliceCursor(this.slice, this.#options)
+    const cursor = new SliceCursor(this.slice, { verify: this.#verify })
     if (this.recordCount > 0) cursor.skipTo(this.firstSequenceNumber)
     for (let left = this.recordCount; left > 0; left -= 1) {
       if (!cursor.next()) {

@@ -71,6 +71,10 @@ describe('a start', () => {
     const served = await serve(['--ephemeral', '--create', 'orders'])
     const data = served.facts['data'] as string
     expect(existsSync(data)).toBe(true)
+    const url = served.facts['url'] as string
+    const put = await runCli(['put', 'orders', '--key', 'k', 'x', '--url', url])
+    expect(put.stdout).toMatch(/@1 {2}durability os\n$/)
+    expect(served.facts).toMatchObject({ durability: 'os', ephemeral: true })
     expect(await served.stop()).toBe(0)
     expect(existsSync(data)).toBe(false)
   })

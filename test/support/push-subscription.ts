@@ -66,7 +66,7 @@ export class PushSubscription {
       throw new MillraceError('SEQUENCE_NUMBER_IN_FUTURE')
     }
     const start = type === 'LATEST' ? shard.next : (given ?? shard.horizon)
-    return this.#begin(shard, start)
+    return { ...this.#begin(shard, start), firstSequenceNumber: start }
   }
 
   beginStream(request: RequestOf<typeof subscribeToStream>): SubscribedShard[] {

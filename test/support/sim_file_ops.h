@@ -90,6 +90,10 @@ class SimFileOps final : public base::FileOps {
   int Map(int fd, uint64_t bytes, bool writable, uint8_t** map) override;
   int Unmap(uint8_t* map, uint64_t bytes) override;
   int Populate(uint8_t* at, uint64_t bytes, bool for_writing) override;
+
+  // Every page is on the disk until it is populated, which can fail.
+  uint64_t ResidentBytes(uint8_t*, uint64_t) override { return 0; }
+
   int Lock(int fd) override;
 
   // The machine after a power cut now. This process goes on and can be cut again.

@@ -78,6 +78,10 @@ class WarmFileOps final : public base::FileOps {
     return for_writing ? 0 : os_->Populate(at, bytes, for_writing);
   }
 
+  uint64_t ResidentBytes(uint8_t* at, uint64_t bytes) override {
+    return os_->ResidentBytes(at, bytes);
+  }
+
   int Lock(int fd) override { return os_->Lock(fd); }
 
  private:

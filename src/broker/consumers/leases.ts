@@ -1,12 +1,13 @@
 /**
- * Which shards of a consumer a worker gets that asks for some. Pure; lease-keeper.ts carries it
- * out. PROTOCOL.md R49 to R51.
+ * Which shards of a consumer a worker gets that asks for some, and where it begins. Pure;
+ * lease-keeper.ts carries it out. PROTOCOL.md R49 to R52.
  */
 
 import { leasesPerRequestMax } from '../../limits.ts'
 import { areParentsDone } from '../../shard/lineage.ts'
 import type { Shard } from '../../shard/shard.ts'
-import type { CheckpointPlace } from '../../stream/consumer-table.ts'
+import type { CheckpointPlace, Consumer } from '../../stream/consumer-table.ts'
+import type { ShardIteratorType } from '../../wire/operations.ts'
 
 /** A lease as it is right now. */
 export interface LeaseNow {
@@ -41,6 +42,27 @@ export function availableShards(
     .filter((it) => areParentsDone(it, shards, isDone))
     .map((it) => it.index)
     .sort((a, b) => a - b)
+}
+
+/**
+ * Whether a worker that begins a shard is to get it from its first record on, and so to be told
+ * where that is gone: the shard follows what the consumer has read or was there for, and begins
+ * behind the place where its worker begins.
+ */
+export function isDueWhole(
+  { index, parents, createdMillis }: Shard,
+  consumer: Pick<Consumer, 'createdMillis' | 'checkpoints'>,
+  start: {
+    readonly startingPositionType: ShardIteratorType
+    readonly timestamp?: number | undefined
+  },
+): boolean {
+  const { checkpoints } = consumer
+  if (parents.length === 0 || checkpoints.has(index)) return false
+  const wasThere = consumer.createdMillis <= createdMillis
+  if (!wasThere && !parents.some((it) => checkpoints.get(it) === 'finished')) return false
+  const { startingPositionType: type, timestamp = Number.POSITIVE_INFINITY } = start
+  return type === 'TRIM_HORIZON' || (type === 'AT_TIMESTAMP' && timestamp <= createdMillis)
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   subscribeToStream,
   unsubscribe,
 } from '../../wire/subscription-operations.ts'
+import { isDueWhole } from '../consumers/leases.ts'
 import { checkStart, findStart, type StartRequest, servedShard } from '../start-position.ts'
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
@@ -116,14 +117,16 @@ export class Subscriptions {
     this.#checkRoom()
     const { stream, shard } = servedShard(context.streams, streamName, shardId)
     this.#checkConsumer(request, stream, shard)
-    const start: StartRequest = {
+    const asked: StartRequest = {
       operation: subscribeToShard.name,
       streamName,
       type: request.startingPositionType,
       startingSequenceNumber,
       timestamp,
     }
-    checkStart(start, context.now())
+    checkStart(asked, context.now())
+    const isWhole = this.#isDueWhole(request, stream, shard)
+    const start = isWhole ? resumeAt(asked, shard, new Map()) : asked
     const place = await placeOf(context.log, shard, await findStart(context.log, start, shard))
     // Meanwhile the stream may have been deleted, and another one created.
     const now = servedShard(context.streams, streamName, shardId)
@@ -136,7 +139,17 @@ export class Subscriptions {
     const subscription = this.#begin(request, stream, scope, [{ shard, place }])
     const [cursor] = subscription.cursors.values()
     if (cursor === undefined) throw streamNotFound(streamName)
-    return { subscriptionId: subscription.id, shard: subscribedShardOf(cursor) }
+    // Whoever notes where it begins has not passed over a gap that it was not told of.
+    const answer = { ...subscribedShardOf(cursor), firstSequenceNumber: place.wanted }
+    return { subscriptionId: subscription.id, shard: answer }
+  }
+
+  /** Whether a worker of a consumer is to get a shard from its first record on, trimmed or not. */
+  #isDueWhole(request: ShardRequest, { number }: Stream, shard: Shard): boolean {
+    const { consumerName, leaseCounter } = request
+    if (consumerName === undefined || leaseCounter === undefined) return false
+    const consumer = this.#fanOut.context.consumers.stored.find(number, consumerName)
+    return consumer !== undefined && isDueWhole(shard, consumer, request)
   }
 
   async #subscribeToStream(request: StreamRequest): Promise<AnswerOf<typeof subscribeToStream>> {

@@ -96,18 +96,19 @@ function dataDirectory({ ephemeral, data }: Config): string {
   return data
 }
 
-async function openBroker(
-  { output }: Invocation,
-  { storage }: Config,
-  dir: string,
-): Promise<Broker> {
+/** The most that acknowledgements mean: nothing of a directory for one run outlives the broker. */
+function durabilityOf({ ephemeral }: Config): 'disk' | 'os' {
+  return ephemeral ? 'os' : 'disk'
+}
+
+async function openBroker({ output }: Invocation, config: Config, dir: string): Promise<Broker> {
   // First, for its own error: without the addon nothing of the broker loads.
   await loadLog()
   const { Broker } = await import('../../broker/broker.ts')
   return await withProgress(
     output,
     () => `opening ${dir}`,
-    () => Broker.open({ dir, logOptions: storage }),
+    () => Broker.open({ dir, logOptions: config.storage, durabilityMax: durabilityOf(config) }),
   )
 }
 
@@ -167,7 +168,7 @@ async function announce(start: Started): Promise<void> {
     streams: streams.length,
     shards: streams.reduce((sum, it) => sum + it.openShardCount, 0),
     opened: isNew ? 'new' : log.openedClean ? 'clean' : 'recovered',
-    durability: 'disk',
+    durability: durabilityOf(config),
     url: start.server.url,
   }
   if (!output.isErrorTerminal || output.json) start.logger.info(facts, 'ready')

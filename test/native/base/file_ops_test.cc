@@ -134,8 +134,9 @@ TEST_F(PosixFileOpsTest, InterruptedCallsAreRepeated) {
   const std::string pipe = directory_.File("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
 
-  // Opening a pipe for reading waits for a writer; every signal interrupts the wait. A signal is sent until it is
-  // handled: one that comes just before the wait, the thread sanitizer keeps until the wait has ended.
+  // Opening a pipe for reading waits for a writer; every signal interrupts the wait. A signal is
+  // sent until it is handled: one that comes just before the wait, the thread sanitizer keeps until
+  // the wait has ended.
   std::atomic<int> reader{-1000};
   std::thread opening([&] { reader = files_->Open(pipe, OpenMode::kRead); });
   const pthread_t target = opening.native_handle();
@@ -253,6 +254,25 @@ TEST_F(PosixFileOpsTest, MapsShareBytesAndOutliveTheDescriptor) {
   uint8_t* none = nullptr;
   EXPECT_EQ(files_->Map(-1, kFileBytes, false, &none), -EBADF);
 }
+
+#if defined(__linux__)
+TEST_F(PosixFileOpsTest, ResidentBytesEndWhereTheDiskWouldBeMet) {
+  constexpr uint64_t kWrittenBytes = 300 * kPageBytes;  // more than one question to the kernel
+  const int fd = Create("a", kWrittenBytes + kFileBytes);
+  const std::vector<uint8_t> contents(kWrittenBytes, 1);
+  ASSERT_EQ(files_->PWrite(fd, contents.data(), contents.size(), 0), 0);
+  uint8_t* map = nullptr;
+  ASSERT_EQ(files_->Map(fd, kWrittenBytes + kFileBytes, false, &map), 0);
+  EXPECT_EQ(files_->ResidentBytes(map, kWrittenBytes), kWrittenBytes);
+  EXPECT_EQ(files_->ResidentBytes(map + 100, kWrittenBytes - 200), kWrittenBytes - 200);
+  EXPECT_EQ(files_->ResidentBytes(map, kWrittenBytes + kFileBytes), kWrittenBytes);
+  EXPECT_EQ(files_->ResidentBytes(map + 100, kWrittenBytes), kWrittenBytes - 100);
+  EXPECT_EQ(files_->ResidentBytes(map + kWrittenBytes + 100, 10), 0);
+  EXPECT_EQ(files_->ResidentBytes(map, 0), 0);
+  EXPECT_EQ(files_->Unmap(map, kWrittenBytes + kFileBytes), 0);
+  EXPECT_EQ(files_->Close(fd), 0);
+}
+#endif
 
 TEST_F(PosixFileOpsTest, PopulateReportsWhatAnAccessWouldDieOf) {
   const int fd = Create("a", kPageBytes);

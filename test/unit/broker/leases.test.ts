@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   availableShards,
   chooseLeases,
+  isDueWhole,
   type LeaseNow,
   shareOf,
 } from '../../../src/broker/consumers/leases.ts'
@@ -74,6 +75,31 @@ describe('what a worker gets', () => {
     const available = Array.from({ length: leasesPerRequestMax + 5 }, (_, index) => index)
     const question = { workerId: 'a', workers: new Map([['a', any]]), available, leases: new Map() }
     expect(chooseLeases(question)).toEqual(available.slice(0, leasesPerRequestMax))
+  })
+})
+
+describe('a shard is wanted from its first record on', () => {
+  const [horizon, latest] = [
+    { startingPositionType: 'TRIM_HORIZON' },
+    { startingPositionType: 'LATEST' },
+  ] as const
+  const at = (timestamp: number) => ({ startingPositionType: 'AT_TIMESTAMP', timestamp }) as const
+  // The shard was made at 100.
+  test.each([
+    ['by who was there before it', [0], 99, {}, horizon, true],
+    ['by who began to read before it', [0], 99, {}, at(100), true],
+    ['by who has read a parent', [0, 1], 101, { 1: 'finished' }, horizon, true],
+    ['not by who came after it and has read no parent', [0, 1], 101, { 1: 5n }, horizon, false],
+    ['not by who begins after it', [0], 99, { 0: 'finished' }, at(101), false],
+    ['not by who wants what is new', [0], 99, { 0: 'finished' }, latest, false],
+    ['not by who goes on', [0], 99, { 0: 'finished', 2: 7n }, horizon, false],
+    ['not where it is no child', [], 99, {}, horizon, false],
+  ] as const)('%s', (_, parents, createdMillis, places, start, isWhole) => {
+    const checkpoints = new Map(
+      Object.entries(places).map(([index, place]) => [Number(index), place as CheckpointPlace]),
+    )
+    const made = { ...shard(2, parents)[1], createdMillis: 100 }
+    expect(isDueWhole(made, { createdMillis, checkpoints }, start)).toBe(isWhole)
   })
 })
 

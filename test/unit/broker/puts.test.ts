@@ -103,6 +103,41 @@ test('an idempotent repeat gets the first answer, also after a restart; a batch 
   expect(kept).toEqual([...expected, 'x', ...expected])
 })
 
+test.each(['disk', 'os', undefined] as const)(
+  'a broker that promises no more says so in every answer; asked for: %s',
+  async (durability) => {
+    const { broker } = await makeBroker({ durabilityMax: 'os' })
+    await makeStream(broker, streamName)
+    const to = durability === undefined ? { streamName } : { streamName, durability }
+    const producer = { producerId: 7n, producerSequence: 1 }
+    const record = textRecord('k', 'x')
+    const builder = new BatchBuilder()
+    builder.add('k', new Uint8Array(3))
+    const batch = { shardIndex: 0, count: 1, records: builder.bytes }
+    const by = { producerId: 8n, producerSequence: 1 }
+    const putAll = async () => [
+      await put(broker, to, record),
+      await sendPut(broker, putRecords, encodePutRecords(1, to, [record], by)),
+      await putSealed(broker, { ...to, producer }, batch),
+    ]
+    const first = await putAll()
+    // Then two are repeats of what is on disk.
+    await broker.flush()
+    const again = await putAll()
+    expect([...first, ...again].map((it) => it.durability)).toEqual(Array(6).fill('os'))
+    expect(again.at(-1)).toMatchObject({ duplicate: true })
+    for (const frame of [
+      encodePutRecord(1, to, record),
+      encodePutBatch(1, to, { shardIndex: 0, count: 1, records: builder.bytes }),
+    ]) {
+      const answer = vi.fn()
+      broker.put(frame, answer)
+      // It does not wait for a sync that nobody is promised.
+      expect(answer).toHaveBeenCalledOnce()
+    }
+  },
+)
+
 test('what cannot be put is answered, and the next put works', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { LeaseLostError } from '../../../src/client/lease-lost-error.ts'
 import { MillraceError } from '../../../src/errors.ts'
+import type { SequenceNumber } from '../../../src/log/log.ts'
 import { streamName } from '../broker/fan-out/harness.ts'
 import { GroupHarness, keysOf, Loop } from './group-harness.ts'
 
@@ -183,6 +184,39 @@ describe('splits and merges', () => {
     expect(worker.keys.sort()).toEqual(['a', 'b'])
     await group.progress(worker.close())
   })
+
+  test.each([['latest'], ['oldest']] as const)(
+    'a child that has lost its beginning: every worker is told until it is noted; %s',
+    async (from) => {
+      const parent = await group.fanOut.put(0, ['old'])
+      await group.later()
+      await group.program().verbs.registerStreamConsumer(streamName, 'billing')
+      await group.later()
+      await group.fanOut.split(0)
+      for (const key of ['a', 'b', 'c', 'd']) await group.fanOut.put(2, [key], 40_000)
+      const { number, startingSequenceNumber: lostFrom } = group.fanOut.shard(2)
+      await group.fanOut.log.trim(number, (lostFrom + 2n) as SequenceNumber)
+      const { firstSequenceNumber: firstAvailable } = await group.fanOut.log.shardStats(number)
+      expect([lostFrom > parent, firstAvailable > lostFrom]).toEqual([true, true])
+      const gap = { shardId: 'shardId-000000000002', lostFrom, firstAvailable }
+      const options = { from, checkpoints: 'manual' } as const
+      const first = group.worker(options)
+      if (from === 'oldest') {
+        await group.progress(first.checkpoint(await group.nextBatch(first)))
+      }
+      expect((await group.nextBatch(first)).gap).toEqual(gap)
+      await group.wrote('2', String(lostFrom))
+      await group.progress(first.close())
+      const second = group.worker(options)
+      const again = await group.nextBatch(second)
+      expect(again.gap).toEqual(gap)
+      await group.progress(second.checkpoint(again))
+      await group.progress(second.close())
+      const third = group.worker(options)
+      expect((await group.nextBatch(third)).gap).toBeUndefined()
+      await group.progress(third.close())
+    },
+  )
 
   test('a shard that is not worked off keeps its children back', async () => {
     await put(0, 'a')

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { ErrorCode } from '../../../src/errors.ts'
+import { type ErrorCode, MillraceError } from '../../../src/errors.ts'
 import type { SequenceNumber } from '../../../src/log/log.ts'
 import { streamName } from '../broker/fan-out/harness.ts'
 import { GroupHarness, keysOf } from './group-harness.ts'
@@ -176,15 +176,50 @@ describe('the end', () => {
     const program = group.program()
     await put(0, 'a')
     const worker = group.worker({ from: 'oldest' }, program)
-    await group.take(worker, 1)
+    const batch = await group.nextBatch(worker)
     program.isDead = true
-    const closing = worker.close()
-    closing.catch(() => undefined)
+    const calls = [worker.checkpoint(batch), worker.close()]
+    for (const it of calls) it.catch(() => undefined)
     await group.advance(10_000)
-    await expect(closing).rejects.toMatchObject({
-      code: 'CONNECTION_LOST',
-      message: 'the checkpoints could not be written within 10000 ms',
-    })
+    for (const it of calls) {
+      await expect(it).rejects.toMatchObject({
+        code: 'CONNECTION_LOST',
+        message: 'the checkpoints could not be written within 10000 ms',
+      })
+    }
+  })
+
+  test.each([false, true])(
+    'waits for a checkpoint that is under way; its connection is lost: %s',
+    async (isLost) => {
+      const program = group.program()
+      await put(0, 'a')
+      const worker = group.worker({ from: 'oldest', checkpoints: 'manual' }, program)
+      const batch = await group.nextBatch(worker)
+      let losses = isLost ? 1 : 0
+      program.answered = (name) => {
+        if (name !== 'SetCheckpoint' || losses === 0) return
+        losses -= 1
+        throw new MillraceError('CONNECTION_LOST')
+      }
+      const writing = worker.checkpoint(batch)
+      if (isLost) await group.until(() => losses === 0)
+      await group.progress(Promise.all([writing, worker.close()]))
+      expect((await group.checkpoints())[0]).toBe('2')
+      expect(await group.leases()).toEqual({})
+    },
+  )
+
+  test('refuses checkpoints behind it, but for what is written down', async () => {
+    await put(0, 'a')
+    await put(0, 'b')
+    const worker = group.worker({ from: 'oldest', checkpoints: 'manual', creditBytes: 1 })
+    const batches = [await group.nextBatch(worker), await group.nextBatch(worker)] as const
+    await group.progress(worker.checkpoint(batches[0]))
+    await group.progress(worker.close())
+    await worker.checkpoint(batches[0])
+    await expect(worker.checkpoint(batches[1])).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
+    expect((await group.checkpoints())[0]).toBe('2')
   })
 
   test('comes when everything is written down', async () => {

@@ -3,6 +3,7 @@ import { Subscriptions } from '../../../src/broker/fan-out/subscriptions.ts'
 import { ReadPace } from '../../../src/broker/read-pace.ts'
 import type { Consumer } from '../../../src/client/consumer.ts'
 import type { ConsumeOptions } from '../../../src/client/consumer-options.ts'
+import { onAbort } from '../../../src/client/on-abort.ts'
 import type { PushExchange, SubscriptionLine } from '../../../src/client/push-exchange.ts'
 import type { RecordBatch } from '../../../src/client/record-batch.ts'
 import { StreamVerbs } from '../../../src/client/stream-verbs.ts'
@@ -35,10 +36,23 @@ class GroupProgram implements PushExchange {
     request: RequestOf<Op>,
     { signal }: ExchangeOptions,
   ): Promise<AnswerOf<Op>> {
+    let forget = () => {}
     const never = new Promise<never>((_, reject) => {
-      signal?.addEventListener('abort', () => reject(signal.reason))
+      forget = onAbort(signal, () => reject(signal?.reason))
     })
     never.catch(() => undefined)
+    try {
+      return await Promise.race([never, this.#answer(operation, request, never)])
+    } finally {
+      forget()
+    }
+  }
+
+  async #answer<Op extends Operation>(
+    operation: Op,
+    request: RequestOf<Op>,
+    never: Promise<never>,
+  ): Promise<AnswerOf<Op>> {
     if (this.isDead) return await never
     this.#harness.calls.push(operation.name)
     const handler = handlerOf(operation)

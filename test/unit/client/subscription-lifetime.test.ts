@@ -136,19 +136,21 @@ describe('a lost connection', () => {
     expect(await harness.take(subscription, 1)).toEqual(['a'])
   })
 
-  test('that is the last one ends the iteration', async () => {
-    const last = await connectOver(
-      harness.broker.open,
-      'ws://x',
-      { reconnect: false },
-      harness.clock,
-    )
+  test('that is the last one ends what reads over it', async () => {
+    const { broker, clock } = harness
+    const last = await connectOver(broker.open, 'ws://x', { reconnect: false }, clock)
     const subscription = last.subscribe('s')
     await harness.progress(subscription.ready())
-    harness.broker.cut()
-    await expect(harness.progress(subscription.next())).rejects.toMatchObject({
-      code: 'CONNECTION_LOST',
-    })
+    broker.isHeld = true
+    const readers = [subscription, last.read('s'), last.consume('s', { consumer: 'c' })]
+    await settle()
+    broker.cut()
+    const text = 'the connection to ws://x was lost: 1006'
+    for (const it of readers) {
+      const error = { code: 'CONNECTION_LOST', message: text }
+      await expect(harness.progress(it.next())).rejects.toMatchObject(error)
+      await it.close()
+    }
     await last.close()
   })
 })

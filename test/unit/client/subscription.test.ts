@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RecordBatch } from '../../../src/client/record-batch.ts'
 import { decodeResumeToken, encodeResumeToken } from '../../../src/client/resume-token.ts'
+import { MillraceError } from '../../../src/errors.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { numbers, textsOf, usePushHarness } from './push-harness.ts'
 
@@ -343,4 +344,22 @@ test('a batch that comes with the end of its shard is delivered before that coun
   expect(placesOf(subscription.resumeToken).sort()).toEqual(['1 1', '2 2', '3 2'])
   await subscription.close()
   await following
+})
+
+test('a token has the places of all wanted shards, also of one that begins late', async () => {
+  const subscription = harness.subscribe({ from: 'oldest', shards: ['0', '1'] })
+  let refusals = 1
+  harness.broker.refuse = (name) => {
+    if (name !== 'SubscribeToShard' || refusals === 0) return undefined
+    refusals -= 1
+    return new MillraceError('LIMIT_EXCEEDED')
+  }
+  harness.broker.put(1, 'a')
+  harness.broker.put(0, 'b')
+  const { shardId, resumeToken } = await harness.nextBatch(subscription)
+  await subscription.close()
+  const rest = harness.subscribe({ from: resumeToken, shards: ['0', '1'] })
+  const batch = await harness.nextBatch(rest)
+  expect([shardId.slice(-1), batch.shardId.slice(-1)].sort()).toEqual(['0', '1'])
+  await rest.close()
 })

@@ -187,7 +187,7 @@ test('a position below the horizon is a gap, told before anything is sent', asyn
     startingSequenceNumber: 2n,
   } as const
   const { shard } = await toShard(subscriptions, 0, request)
-  expect(shard.firstSequenceNumber).toBe(4n)
+  expect(shard.firstSequenceNumber).toBe(2n)
   await turns()
   expect(sink.take()).toMatchObject([
     {
