@@ -54,8 +54,22 @@ export const describeStreamPageDefault: number = 100
 export const listStreamsPageDefault: number = 100
 export const listConsumersPageDefault: number = 100
 
-/** How long a stream keeps its records, in hours, unless it is set. */
+/** How long a stream keeps its records, in hours, unless it is set ... */
 export const retentionHoursDefault: number = 24
+/** ... and the range in which it can be set: a day to a year. */
+export const retentionHoursLowest: number = 24
+export const retentionHoursHighest: number = 8760
+
+/** Bytes of the records of a stream beyond which the oldest go, where that is set: at least. */
+export const retentionBytesLowest: number = 1024 * 1024
+
+/** How often the mode of a stream can be switched within 24 hours. */
+export const modeSwitchesMax: number = 2
+
+/** GetRecords requests a second of a shard of a PROVISIONED stream, those of all readers. */
+export const shardReadsPerSecondMax: number = 5
+/** Bytes a second that they read, and that each consumer is pushed. */
+export const shardReadBytesPerSecondMax: number = 2 * 1024 * 1024
 
 /** Requests of one connection that wait for their answers; the next one is refused. */
 export const requestsInFlightMax: number = 1024

@@ -8,6 +8,7 @@ import type { Durability, Log, LogStats } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
+import type { SteadyClock } from '../stream/steady-clock.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
 import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/operations.ts'
@@ -31,6 +32,8 @@ export interface BrokerOptions {
   readonly now?: () => number
   /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
   readonly elapsed?: () => number
+  /** What retention counts with; the machine's unless told otherwise. */
+  readonly steadyClock?: SteadyClock
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
   readonly catalogSnapshotBytesMin?: number
   /**
@@ -124,6 +127,8 @@ export class Broker {
         else puts.close(stream)
         fanOut?.streamChanged(stream)
       },
+      isBeingRead: (shard) => fanOut?.isReading(shard) ?? false,
+      ...(options.steadyClock === undefined ? {} : { steadyClock: options.steadyClock }),
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
     const sealer = new TokenSealer(streams.instanceKey)

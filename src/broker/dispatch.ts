@@ -28,6 +28,14 @@ import {
   type RequestOf,
   removeTagsFromStream,
 } from '../wire/operations.ts'
+import {
+  decreaseStreamRetentionPeriod,
+  describeLimits,
+  increaseStreamRetentionPeriod,
+  updateMaxRecordSize,
+  updateStreamMode,
+  updateStreamRetentionBytes,
+} from '../wire/setting-operations.ts'
 import type { BrokerContext } from './context.ts'
 import { handleGetCheckpoints, handleSetCheckpoint } from './handlers/checkpoints.ts'
 import {
@@ -48,6 +56,14 @@ import {
 } from './handlers/leases.ts'
 import { handleListShards } from './handlers/list-shards.ts'
 import { handleListStreams } from './handlers/list-streams.ts'
+import {
+  handleDecreaseRetention,
+  handleDescribeLimits,
+  handleIncreaseRetention,
+  handleMaxRecordSize,
+  handleRetentionBytes,
+  handleStreamMode,
+} from './handlers/stream-settings.ts'
 import { handleAddTags, handleListTags, handleRemoveTags } from './handlers/tags.ts'
 
 export type Handler<Op extends Operation> = (
@@ -70,6 +86,12 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(addTagsToStream, handleAddTags),
   serve(removeTagsFromStream, handleRemoveTags),
   serve(listTagsForStream, handleListTags),
+  serve(increaseStreamRetentionPeriod, handleIncreaseRetention),
+  serve(decreaseStreamRetentionPeriod, handleDecreaseRetention),
+  serve(updateStreamRetentionBytes, handleRetentionBytes),
+  serve(updateMaxRecordSize, handleMaxRecordSize),
+  serve(updateStreamMode, handleStreamMode),
+  serve(describeLimits, handleDescribeLimits),
   serve(getShardIterator, handleGetShardIterator),
   serve(getRecords, handleGetRecords),
   serve(registerStreamConsumer, handleRegisterConsumer),

@@ -5,6 +5,7 @@
 import { MillraceError } from '../errors.ts'
 import {
   consumerNameCharactersMax,
+  modeSwitchesMax,
   shardCountMax,
   tagsMax,
   workerIdCharactersMax,
@@ -136,6 +137,46 @@ const leasesSet = struct('leasesSet', {
 /** In snapshots: no lease gets a counter up to this one, whatever became of those that had it. */
 const leaseCounterGiven = struct('leaseCounterGiven', { leaseCounter: u64() })
 
+const retentionSet = struct('retentionSet', {
+  streamNumber: uint(1),
+  retentionPeriodHours: uint(1),
+  /** Missing where there is no such bound. */
+  retentionBytes: optional(uint(1)),
+  /** What arrived before it is expired, and does not come back. */
+  horizonMillis: uint(),
+})
+
+const settingsSet = struct('settingsSet', {
+  streamNumber: uint(1),
+  streamMode: word(streamModes),
+  recordBytesMax: uint(1),
+  /** The last times at which the mode was switched. */
+  modeSwitches: list(uint(), { max: modeSwitchesMax }),
+})
+
+/** From then on the log may or may not have them. */
+const shardsExpired = struct('shardsExpired', {
+  streamNumber: uint(1),
+  /** Of those that the stream had until now; none in snapshots. */
+  shardIndexes: list(uint(), { max: shardsPerRecordMax }),
+  shardNumbers: list(u64(), { max: shardsPerRecordMax }),
+})
+
+/** Clock spans in one record, which is as many as are kept. */
+export const clockSpansMax = 100
+
+const clockSpan = struct('CatalogClockSpan', { runMillis: uint(), wallMillis: uint() })
+
+/** How far the retention clock had come, and what the clock of the machine showed beside it. */
+const retentionClock = struct('retentionClock', {
+  runMillis: uint(),
+  spans: list(clockSpan, { min: 1, max: clockSpansMax }),
+  /** Since when the machine has been running; missing where that is not known. */
+  bootId: optional(text({ max: 64 })),
+  /** For how long it had been running. */
+  steadyMillis: uint(),
+})
+
 /** Numbers are given once; a kind that is not here was written by a newer version. */
 const kinds = {
   header: { number: 1, fields: header },
@@ -152,6 +193,10 @@ const kinds = {
   checkpointsSet: { number: 12, fields: checkpointsSet },
   leasesSet: { number: 13, fields: leasesSet },
   leaseCounterGiven: { number: 14, fields: leaseCounterGiven },
+  retentionSet: { number: 18, fields: retentionSet },
+  settingsSet: { number: 19, fields: settingsSet },
+  shardsExpired: { number: 20, fields: shardsExpired },
+  retentionClock: { number: 21, fields: retentionClock },
 } as const satisfies Record<string, { number: number; fields: Field<Struct<Fields>> }>
 
 type Kinds = typeof kinds
@@ -180,6 +225,7 @@ export const catalogKinds: readonly {
 export const catalogShardFields: readonly string[] = Object.keys(shard.fields)
 export const catalogCheckpointFields: readonly string[] = Object.keys(checkpoint.fields)
 export const catalogLeaseFields: readonly string[] = Object.keys(lease.fields)
+export const catalogClockSpanFields: readonly string[] = Object.keys(clockSpan.fields)
 
 /** The data of the record in the log. */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {

@@ -10,6 +10,8 @@ import {
 } from './catalog-records.ts'
 import { chunks } from './chunks.ts'
 import { ConsumerTable, consumerRecords } from './consumer-table.ts'
+import type { StoredTime } from './retention-clock.ts'
+import { expiryRecords, retentionRecord, settingsRecord } from './setting-records.ts'
 import type { Stream } from './stream.ts'
 
 /** Deleted streams of which the last sequence number is kept by name. */
@@ -23,8 +25,11 @@ export class CatalogState {
   /** In the order in which they were deleted. */
   readonly #retired = new Map<string, bigint>()
   readonly consumers: ConsumerTable = new ConsumerTable()
+  /** Shards that no stream has any more and the log may still have, with the stream of each. */
+  readonly #expired = new Map<ShardId, number>()
   #sequenceFloor = 1n
   #nextStreamNumber = 1
+  #retentionTime: StoredTime | undefined
 
   get streams(): Iterable<Stream> {
     return this.#streams.values()
@@ -32,6 +37,20 @@ export class CatalogState {
 
   get nextStreamNumber(): number {
     return this.#nextStreamNumber
+  }
+
+  get expiredShards(): Iterable<ShardId> {
+    return this.#expired.keys()
+  }
+
+  /** How far the retention clock had come when it was last written down. */
+  get retentionTime(): StoredTime | undefined {
+    return this.#retentionTime
+  }
+
+  /** The log has them no more: no snapshot need say so. */
+  forgetExpired(numbers: readonly ShardId[]): void {
+    for (const number of numbers) this.#expired.delete(number)
   }
 
   byName(name: string): Stream | undefined {
@@ -70,6 +89,25 @@ export class CatalogState {
         this.#put({ ...this.#require(record.streamNumber), tags })
         break
       }
+      case 'retentionSet': {
+        const { retentionPeriodHours, retentionBytes, horizonMillis } = record
+        const stream = this.#require(record.streamNumber)
+        this.#put({ ...stream, retentionPeriodHours, retentionBytes, horizonMillis })
+        break
+      }
+      case 'settingsSet': {
+        const { streamMode: mode, recordBytesMax, modeSwitches } = record
+        this.#put({ ...this.#require(record.streamNumber), mode, recordBytesMax, modeSwitches })
+        break
+      }
+      case 'shardsExpired':
+        this.#expire(record)
+        break
+      case 'retentionClock': {
+        const { kind: _, ...time } = record
+        this.#retentionTime = time
+        break
+      }
       case 'deletionBegun':
         this.#beginDeletion(record)
         break
@@ -102,7 +140,7 @@ export class CatalogState {
       sequenceFloor: this.#sequenceFloor,
     }
     const retired = Array.from(this.#retired, retiredRecord)
-    yield [...retired, ...this.consumers.counterRecords(), end]
+    yield [...this.#retentionRecords(), ...retired, ...this.consumers.counterRecords(), end]
   }
 
   #create(record: Change<'streamCreated'>): void {
@@ -116,6 +154,9 @@ export class CatalogState {
       mode: record.streamMode,
       createdMillis: record.createdMillis,
       retentionPeriodHours: record.retentionPeriodHours,
+      retentionBytes: undefined,
+      horizonMillis: 0,
+      modeSwitches: [],
       recordBytesMax: record.recordBytesMax,
       shardCount: record.shardCount,
       firstSequenceNumber: record.firstSequenceNumber as SequenceNumber,
@@ -132,6 +173,30 @@ export class CatalogState {
     const shards = new Map(stream.shards)
     for (const shard of record.shards) shards.set(shard.index, shardOf(shard))
     this.#put({ ...stream, shards })
+  }
+
+  #expire({ streamNumber, shardIndexes, shardNumbers }: Change<'shardsExpired'>): void {
+    for (const number of shardNumbers) this.#expired.set(number as ShardId, streamNumber)
+    if (shardIndexes.length === 0) return
+    const stream = this.#require(streamNumber)
+    const shards = new Map(stream.shards)
+    for (const index of shardIndexes) shards.delete(index)
+    this.#put({ ...stream, shards })
+    this.consumers.dropShards(streamNumber, shardIndexes)
+  }
+
+  #retentionRecords(): CatalogRecord[] {
+    const byStream = new Map<number, ShardId[]>()
+    for (const [number, stream] of this.#expired) {
+      const numbers = byStream.get(stream)
+      if (numbers === undefined) byStream.set(stream, [number])
+      else numbers.push(number)
+    }
+    const time = this.#retentionTime
+    return [
+      ...Array.from(byStream).flatMap(([stream, numbers]) => expiryRecords(stream, [], numbers)),
+      ...(time === undefined ? [] : [{ kind: 'retentionClock' as const, ...time }]),
+    ]
   }
 
   #beginDeletion({ streamNumber, endSequenceNumber }: Change<'deletionBegun'>): void {
@@ -187,6 +252,7 @@ function streamRecords(stream: Stream): CatalogRecord[] {
       firstSequenceNumber: stream.firstSequenceNumber,
       tags: Array.from(stream.tags, ([key, value]) => ({ key, value })),
     },
+    ...settingRecords(stream),
     ...shardRecords(streamNumber, [...stream.shards.values()]),
   ]
   if (stream.status === 'DELETING') {
@@ -195,6 +261,16 @@ function streamRecords(stream: Stream): CatalogRecord[] {
   } else if (stream.status !== 'CREATING') {
     records.push({ kind: 'statusSet', streamNumber, status: stream.status })
   }
+  return records
+}
+
+/** What a stream that was created has not, as long as nobody changes it. */
+function settingRecords(stream: Stream): CatalogRecord[] {
+  const records: CatalogRecord[] = []
+  if (stream.horizonMillis > 0 || stream.retentionBytes !== undefined) {
+    records.push(retentionRecord(stream))
+  }
+  if (stream.modeSwitches.length > 0) records.push(settingsRecord(stream))
   return records
 }
 

@@ -90,6 +90,16 @@ export class ConsumerTable {
     this.#byStream.delete(streamNumber)
   }
 
+  /** Forgets what its consumers have of shards that are not there any more. */
+  dropShards(streamNumber: number, shardIndexes: readonly number[]): void {
+    for (const { checkpoints, leases } of this.#byStream.get(streamNumber)?.values() ?? []) {
+      for (const index of shardIndexes) {
+        checkpoints.delete(index)
+        leases.delete(index)
+      }
+    }
+  }
+
   /** What a snapshot says besides those that are there. */
   counterRecords(): ConsumerRecord[] {
     const leaseCounter = this.#highestCounter

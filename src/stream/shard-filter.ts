@@ -5,26 +5,21 @@ import { type Shard, shardIndexOf } from '../shard/shard.ts'
 import type { ShardFilter } from '../wire/operations.ts'
 import type { Stream } from './stream.ts'
 
-const millisPerHour = 3_600_000
-
-/** The time before which records are not kept, but not before there was a stream. */
-function horizonMillis(stream: Stream, now: number): number {
-  return Math.max(stream.createdMillis, now - stream.retentionPeriodHours * millisPerHour)
-}
-
 /** Those whose records can still be there, by index: all that a listing without a filter shows. */
-export function unexpiredShards(stream: Stream, now: number): Shard[] {
-  return filterShards(stream, { type: 'FROM_TRIM_HORIZON' }, now)
+export function unexpiredShards(stream: Stream, horizonMillis: number): Shard[] {
+  return filterShards(stream, { type: 'FROM_TRIM_HORIZON' }, horizonMillis)
 }
 
 /**
- * The shards that a filter lets pass, by index. Throws a MillraceError, INVALID_ARGUMENT, when the
+ * The shards that a filter lets pass, by index. Records are not kept that arrived before
+ * `horizonMillis` (Retention.horizonOf). Throws a MillraceError, INVALID_ARGUMENT, when the
  * filter lacks what its type needs, or has what it does not take; SHARD_NOT_FOUND, for a shard id
  * that is none.
  */
-export function filterShards(stream: Stream, filter: ShardFilter, now: number): Shard[] {
+export function filterShards(stream: Stream, filter: ShardFilter, horizonMillis: number): Shard[] {
   checkExtras(filter)
-  const horizon = horizonMillis(stream, now)
+  // There was nothing before there was a stream.
+  const horizon = Math.max(stream.createdMillis, horizonMillis)
   const from = Math.max(filter.timestamp ?? horizon, horizon)
   const passes = passing(filter, stream.name, from)
   return [...stream.shards.values()].filter((it) => isOpenAfter(it, horizon) && passes(it))

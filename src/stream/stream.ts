@@ -12,6 +12,15 @@ export interface Stream {
   readonly mode: StreamMode
   readonly createdMillis: number
   readonly retentionPeriodHours: number
+  /** Bytes of its records beyond which the oldest go; undefined = no such bound. */
+  readonly retentionBytes: number | undefined
+  /**
+   * What arrived before this is expired for good, whatever the retention period is now; 0 until it
+   * is changed for the first time.
+   */
+  readonly horizonMillis: number
+  /** When the mode was last switched, ascending: as often as is allowed within a day. */
+  readonly modeSwitches: readonly number[]
   /** Key and data of one record, in bytes. */
   readonly recordBytesMax: number
   /** Shards that it is created with. */

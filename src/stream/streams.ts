@@ -10,22 +10,29 @@ import {
   retentionHoursDefault,
   shardCountDefault,
   shardsOfDirectoryMax,
-  tagsMax,
 } from '../limits.ts'
 import type { Log, SequenceNumber, ShardId } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
-import type { createStream, RequestOf, Tag } from '../wire/operations.ts'
+import type { createStream, RequestOf } from '../wire/operations.ts'
 import { type CatalogRecord, unreadable } from './catalog-records.ts'
 import { shardRecords } from './catalog-state.ts'
 import { uniformHashRanges } from './hash-ranges.ts'
+import { Retention } from './retention.ts'
+import { StreamSettings } from './settings.ts'
+import { machineClock, type SteadyClock } from './steady-clock.ts'
 import { isServing, type Stream } from './stream.ts'
 import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
 import { StreamConsumers } from './stream-consumers.ts'
+import type { StreamHost } from './stream-host.ts'
 import { StreamWork } from './stream-work.ts'
 import { checkTags } from './tags.ts'
 
 export interface StreamsOptions extends CatalogOptions {
   readonly now: () => number
+  /** What retention counts with; the machine's unless told otherwise. */
+  readonly steadyClock?: SteadyClock
+  /** Whether somebody is reading a shard; nobody is unless told otherwise. */
+  readonly isBeingRead?: (shard: ShardId) => boolean
   /** Told when a stream begins and ceases to take records, and when its shards change. */
   readonly onServing: (stream: Stream) => void
   /** Told of steps that failed in the background. */
@@ -41,6 +48,8 @@ export class Streams {
   readonly #options: StreamsOptions
   readonly #work: StreamWork
   readonly consumers: StreamConsumers
+  readonly retention: Retention
+  readonly settings: StreamSettings
   /** Streams for which a deletion has been asked, before it is in the catalog. */
   readonly #doomed = new Set<number>()
   /** Of streams that are serving: where each shard of the log belongs. */
@@ -56,8 +65,9 @@ export class Streams {
     const streams = new Streams(log, catalog, options)
     for (const stream of catalog.state.streams) {
       if (isServing(stream)) streams.#serve(stream)
-      else streams.#work.start(stream.number)
+      if (stream.status !== 'ACTIVE') streams.#work.start(stream.number)
     }
+    streams.retention.start()
     return streams
   }
 
@@ -67,6 +77,13 @@ export class Streams {
     this.#options = options
     this.#work = new StreamWork((number) => this.#step(number), options.onError)
     this.consumers = new StreamConsumers(catalog, options.now)
+    const host = this.#host()
+    this.retention = new Retention(host, {
+      steadyClock: options.steadyClock ?? machineClock(),
+      isBeingRead: options.isBeingRead ?? (() => false),
+      onError: options.onError,
+    })
+    this.settings = new StreamSettings(host, this.retention)
   }
 
   /** A secret of the data directory, to sign with. */
@@ -144,6 +161,8 @@ export class Streams {
       this.#checkShardLimit(shardCount)
       streamNumber = state.nextStreamNumber
       return [
+        // Retention counts from when there is something to be kept.
+        ...(state.retentionTime === undefined ? [this.retention.record()] : []),
         {
           kind: 'streamCreated',
           streamNumber,
@@ -195,28 +214,6 @@ export class Streams {
     this.#work.start(stream.number)
   }
 
-  /**
-   * Sets and removes tags. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, INVALID_ARGUMENT,
-   * LIMIT_EXCEEDED, DISK_FULL, LOG_FAILED.
-   */
-  async changeTags(name: string, set: readonly Tag[], removed: readonly string[]): Promise<void> {
-    const stream = this.#requireNotDeleting(name)
-    checkTags(name, set, 'add')
-    const keys = removed.map((key) => ({ key, value: '' }))
-    checkTags(name, keys, 'remove')
-    await this.#catalog.change(() => {
-      const now = this.#catalog.state.byNumber(stream.number)
-      if (now === undefined)
-        throw new MillraceError('STREAM_NOT_FOUND', `Stream ${name} not found.`)
-      const tags = new Map(now.tags)
-      for (const { key, value } of set) tags.set(key, value)
-      for (const key of removed) tags.delete(key)
-      if (tags.size > tagsMax) throw tooManyTags(name)
-      const list = Array.from(tags, ([key, value]) => ({ key, value }))
-      return [{ kind: 'tagsSet', streamNumber: stream.number, tags: list }]
-    })
-  }
-
   /** Replaces shards, and adds new ones: of a stream that is serving, all at once. */
   async writeShards(stream: Stream, shards: readonly Shard[]): Promise<void> {
     await this.#catalog.change(() => shardRecords(stream.number, shards))
@@ -226,7 +223,28 @@ export class Streams {
   /** Stops what goes on in the background, and waits for it. An open does what is left. */
   async close(): Promise<void> {
     await this.#work.stop()
+    await this.retention.stop()
     await this.#catalog.settled()
+  }
+
+  #host(): StreamHost {
+    const forget = (numbers: Iterable<bigint>) => {
+      for (const number of numbers) this.#byShard.delete(number as ShardId)
+    }
+    return {
+      log: this.#log,
+      catalog: this.#catalog,
+      now: this.#options.now,
+      requireActive: (name) => this.#requireActive(name),
+      requireNotDeleting: (name) => this.#requireNotDeleting(name),
+      isServing: (stream) => this.#isServing(stream),
+      changed: (number) => {
+        const stream = this.#catalog.state.byNumber(number)
+        if (stream !== undefined && this.#isServing(stream)) this.#serve(stream)
+      },
+      forgetShards: forget,
+      startWork: (number) => this.#work.start(number),
+    }
   }
 
   #isServing(stream: Stream): boolean {
@@ -244,6 +262,12 @@ export class Streams {
   #requireIdle(name: string): Stream {
     const stream = this.#requireNotDeleting(name)
     if (stream.status === 'UPDATING') throw notActive(name, stream.status)
+    return stream
+  }
+
+  #requireActive(name: string): Stream {
+    const stream = this.#requireIdle(name)
+    if (stream.status !== 'ACTIVE') throw notActive(name, stream.status)
     return stream
   }
 
@@ -299,6 +323,7 @@ export class Streams {
     const stream = this.#catalog.state.byNumber(number)
     if (stream?.status === 'CREATING') await this.#finishCreation(stream)
     else if (stream?.status === 'DELETING') await this.#finishDeletion(stream)
+    else if (stream?.status === 'UPDATING') await this.settings.finish(stream)
     else return false
     return true
   }
@@ -335,6 +360,7 @@ export class Streams {
     if (left.length > 0) await this.#log.deleteShards(left)
     const deleted = { kind: 'streamDeleted', streamNumber: stream.number } as const
     await this.#catalog.change(() => [deleted], freesSpace)
+    this.retention.forget(stream)
   }
 }
 
@@ -353,13 +379,14 @@ function activationRecords(stream: Stream, numbers: readonly ShardId[]): Catalog
 }
 
 /**
- * Deletes the shards that no stream names: those of a creation that was cut short. They are empty.
- * One that has records, or a shard of a stream that is not there, means that the catalog has lost
- * something, and then nothing is touched.
+ * Deletes the shards that no stream names: those of a creation that was cut short, which are empty,
+ * and those that have expired. Another one that has records, or a shard of a stream that is not
+ * there, means that the catalog has lost something, and then nothing is touched.
  */
 async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
   const orphans = new Set(await log.listShards())
   orphans.delete(catalog.shard)
+  const expired = [...catalog.state.expiredShards].filter((it) => orphans.delete(it))
   for (const stream of catalog.state.streams) {
     for (const { number } of stream.shards.values()) {
       if (!orphans.delete(number) && stream.status !== 'DELETING') {
@@ -373,17 +400,11 @@ async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
       throw unreadable(`shard ${shard} has records, and no stream names it`)
     }
   }
-  if (orphans.size > 0) await log.deleteShards([...orphans])
+  const left = [...orphans, ...expired]
+  if (left.length > 0) await log.deleteShards(left)
+  catalog.state.forgetExpired([...catalog.state.expiredShards])
 }
 
 function notActive(name: string, state: string): MillraceError {
   return new MillraceError('STREAM_IN_USE', `Stream ${name} not ACTIVE, instead in state ${state}`)
-}
-
-function tooManyTags(name: string): MillraceError {
-  return new MillraceError(
-    'LIMIT_EXCEEDED',
-    `Failed to add tags to stream ${name} because a given stream cannot have ` +
-      `more than ${tagsMax} tags associated with it.`,
-  )
 }

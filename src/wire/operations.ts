@@ -42,6 +42,15 @@ import {
 } from './fields.ts'
 import { type Operation, operation } from './operation.ts'
 import {
+  decreaseStreamRetentionPeriod,
+  describeLimits,
+  increaseStreamRetentionPeriod,
+  retentionBytes,
+  updateMaxRecordSize,
+  updateStreamMode,
+  updateStreamRetentionBytes,
+} from './setting-operations.ts'
+import {
   childShard,
   durability,
   millis,
@@ -124,6 +133,7 @@ export const describeStream = operation(
     ...streamFields,
     shards: list(shard, { max: pageElementsMax }),
     hasMoreShards: bool,
+    retentionBytes,
   },
 )
 
@@ -131,7 +141,7 @@ export const describeStreamSummary = operation(
   0x13,
   'DescribeStreamSummary',
   { streamName },
-  { ...streamFields, openShardCount: uint() },
+  { ...streamFields, openShardCount: uint(), retentionBytes },
 )
 
 export const listStreams = operation(
@@ -288,11 +298,17 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     addTagsToStream,
     removeTagsFromStream,
     listTagsForStream,
+    increaseStreamRetentionPeriod,
+    decreaseStreamRetentionPeriod,
+    updateMaxRecordSize,
     putRecord,
     putRecords,
     getShardIterator,
     getRecords,
     putBatch,
+    updateStreamMode,
+    describeLimits,
+    updateStreamRetentionBytes,
     subscribeToShard,
     subscribeToStream,
     unsubscribe,

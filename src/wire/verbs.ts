@@ -10,7 +10,6 @@
  */
 
 import type { MillraceError } from '../errors.ts'
-import { ConsumerVerbs } from './consumer-verbs.ts'
 import type { CallOptions, Exchange } from './exchange.ts'
 import {
   type AnswerOf,
@@ -34,6 +33,7 @@ import {
 } from './operations.ts'
 import { decodePutRecord, decodePutRecords, encodePut } from './put-verbs.ts'
 import { RecordWindow } from './record-window.ts'
+import { SettingVerbs } from './setting-verbs.ts'
 
 export type { CallOptions, Exchange, ExchangeOptions } from './exchange.ts'
 
@@ -105,7 +105,7 @@ const repeatable = true
 const once = false
 
 /** The operations, over an Exchange. */
-export class Verbs extends ConsumerVerbs {
+export class Verbs extends SettingVerbs {
   readonly #exchange: Exchange
 
   constructor(exchange: Exchange) {

@@ -34,11 +34,12 @@ async function reshard(log: Log, streams: Streams, change: Reshard): Promise<Sha
   const ends = closed.map((it) => (it.closing?.endingSequenceNumber ?? 0n) + 1n)
   const first = sequenceNumber(highest(ends))
   const starts = change.startingHashKeys
+  const firstIndex = Math.max(...stream.shards.keys()) + 1
   const numbers = await log.createShards(starts.map(() => first))
   const top = highest(change.parents.map((it) => it.endingHashKey))
   const children = numbers.map(
     (number, i): Shard => ({
-      index: stream.shards.size + i,
+      index: firstIndex + i,
       number,
       startingHashKey: starts[i] as bigint,
       endingHashKey: i + 1 < starts.length ? (starts[i + 1] as bigint) - 1n : top,

@@ -93,6 +93,11 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     return new ShardCursor(subscription, feed, index, counts, place)
   }
 
+  /** Whether a subscription is in a shard. */
+  isReading(shard: ShardId): boolean {
+    return this.#feeds.has(shard)
+  }
+
   free(cursor: ShardCursor): void {
     const { feed, subscription } = cursor
     this.claims.release(subscription, feed.shard)

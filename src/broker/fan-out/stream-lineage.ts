@@ -44,9 +44,9 @@ export function lineageFrom(
   stream: Stream,
   type: StreamStartType,
   timestamp: number | undefined,
-  nowMillis: number,
+  horizonMillis: number,
 ): StreamLineage {
-  const wanted = new Set(shardsOf(stream, type, timestamp, nowMillis))
+  const wanted = new Set(shardsOf(stream, type, timestamp, horizonMillis))
   const left = [...stream.shards.values()].filter((it) => !wanted.has(it))
   return new StreamLineage(new Set(left.map((it) => it.index)))
 }
@@ -55,15 +55,15 @@ function shardsOf(
   stream: Stream,
   type: StreamStartType,
   timestamp: number | undefined,
-  nowMillis: number,
+  horizonMillis: number,
 ): Shard[] {
   switch (type) {
     case 'LATEST':
-      return filterShards(stream, { type: 'AT_LATEST' }, nowMillis)
+      return filterShards(stream, { type: 'AT_LATEST' }, horizonMillis)
     case 'TRIM_HORIZON':
-      return unexpiredShards(stream, nowMillis)
+      return unexpiredShards(stream, horizonMillis)
     case 'AT_TIMESTAMP':
-      return filterShards(stream, { type: 'FROM_TIMESTAMP', timestamp }, nowMillis)
+      return filterShards(stream, { type: 'FROM_TIMESTAMP', timestamp }, horizonMillis)
   }
 }
 
@@ -84,11 +84,11 @@ export interface ResumePlan {
 export function planResume(
   stream: Stream,
   positions: readonly ResumePosition[],
-  nowMillis: number,
+  horizonMillis: number,
 ): ResumePlan {
   const byNumber = new Map<bigint, Shard>()
   for (const shard of stream.shards.values()) byNumber.set(shard.number, shard)
-  const current = new Set(unexpiredShards(stream, nowMillis))
+  const current = new Set(unexpiredShards(stream, horizonMillis))
   const done = new Set<number>()
   for (const shard of stream.shards.values()) if (!current.has(shard)) done.add(shard.index)
   const next = new Map<number, bigint>()

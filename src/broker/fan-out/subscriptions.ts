@@ -161,11 +161,12 @@ export class Subscriptions {
     checkResume(resume)
     const start: StartRequest = { operation: subscribeToStream.name, streamName, type, timestamp }
     if (resume.length === 0) checkStart(start, context.now())
+    const horizon = context.streams.retention.horizonOf(stream)
     const plan =
       resume.length > 0
-        ? planResume(stream, resume, context.now())
+        ? planResume(stream, resume, horizon)
         : {
-            lineage: lineageFrom(stream, type, timestamp, context.now()),
+            lineage: lineageFrom(stream, type, timestamp, horizon),
             next: undefined,
             gone: [],
           }

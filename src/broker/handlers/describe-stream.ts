@@ -18,18 +18,20 @@ function streamFields(stream: Stream) {
 }
 
 export async function handleDescribeStream(
-  { streams, now }: BrokerContext,
+  { streams }: BrokerContext,
   request: RequestOf<typeof describeStream>,
 ): Promise<AnswerOf<typeof describeStream>> {
   const stream = streams.require(request.streamName)
   const start = request.exclusiveStartShardId
   const after = start === undefined ? -1 : shardIndexOf(start, stream.name)
   const limit = request.limit ?? describeStreamPageDefault
-  const rest = unexpiredShards(stream, now()).filter((it) => it.index > after)
+  const horizon = streams.retention.horizonOf(stream)
+  const rest = unexpiredShards(stream, horizon).filter((it) => it.index > after)
   return {
     ...streamFields(stream),
     shards: rest.slice(0, limit).map(describeShard),
     hasMoreShards: rest.length > limit,
+    retentionBytes: stream.retentionBytes,
   }
 }
 
@@ -38,5 +40,6 @@ export async function handleDescribeStreamSummary(
   request: RequestOf<typeof describeStreamSummary>,
 ): Promise<AnswerOf<typeof describeStreamSummary>> {
   const stream = streams.require(request.streamName)
-  return { ...streamFields(stream), openShardCount: openShards(stream).length }
+  const { retentionBytes } = stream
+  return { ...streamFields(stream), openShardCount: openShards(stream).length, retentionBytes }
 }

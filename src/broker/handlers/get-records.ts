@@ -28,7 +28,7 @@ export async function handleGetRecords(context: BrokerContext, request: Request)
   if (found === undefined) {
     throw new MillraceError(
       'SHARD_NOT_FOUND',
-      'The shard of this iterator does not exist: its stream was deleted.',
+      'The shard of this iterator does not exist: its stream was deleted, or it has expired.',
     )
   }
   const { stream, shard } = found

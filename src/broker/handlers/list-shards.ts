@@ -37,7 +37,8 @@ export async function handleListShards(
       : resume(context, nextToken, withoutToken(request))
   const { stream, filter, afterIndex } = listing
   const limit = Math.min(request.maxResults ?? listShardsPageDefault, listShardsPageDefault)
-  const rest = filterShards(stream, filter, context.now()).filter((it) => it.index > afterIndex)
+  const horizon = context.streams.retention.horizonOf(stream)
+  const rest = filterShards(stream, filter, horizon).filter((it) => it.index > afterIndex)
   const page = rest.slice(0, limit)
   const last = page.at(-1)
   if (rest.length <= limit || last === undefined) return { shards: page.map(describeShard) }

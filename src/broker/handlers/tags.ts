@@ -14,7 +14,7 @@ export async function handleAddTags(
   { streams }: BrokerContext,
   request: RequestOf<typeof addTagsToStream>,
 ): Promise<AnswerOf<typeof addTagsToStream>> {
-  await streams.changeTags(request.streamName, request.tags, [])
+  await streams.settings.changeTags(request.streamName, request.tags, [])
   return {}
 }
 
@@ -22,7 +22,7 @@ export async function handleRemoveTags(
   { streams }: BrokerContext,
   request: RequestOf<typeof removeTagsFromStream>,
 ): Promise<AnswerOf<typeof removeTagsFromStream>> {
-  await streams.changeTags(request.streamName, [], request.tagKeys)
+  await streams.settings.changeTags(request.streamName, [], request.tagKeys)
   return {}
 }
 

@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import type { Log } from '../../../src/log/log.ts'
+import type { Log, ShardId } from '../../../src/log/log.ts'
 import { openLog } from '../../../src/log/native-log.ts'
 import type { Stream } from '../../../src/stream/stream.ts'
 import { Streams } from '../../../src/stream/streams.ts'
+import type { FakeClocks } from '../../support/fake-clocks.ts'
 
 export const logOptions = {
   segmentBytesMin: 64 * 1024,
@@ -31,15 +32,22 @@ export interface OpenedStreams {
 /** Opens the streams of a directory; `wrap` puts something between them and the log. */
 export async function openStreams(
   dir: string,
-  options: { readonly wrap?: (log: Log) => Log; readonly snapshotBytesMin?: number } = {},
+  options: {
+    readonly wrap?: (log: Log) => Log
+    readonly snapshotBytesMin?: number
+    readonly clocks?: FakeClocks
+    readonly isBeingRead?: (shard: ShardId) => boolean
+  } = {},
 ): Promise<OpenedStreams> {
-  const { wrap = (it) => it, snapshotBytesMin } = options
+  const { wrap = (it) => it, snapshotBytesMin, clocks, isBeingRead } = options
   const opened = await openLog({ ...logOptions, dir })
   const log = wrap(opened)
   const errors: unknown[] = []
   try {
     const streams = await Streams.open(log, {
-      now: Date.now,
+      now: clocks?.now ?? Date.now,
+      ...(clocks === undefined ? {} : { steadyClock: clocks }),
+      ...(isBeingRead === undefined ? {} : { isBeingRead }),
       onServing: () => undefined,
       onError: (error) => errors.push(error),
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),

@@ -36,7 +36,7 @@ async function makeDirectory(): Promise<string> {
   await streams.create({ streamName: 'one', shardCount: 2 })
   await streams.create({ streamName: 'two', shardCount: 1, streamMode: 'PROVISIONED' })
   await untilQuiet(streams)
-  await streams.changeTags('one', [{ key: 'k', value: 'v' }], [])
+  await streams.settings.changeTags('one', [{ key: 'k', value: 'v' }], [])
   await streams.consumers.register(streams.require('one'), 'there', [])
   await close()
   return dir
@@ -195,7 +195,7 @@ test('snapshots replace what came before them', async () => {
   const [catalog] = await log.listShards()
   if (catalog === undefined) throw new Error('there is no catalog')
   for (let i = 0; i < 200; i += 1) {
-    await streams.changeTags('s', [{ key: 'k', value: String(i) }], [])
+    await streams.settings.changeTags('s', [{ key: 'k', value: String(i) }], [])
   }
   const stats = await log.shardStats(catalog)
   expect(stats.nextSequenceNumber).toBeGreaterThan(200n)

@@ -127,7 +127,11 @@ test('a snapshot of the catalog changes nothing, wherever it is cut', async () =
         return cut
       }
       const second = await openStreams(dir, { wrap, snapshotBytesMin: 1 })
-      const change = second.streams.changeTags('stream-3', [{ key: 'k0', value: 'new' }], [])
+      const change = second.streams.settings.changeTags(
+        'stream-3',
+        [{ key: 'k0', value: 'new' }],
+        [],
+      )
       const accepted = await isKept(change)
       wasWhole = cut?.isDead === false
       cuts += wasWhole ? 0 : 1
@@ -144,7 +148,7 @@ test('a snapshot of the catalog changes nothing, wherever it is cut', async () =
         }
         expect(find(streams, 'stream-4')?.tags.get('k0')).toBe('v'.repeat(256))
         await checkShards(log, names.length)
-        await streams.changeTags('stream-3', [{ key: 'k0', value }], [])
+        await streams.settings.changeTags('stream-3', [{ key: 'k0', value }], [])
         await close()
       }
     }

@@ -129,7 +129,9 @@ class Run {
   async #tag(streamName: string, value: string): Promise<void> {
     const known = this.#known(streamName)
     const tags = [{ key: `k${value.length % 5}`, value }]
-    const outcome = await this.#outcome(this.opened.streams.changeTags(streamName, tags, []))
+    const outcome = await this.#outcome(
+      this.opened.streams.settings.changeTags(streamName, tags, []),
+    )
     const expected =
       known === undefined ? 'STREAM_NOT_FOUND' : known.isDeleting ? 'STREAM_IN_USE' : 'done'
     expect(outcome).toBe(expected)
