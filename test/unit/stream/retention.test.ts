@@ -155,7 +155,7 @@ test('Kinesis 20: lowered hides at once, raised revives nothing', async () => {
   await again.close()
 })
 
-test('what has expired and is not trimmed yet does not come back with a longer period', async () => {
+test('what has expired and was not trimmed does not come back with a longer period', async () => {
   const clocks = new FakeClocks()
   const { streams, log, close } = await openStreams(temporaryDirectory(), { clocks })
   await makeStream(streams)

@@ -63,7 +63,7 @@ test('a retention period has bounds, and a direction', async () => {
   await close()
 })
 
-test('a stream is UPDATING when a change is answered, and takes no other before ACTIVE', async () => {
+test('a stream is UPDATING when a change is answered, and takes no other then', async () => {
   const { streams, close } = await made()
   const { settings } = streams
   await settings.setRecordBytesMax('s', 2 * mib)
