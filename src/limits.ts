@@ -17,6 +17,14 @@ export const recordBytesMaxDefault: number = 1024 * 1024
 export const recordBytesMaxLowest: number = 1024 * 1024
 export const recordBytesMaxHighest: number = 10 * 1024 * 1024
 
+/**
+ * What a shard of a stream in PROVISIONED mode takes in: records in a second, bytes of keys and
+ * data per second, and how many of those at once when it has rested.
+ */
+export const shardRecordsPerSecond: number = 1000
+export const shardBytesPerSecond: number = 1024 * 1024
+export const shardBurstBytes: number = 10 * 1024 * 1024
+
 /** Data with its frame around it: the bytes of one request as received. */
 export const frameBytesMax: number = requestBytesMax + 64 * 1024
 

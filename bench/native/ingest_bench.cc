@@ -45,7 +45,7 @@ std::vector<Bytes> MakeBodies(uint32_t record_bytes) {
   return bodies;
 }
 
-std::shared_ptr<const ingest::Routes> EvenRoutes(const BenchLog& log) {
+std::shared_ptr<const ingest::Routes> EvenRoutes(const BenchLog& log, ingest::MeterTable* meters) {
   const std::vector<uint64_t>& shards = log.shards();
   std::vector<ingest::OpenShard> open(shards.size());
   for (size_t i = 0; i < open.size(); ++i) {
@@ -55,7 +55,7 @@ std::shared_ptr<const ingest::Routes> EvenRoutes(const BenchLog& log) {
     open[i].shard = shards[i];
   }
   std::shared_ptr<const ingest::Routes> routes;
-  MustWork(ingest::Routes::Create(*log.core(), {open}, &routes));
+  MustWork(ingest::Routes::Create(*log.core(), {{open}, std::nullopt}, meters, &routes));
   return routes;
 }
 
@@ -106,7 +106,8 @@ void Bench(const RunOptions& options, uint32_t record_bytes, Report* report) {
   const uint64_t calls = bytes / bodies[0].size();
   const ScratchDirectory scratch(options.directory);
   const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards);
-  const auto routes = EvenRoutes(bench_log);
+  ingest::MeterTable meters;
+  const auto routes = EvenRoutes(bench_log, &meters);
   const auto request = ingest::ScannedRequest::Create(kRecords);
   const auto router = ingest::Router::Create(kRecords);
   const auto put = PutRecords::Create(kRecords);

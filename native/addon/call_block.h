@@ -25,7 +25,7 @@ struct PutRow {
   uint32_t code;          // base::Code; 0 = appended
   uint32_t answer_flags;  // kAnswerDuplicate | ...
   uint32_t route;         // the place of the shard among the routes
-  uint32_t reserved;
+  uint32_t retry_millis;  // with THROUGHPUT_EXCEEDED
 };
 
 static_assert(sizeof(PutRow) == 40);
@@ -33,6 +33,7 @@ static_assert(sizeof(PutRow) == 40);
 inline constexpr uint32_t kAnswerDuplicate = 1;
 inline constexpr uint32_t kAnswerCommitted = 2;
 inline constexpr uint32_t kAnswerDurabilityOs = 4;
+inline constexpr uint32_t kAnswerThrottled = 8;  // nothing was appended; see retry_millis
 
 struct CallBlock {
   // Request.
@@ -51,6 +52,9 @@ struct CallBlock {
   uint32_t routes;
   uint32_t record_bytes_max;  // 0 = the highest that a stream allows
   uint32_t uses_reserve;      // of an append: not 0 = below the low-water mark of the disk too
+  uint32_t is_metered;        // of an append: not 0 = it counts for place `route` of `routes`
+  uint32_t route;
+  uint64_t now_millis;  // of the clock of limits; 0 = the machine's
 
   // Answer.
   uint32_t answer_flags;
@@ -66,12 +70,14 @@ struct CallBlock {
   uint32_t row_count;
   uint32_t failed_count;
   uint32_t moved;  // not 0 = the call itself has moved committed positions; to be set to 0 again
+  uint32_t retry_millis;
 
   PutRow rows[kPutRowsMax];
   uint8_t put_answer[kPutAnswerBytesMax];
 };
 
 static_assert(offsetof(CallBlock, producer_id) % 8 == 0);
+static_assert(offsetof(CallBlock, now_millis) % 8 == 0);
 static_assert(offsetof(CallBlock, first_sequence) % 8 == 0);
 static_assert(offsetof(CallBlock, rows) % 8 == 0);
 

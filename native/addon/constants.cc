@@ -93,6 +93,9 @@ constexpr Constant kBlock[] = {
     {"routes", Field32(offsetof(CallBlock, routes))},
     {"recordBytesMax", Field32(offsetof(CallBlock, record_bytes_max))},
     {"usesReserve", Field32(offsetof(CallBlock, uses_reserve))},
+    {"isMetered", Field32(offsetof(CallBlock, is_metered))},
+    {"route", Field32(offsetof(CallBlock, route))},
+    {"nowMillis", Field64(offsetof(CallBlock, now_millis))},
     {"answerFlags", Field32(offsetof(CallBlock, answer_flags))},
     {"bytes", Field32(offsetof(CallBlock, bytes))},
     {"firstSequence", Field64(offsetof(CallBlock, first_sequence))},
@@ -105,12 +108,14 @@ constexpr Constant kBlock[] = {
     {"rowCount", Field32(offsetof(CallBlock, row_count))},
     {"failedCount", Field32(offsetof(CallBlock, failed_count))},
     {"moved", Field32(offsetof(CallBlock, moved))},
+    {"retryMillis", Field32(offsetof(CallBlock, retry_millis))},
     {"rows", offsetof(CallBlock, rows)},
     {"putAnswer", offsetof(CallBlock, put_answer)},
     {"putAnswerBytesMax", kPutAnswerBytesMax},
     {"answerDuplicate", kAnswerDuplicate},
     {"answerCommitted", kAnswerCommitted},
     {"answerDurabilityOs", kAnswerDurabilityOs},
+    {"answerThrottled", kAnswerThrottled},
 };
 
 // Indexes within one row, which begins `bytes` * ordinal after block.rows.
@@ -123,6 +128,7 @@ constexpr Constant kRow[] = {
     {"code", Field32(offsetof(PutRow, code))},
     {"answerFlags", Field32(offsetof(PutRow, answer_flags))},
     {"route", Field32(offsetof(PutRow, route))},
+    {"retryMillis", Field32(offsetof(PutRow, retry_millis))},
 };
 
 // std::atomic<uint64_t> is as large as what it holds (committed_table.h asserts the whole), so
@@ -154,6 +160,7 @@ constexpr Constant kStatsKinds[] = {
     {"shard", static_cast<double>(StatsKind::kShard)},
     {"shardList", static_cast<double>(StatsKind::kShardList)},
     {"shardState", static_cast<double>(StatsKind::kShardState)},
+    {"shardTraffic", static_cast<double>(StatsKind::kShardTraffic)},
 };
 
 constexpr Constant kDurabilities[] = {

@@ -22,7 +22,8 @@ uint32_t AnswerFlags(const log::AppendResult& result) {
 }
 
 // What the scan of a record cannot know, compressed records, is checked by who unpacks them.
-Status CheckRecords(const CallBlock& block, const Bytes& bytes) {
+// `payload_bytes` gets the bytes that limits count.
+Status CheckRecords(const CallBlock& block, const Bytes& bytes, uint64_t* payload_bytes) {
   if (block.count == 0 || block.count > format::kBatchRecordCountMax) {
     return Status(Code::kInvalidArgument, base::Format("count is %u, it must be 1 to %u",
                                                        block.count, format::kBatchRecordCountMax));
@@ -33,16 +34,78 @@ Status CheckRecords(const CallBlock& block, const Bytes& bytes) {
                                format::kCodecMask));
   }
   if (block.flags != format::kCodecNone) {
+    *payload_bytes = bytes.size;
     return Status();
   }
   ingest::ScanLimits limits;
   limits.record_bytes_max = block.record_bytes_max == 0 ? kRecordBytesMax : block.record_bytes_max;
-  return ingest::ScanRecords(bytes.data, bytes.size, limits, block.count);
+  return ingest::ScanRecords(bytes.data, bytes.size, limits, block.count, payload_bytes);
+}
+
+// The routes of whose shard the append is a part; null when it counts for none.
+Status FindRoutes(const LogHandle& handle, const ingest::Routes** routes) {
+  const CallBlock& block = *handle.block();
+  *routes = nullptr;
+  if (block.is_metered == 0) {
+    return Status();
+  }
+  *routes = handle.FindRoutes(block.routes);
+  if (*routes == nullptr || block.route >= (*routes)->open().slots.size() ||
+      (*routes)->open().slots[block.route] != block.slot) {
+    return Status(Code::kInvalidArgument, base::Format("the shard is not at place %u of routes %u",
+                                                       block.route, block.routes));
+  }
+  return Status();
+}
+
+// Whether the shard has this batch of a producer already: limits count nothing twice.
+bool IsRepeat(const LogHandle& handle, const log::AppendRequest& request) {
+  auto verdict = log::DuplicateVerdict::kNew;
+  log::AppendResult first{};
+  return request.producer_id != 0 &&
+         handle.core()
+             ->FindRepeat(handle.block()->slot, request.producer_id, request.producer_sequence,
+                          &verdict, &first)
+             .ok() &&
+         verdict == log::DuplicateVerdict::kRepeat;
+}
+
+Status RunMeteredAppend(LogHandle* handle, const ingest::Routes* routes,
+                        const log::AppendRequest& request, uint64_t payload_bytes,
+                        log::AppendResult* result) {
+  CallBlock* const block = handle->block();
+  ingest::ShardMeter* const meter = routes == nullptr ? nullptr : routes->meter(block->route);
+  const bool is_charged =
+      meter != nullptr && routes->limits().has_value() && !IsRepeat(*handle, request);
+  if (is_charged) {
+    const ingest::Refusal refusal = meter->ChargeWhole(*routes->limits(), LimitClockMillis(*block),
+                                                       request.count, payload_bytes);
+    if (refusal.count != 0) {
+      block->retry_millis = static_cast<uint32_t>(refusal.retry_millis);
+      block->answer_flags = kAnswerThrottled;
+      return Status();
+    }
+  }
+  const Status status = handle->core()->Append(block->slot, request, result);
+  block->answer_flags = status.ok() ? AnswerFlags(*result) : 0;
+  const bool is_new = status.ok() && !result->duplicate;
+  if (is_charged && !is_new) {
+    meter->GiveBack(request.count, payload_bytes);
+  }
+  if (meter != nullptr && is_new) {
+    meter->CountAppended(request.count, payload_bytes);
+  }
+  return status;
 }
 
 Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   CallBlock* const block = handle->block();
-  if (Status status = CheckRecords(*block, bytes); !status.ok()) {
+  uint64_t payload_bytes = 0;
+  const ingest::Routes* routes = nullptr;
+  if (Status status = CheckRecords(*block, bytes, &payload_bytes); !status.ok()) {
+    return status;
+  }
+  if (Status status = FindRoutes(*handle, &routes); !status.ok()) {
     return status;
   }
   const log::Piece piece = {bytes.data, static_cast<uint32_t>(bytes.size)};
@@ -58,15 +121,15 @@ Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   request.expected_sequence = block->expected_sequence;
   request.uses_reserve = block->uses_reserve != 0;
   request.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
-  log::AppendResult result;
+  log::AppendResult result{};
   const LogHandle::AppendingCall call(handle);
-  if (Status status = handle->core()->Append(block->slot, request, &result); !status.ok()) {
+  if (Status status = RunMeteredAppend(handle, routes, request, payload_bytes, &result);
+      !status.ok()) {
     return status;
   }
   block->first_sequence = result.first_sequence;
   block->record_count = result.count;
   block->next_position = result.end_position;
-  block->answer_flags = AnswerFlags(result);
   return Status();
 }
 

@@ -8,8 +8,8 @@
 namespace millrace::addon {
 
 // append(bytes): slot, [start, end), count, flags, durability, epoch, producer, expected_sequence,
-// record_bytes_max, uses_reserve
-//   -> first_sequence, record_count, next_position (its end), answer_flags
+// record_bytes_max, uses_reserve; with is_metered also routes, route and now_millis
+//   -> first_sequence, record_count, next_position (its end), answer_flags, retry_millis
 napi_value Append(napi_env env, napi_callback_info info);
 
 // read(target): slot, place (a position), bytes_max
@@ -25,12 +25,14 @@ napi_value Seek(napi_env env, napi_callback_info info);
 // trim(): slot, place (a sequence number)
 napi_value Trim(napi_env env, napi_callback_info info);
 
-// setRoutes(number, table): the maps of stream `number`, the open one and then previous ones,
-// newest first. Of each the count of its shards (8 bytes), and these in the order of their ranges:
-// ending hash key (16 bytes) and shard id (8 bytes). All big-endian. A null table forgets them.
+// setRoutes(number, table, limits): the maps of stream `number`, the open one and then previous
+// ones, newest first. Of each the count of its shards (8 bytes), and these in the order of their
+// ranges: ending hash key (16 bytes) and shard id (8 bytes). All big-endian. A null table forgets
+// them. `limits` is null, or a BigUint64Array of three: records per second, bytes per second, bytes
+// of a burst.
 napi_value SetRoutes(napi_env env, napi_callback_info info);
 
-// putRecords(body): routes, [start, end), durability, epoch, record_bytes_max
+// putRecords(body): routes, [start, end), durability, epoch, record_bytes_max, now_millis
 //   -> rows, row_count, put_answer, bytes (of the answer), failed_count
 napi_value PutRecordsCall(napi_env env, napi_callback_info info);
 

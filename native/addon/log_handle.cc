@@ -58,7 +58,8 @@ void ReleaseLater(std::shared_ptr<log::Core> core) {
 LogHandle::LogHandle(std::shared_ptr<Environment> environment, std::shared_ptr<log::Core> core)
     : environment_(std::move(environment)),
       core_(std::move(core)),
-      block_(std::make_shared<CallBlock>()) {
+      block_(std::make_shared<CallBlock>()),
+      meters_(ingest::MeterTable::Of(core_)) {
   environment_->AddHandle(this);
   core_->AddListener(this);
 }
@@ -149,6 +150,7 @@ std::shared_ptr<log::Core> LogHandle::BeginClose() {
     views_.DetachAll(environment_->env());
   }
   routes_.clear();
+  meters_ = nullptr;
   if (on_wake_ != nullptr) {
     napi_delete_reference(environment_->env(), on_wake_);
     on_wake_ = nullptr;

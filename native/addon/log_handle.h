@@ -19,9 +19,11 @@
 #include "native/addon/buffer_export.h"
 #include "native/addon/call_block.h"
 #include "native/addon/environment.h"
+#include "native/base/clock.h"
 #include "native/base/status.h"
 #include "native/ingest/put_records.h"
 #include "native/ingest/routes.h"
+#include "native/ingest/shard_meter.h"
 #include "native/log/core.h"
 
 namespace millrace::addon {
@@ -83,6 +85,15 @@ class LogHandle : public log::CommitListener {
 
   std::map<uint32_t, std::shared_ptr<const ingest::Routes>>* routes() { return &routes_; }
 
+  // Null when they are not set.
+  const ingest::Routes* FindRoutes(uint32_t number) const {
+    const auto found = routes_.find(number);
+    return found == routes_.end() ? nullptr : found->second.get();
+  }
+
+  // Those of all handles of the log; null when it is closed.
+  ingest::MeterTable* meters() const { return meters_.get(); }
+
   // Made at the first PutRecords; null when there is no memory for it.
   ingest::PutRecords* put_records();
 
@@ -104,7 +115,13 @@ class LogHandle : public log::CommitListener {
   std::atomic<bool> is_appending_{false};  // read by other threads, which then see another thread_
   ViewTable views_;
   std::map<uint32_t, std::shared_ptr<const ingest::Routes>> routes_;
+  std::shared_ptr<ingest::MeterTable> meters_;
   std::unique_ptr<ingest::PutRecords> put_records_;
 };
+
+// What the limits of streams are measured by: the caller's clock where it has one.
+inline uint64_t LimitClockMillis(const CallBlock& block) {
+  return block.now_millis != 0 ? block.now_millis : base::SystemClock()->SteadyMillis();
+}
 
 }  // namespace millrace::addon

@@ -18,6 +18,22 @@ constexpr size_t kRouteBytes = 24;
 constexpr size_t kMapHeaderBytes = 8;
 constexpr size_t kRoutesPerHandleMax = 1 << 20;
 
+Status ReadLimits(napi_env env, napi_value value, std::optional<ingest::ThroughputLimits>* limits) {
+  if (IsNull(env, value)) {
+    return Status();
+  }
+  std::vector<uint64_t> numbers;
+  Status status = ReadNumbers(env, value, 3, &numbers);
+  if (status.ok() && numbers.size() != 3) {
+    status = Status(Code::kInvalidArgument,
+                    base::Format("limits: %zu numbers, wanted 3", numbers.size()));
+  }
+  if (status.ok()) {
+    *limits = {numbers[0], numbers[1], numbers[2]};
+  }
+  return status;
+}
+
 Status ReadMaps(const Bytes& table, std::vector<std::vector<ingest::OpenShard>>* maps) {
   size_t at = 0;
   while (at < table.size) {
@@ -47,6 +63,7 @@ PutRow MakeRow(const ingest::PutRecordsPart& part) {
   row.slot = part.slot;
   row.count = part.count;
   row.route = part.route;
+  row.retry_millis = part.retry_millis;
   row.code = static_cast<uint32_t>(part.refused);
   row.answer_flags = (part.duplicate ? kAnswerDuplicate : 0) |
                      (part.committed ? kAnswerCommitted : 0) |
@@ -56,8 +73,8 @@ PutRow MakeRow(const ingest::PutRecordsPart& part) {
 
 Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   CallBlock* const block = handle->block();
-  const auto routes = handle->routes()->find(block->routes);
-  if (routes == handle->routes()->end()) {
+  const ingest::Routes* const routes = handle->FindRoutes(block->routes);
+  if (routes == nullptr) {
     return Status(Code::kInvalidArgument,
                   base::Format("routes %u are not set; call setRoutes first", block->routes));
   }
@@ -68,11 +85,14 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   ingest::PutRecords::Options options;
   options.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
   options.epoch = block->epoch;
+  if (routes->limits().has_value()) {
+    options.now_millis = LimitClockMillis(*block);
+  }
   if (block->record_bytes_max != 0) {
     options.record_bytes_max = block->record_bytes_max;
   }
   const LogHandle::AppendingCall call(handle);
-  if (Status status = put->Run(handle->core().get(), *routes->second, body.data,
+  if (Status status = put->Run(handle->core().get(), *routes, body.data,
                                static_cast<uint32_t>(body.size), options);
       !status.ok()) {
     return status;
@@ -92,7 +112,7 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
 }  // namespace
 
 napi_value SetRoutes(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
+  const Arguments<3> arguments(env, info);
   auto* const handle = static_cast<LogHandle*>(arguments.data);
   uint32_t number = 0;
   if (!ReadUint32(env, arguments.values[0], &number)) {
@@ -109,14 +129,17 @@ napi_value SetRoutes(napi_env env, napi_callback_info info) {
     return ThrowStatus(env, Status(Code::kLimitExceeded, "1,048,576 streams have routes"));
   }
   Bytes table;
-  std::vector<std::vector<ingest::OpenShard>> maps;
+  ingest::RouteSettings settings;
   std::shared_ptr<const ingest::Routes> routes;
   Status status = ReadAllBytes(env, arguments.values[1], &table);
   if (status.ok()) {
-    status = ReadMaps(table, &maps);
+    status = ReadMaps(table, &settings.maps);
   }
   if (status.ok()) {
-    status = ingest::Routes::Create(*handle->core(), maps, &routes);
+    status = ReadLimits(env, arguments.values[2], &settings.limits);
+  }
+  if (status.ok()) {
+    status = ingest::Routes::Create(*handle->core(), settings, handle->meters(), &routes);
   }
   if (status.ok()) {
     (*handle->routes())[number] = std::move(routes);

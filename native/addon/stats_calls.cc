@@ -86,7 +86,16 @@ napi_value MakeShardStats(napi_env env, const log::ShardStats& stats) {
   return object;
 }
 
-napi_value MakeStats(napi_env env, const log::Core& core, StatsKind kind, uint32_t slot) {
+napi_value MakeTraffic(napi_env env, const ingest::MeterTable& meters) {
+  std::vector<uint64_t> numbers;
+  for (const ingest::ShardTraffic& it : meters.Traffic()) {
+    numbers.insert(numbers.end(), {it.shard, it.records, it.bytes, it.throttled});
+  }
+  return MakeNumbers(env, numbers);
+}
+
+napi_value MakeStats(napi_env env, const LogHandle& handle, StatsKind kind, uint32_t slot) {
+  const log::Core& core = *handle.core();
   switch (kind) {
     case StatsKind::kLog:
       return MakeLogStats(env, core.GetStats());
@@ -97,6 +106,8 @@ napi_value MakeStats(napi_env env, const log::Core& core, StatsKind kind, uint32
     }
     case StatsKind::kShardList:
       return MakeNumbers(env, core.ListShards());
+    case StatsKind::kShardTraffic:
+      return MakeTraffic(env, *handle.meters());
     case StatsKind::kShardState:
     case StatsKind::kCount:
       break;
@@ -121,7 +132,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   if (Status status = handle->CheckOpen(); !status.ok()) {
     return ThrowStatus(env, status);
   }
-  return MakeStats(env, *handle->core(), static_cast<StatsKind>(kind), slot);
+  return MakeStats(env, *handle, static_cast<StatsKind>(kind), slot);
 }
 
 napi_value MakeReport(napi_env env, const log::ScrubReport& report) {

@@ -16,7 +16,9 @@ enum class StatsKind : uint32_t {
   kShardList = 2,  // BigUint64Array of shard ids
   kShardState =
       3,  // throws why the shard of the slot refuses appends; undefined when it takes them
-  kCount = 4,
+  kShardTraffic = 4,  // BigUint64Array: shard id, records, bytes and throttled records of each
+                      // shard that has a meter
+  kCount = 5,
 };
 
 napi_value MakeReport(napi_env env, const log::ScrubReport& report);

@@ -19,6 +19,7 @@ enum class Code : uint8_t {
   kShardClosed,
   kSequenceNumberTrimmed,
   kSequenceNumberInFuture,
+  kThroughputExceeded,
   kRecordTooLarge,
   kProducerSequenceGap,
   kAccessDenied,

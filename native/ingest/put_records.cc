@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kShardsOfOneByteMax = 256;
 constexpr size_t kCodeBytesMax = 31;  // a fixstr
-constexpr size_t kShardAnswerBytesMax = 1 + 9 + 9 + 5 + 1 + kCodeBytesMax;
+constexpr size_t kShardAnswerBytesMax = 1 + 9 + 9 + 5 + 1 + kCodeBytesMax + 5;
 constexpr size_t kAnswerFrameBytes = 1 + 5 + 5 + 5;
 
 // Writes MessagePack of fixed width, so that the size of an answer is known ahead.
@@ -92,6 +92,9 @@ Status PutRecords::Run(log::Core* core, const Routes& routes, const uint8_t* bod
   const RouteMap& open = routes.open();
   router_->Route(*open.shards, *request_);
   const bool settles = request_->producer_id() != 0 && IsKnownToRetired(*core, routes);
+  if (settles || routes.limits().has_value()) {
+    std::memset(settled_.get(), 0, request_->record_count());
+  }
   if (settles) {
     SettleRepeats(*core, routes);
     router_->RouteAgain(*open.shards, *request_);
@@ -101,7 +104,7 @@ Status PutRecords::Run(log::Core* core, const Routes& routes, const uint8_t* bod
       router_->Drop(*request_, index, settled_.get());
     }
     if (router_->run(index).count != 0) {
-      AppendRun(core, open, router_->run(index), options);
+      PutRun(core, routes, index, options);
     }
   }
   return Status();
@@ -134,40 +137,118 @@ bool PutRecords::IsKnownToRetired(const log::Core& core, const Routes& routes) c
 // what it knows is the first answer.
 void PutRecords::SettleRepeats(const log::Core& core, const Routes& routes) {
   parts_are_runs_ = false;
-  std::memset(settled_.get(), 0, request_->record_count());
   for (auto map = routes.previous().rbegin(); map != routes.previous().rend(); ++map) {
     router_->RouteAgain(*map->shards, *request_);
     for (uint32_t index = 0; index < router_->run_count(); ++index) {
       const ShardRun& run = router_->run(index);
       if (map->slots[run.ordinal] != kNoSlot && settled_[run.records[0]] == 0) {
-        SettleRun(core, *map, run);
+        SettleRun(core, {&*map, &run});
       }
     }
   }
 }
 
-void PutRecords::SettleRun(const log::Core& core, const RouteMap& map, const ShardRun& run) {
+void PutRecords::SettleRun(const log::Core& core, const Place& place) {
+  const ShardRun& run = *place.run;
   auto verdict = log::DuplicateVerdict::kNew;
-  log::AppendResult result{};
-  const Status status = core.FindRepeat(map.slots[run.ordinal], request_->producer_id(),
-                                        request_->producer_sequence(), &verdict, &result);
-  Code refused = status.code();
-  if (status.ok() && verdict == log::DuplicateVerdict::kTooOld) {
-    // It is a request that was answered long ago: the open shards would take it for a new one.
-    refused = Code::kProducerSequenceGap;
-  } else if (status.ok() && verdict == log::DuplicateVerdict::kRepeat) {
-    refused = result.count == run.count ? Code::kOk : Code::kInvalidArgument;
-  } else if (status.ok() || refused == Code::kShardNotFound) {
+  log::AppendResult first{};
+  const Status status = core.FindRepeat(place.map->slots[run.ordinal], request_->producer_id(),
+                                        request_->producer_sequence(), &verdict, &first);
+  if (status.code() == Code::kShardNotFound ||
+      (status.ok() && verdict != log::DuplicateVerdict::kRepeat &&
+       verdict != log::DuplicateVerdict::kTooOld)) {
     return;  // it has none of it, so the open shards get it
   }
   for (uint32_t i = 0; i < run.count; ++i) {
     settled_[run.records[i]] = 1;
   }
-  AddPart(map, run, refused, result);
+  if (!status.ok()) {
+    AddPart(place, 0, run.count, status.code(), first);
+  } else if (verdict == log::DuplicateVerdict::kTooOld) {
+    // It is a request that was answered long ago: the open shards would take it for a new one.
+    AddPart(place, 0, run.count, Code::kProducerSequenceGap, first);
+  } else {
+    AddRepeat(place, first, 0);
+  }
 }
 
-void PutRecords::AppendRun(log::Core* core, const RouteMap& map, const ShardRun& run,
-                           const Options& options) {
+void PutRecords::PutRun(log::Core* core, const Routes& routes, uint32_t run_index,
+                        const Options& options) {
+  const ShardRun& run = router_->run(run_index);
+  const Place place = {&routes.open(), &run};
+  const bool is_limited = routes.limits().has_value();
+  if (is_limited && AnswerRepeat(*core, routes, place, options)) {
+    return;
+  }
+  const Refusal refusal = is_limited ? Throttle(routes, run_index, options) : Refusal();
+  if (run.count != 0) {
+    log::AppendResult result{};
+    const Status status = Append(core, place, options, &result);
+    if (status.ok() && !result.duplicate) {
+      routes.meter(run.ordinal)->CountAppended(run.count, run.payload_bytes);
+    } else if (is_limited) {
+      routes.meter(run.ordinal)->GiveBack(run.count, run.payload_bytes);
+    } else if (status.code() == Code::kInvalidArgument &&
+               AnswerRepeat(*core, routes, place, options)) {
+      return;  // the stream had limits the first time
+    }
+    AddPart(place, 0, run.count, status.code(), result);
+  }
+  if (refusal.count != 0) {
+    AddThrottled(place, refusal);
+  }
+}
+
+// Answers for a run that its shard has taken already: false when it has not. Comes before the
+// limits, which count nothing twice.
+bool PutRecords::AnswerRepeat(const log::Core& core, const Routes& routes, const Place& place,
+                              const Options& options) {
+  if (request_->producer_id() == 0) {
+    return false;
+  }
+  const ShardRun& run = *place.run;
+  auto verdict = log::DuplicateVerdict::kNew;
+  log::AppendResult first{};
+  const Status status = core.FindRepeat(place.map->slots[run.ordinal], request_->producer_id(),
+                                        request_->producer_sequence(), &verdict, &first);
+  if (!status.ok() || verdict != log::DuplicateVerdict::kRepeat || first.count > run.count) {
+    return false;  // what is wrong with it the append says
+  }
+  uint64_t retry_millis = 0;
+  if (first.count < run.count && routes.limits().has_value()) {
+    const RecordShape& shape = request_->record(run.records[first.count]).shape;
+    retry_millis = routes.meter(run.ordinal)
+                       ->WaitMillis(*routes.limits(), options.now_millis, 1, shape.payload_bytes);
+  }
+  AddRepeat(place, first, retry_millis);
+  return true;
+}
+
+// Takes out of the run what is beyond the limits. The part that tells of it comes next, or behind
+// the one of what is left.
+Refusal PutRecords::Throttle(const Routes& routes, uint32_t run_index, const Options& options) {
+  const ShardRun& run = router_->run(run_index);
+  const bool in_order = request_->producer_id() != 0;
+  const Refusal refusal =
+      routes.meter(run.ordinal)
+          ->Charge(*routes.limits(), options.now_millis, *request_, run, in_order, settled_.get());
+  if (refusal.count == 0) {
+    return refusal;
+  }
+  TellPartsFromRuns();
+  const size_t part = part_count_ + (refusal.count < run.count ? 1 : 0);
+  for (uint32_t i = 0; i < run.count; ++i) {
+    if (settled_[run.records[i]] != 0) {
+      part_of_record_[run.records[i]] = static_cast<uint16_t>(part);
+    }
+  }
+  router_->Drop(*request_, run_index, settled_.get());
+  return refusal;
+}
+
+Status PutRecords::Append(log::Core* core, const Place& place, const Options& options,
+                          log::AppendResult* result) const {
+  const ShardRun& run = *place.run;
   log::AppendRequest append;
   append.pieces = run.pieces;
   append.piece_count = run.piece_count;
@@ -179,29 +260,68 @@ void PutRecords::AppendRun(log::Core* core, const RouteMap& map, const ShardRun&
       true;  // the numbers are those of requests, and not each reaches every shard
   append.epoch = options.epoch;
   append.durability = options.durability;
-  log::AppendResult result{};
-  const Status status = core->Append(map.slots[run.ordinal], append, &result);
-  AddPart(map, run, status.code(), result);
+  return core->Append(place.map->slots[run.ordinal], append, result);
 }
 
-void PutRecords::AddPart(const RouteMap& map, const ShardRun& run, Code refused,
+// The first answer. Where the batch has fewer records than the run, the shard refused those behind
+// them as beyond its limits, and they were to be put again under another number: so they are
+// refused once more.
+void PutRecords::AddRepeat(const Place& place, const log::AppendResult& first,
+                           uint64_t retry_millis) {
+  const uint32_t count = place.run->count;
+  if (first.count > count) {
+    AddPart(place, 0, count, Code::kInvalidArgument, first);
+    return;
+  }
+  if (first.count < count) {
+    TellPartsFromRuns();
+  }
+  AddPart(place, 0, first.count, Code::kOk, first);
+  if (first.count < count) {
+    AddPart(place, first.count, count - first.count, Code::kThroughputExceeded, first);
+    parts_[part_count_ - 1].retry_millis = static_cast<uint32_t>(retry_millis);
+  }
+}
+
+// Adds the part for so many records of the run, from the one at `first` on.
+void PutRecords::AddPart(const Place& place, uint32_t first, uint32_t count, Code refused,
                          const log::AppendResult& result) {
+  const ShardRun& run = *place.run;
   if (!parts_are_runs_) {
-    for (uint32_t i = 0; i < run.count; ++i) {
+    for (uint32_t i = first; i < first + count; ++i) {
       part_of_record_[run.records[i]] = static_cast<uint16_t>(part_count_);
     }
   }
   parts_[part_count_] = {run.shard,
-                         map.first_route + run.ordinal,
-                         map.slots[run.ordinal],
-                         run.count,
+                         place.map->first_route + run.ordinal,
+                         place.map->slots[run.ordinal],
+                         count,
                          refused == Code::kOk ? result.first_sequence : 0,
                          result.end_position,
                          result.committed,
                          result.duplicate,
                          result.durability,
-                         refused};
+                         refused,
+                         0};
   part_count_ += 1;
+}
+
+// For records that are in no run any more: Throttle has said which part is theirs.
+void PutRecords::AddThrottled(const Place& place, const Refusal& refusal) {
+  AddPart(place, 0, 0, Code::kThroughputExceeded, {});
+  parts_[part_count_ - 1].count = refusal.count;
+  parts_[part_count_ - 1].retry_millis = static_cast<uint32_t>(refusal.retry_millis);
+}
+
+// From here on a run may have no part, or two: what is known by the runs is written down.
+void PutRecords::TellPartsFromRuns() {
+  if (!parts_are_runs_) {
+    return;
+  }
+  parts_are_runs_ = false;
+  for (uint32_t record = 0; record < request_->record_count(); ++record) {
+    part_of_record_[record] = static_cast<uint16_t>(router_->run_of_record(record));
+  }
 }
 
 size_t PutRecords::AnswerBytesMax() const {
@@ -216,7 +336,7 @@ size_t PutRecords::EncodeAnswer(uint8_t* to, size_t capacity) const {
   writer.Uint32(format::kArray32, static_cast<uint32_t>(part_count_));
   for (size_t index = 0; index < part_count_; ++index) {
     const PutRecordsPart& part = parts_[index];
-    writer.Byte(format::kFixArray | 4);
+    writer.Byte(format::kFixArray | 5);
     writer.Uint64(part.shard);
     writer.Uint64(part.first_sequence);
     writer.Uint32(format::kUint32, part.count);
@@ -225,6 +345,11 @@ size_t PutRecords::EncodeAnswer(uint8_t* to, size_t capacity) const {
     } else {
       writer.ShortString(base::CodeName(part.refused));
       failed += part.count;
+    }
+    if (part.refused == Code::kThroughputExceeded) {
+      writer.Uint32(format::kUint32, part.retry_millis);
+    } else {
+      writer.Byte(format::kNil);
     }
   }
   const uint32_t records = part_count_ == 0 ? 0 : request_->record_count();

@@ -15,7 +15,8 @@
 
 namespace millrace::ingest {
 
-// What one shard did with records of the request.
+// What one shard did with records of the request. A shard that took some of them and refused the
+// others has two parts.
 struct PutRecordsPart {
   uint64_t shard;
   uint32_t route;  // its place among all shards of the routes, previous maps behind the open one
@@ -26,7 +27,8 @@ struct PutRecordsPart {
   bool committed;           // acknowledged already
   bool duplicate;
   log::Durability durability;
-  base::Code refused;  // kOk when the shard has them; else it has none of them
+  base::Code refused;     // kOk when the shard has them; else it has none of them
+  uint32_t retry_millis;  // with kThroughputExceeded: when it is worth to send them again
 };
 
 // Serves one request at a time and is meant to be used again: nothing is allocated unless a request
@@ -37,6 +39,7 @@ class PutRecords {
     log::Durability durability = log::Durability::kDisk;
     uint32_t record_bytes_max = ScanLimits{}.record_bytes_max;
     uint32_t epoch = 0;
+    uint64_t now_millis = 0;  // of a clock that never goes back, where the routes have limits
   };
 
   // For requests of up to `records_max` records; null when there is no memory for it.
@@ -49,8 +52,15 @@ class PutRecords {
   // `body` as request_scanner.h describes it; only read during the call. A status that is not ok
   // means that the request is malformed or out of bounds, and nothing was written. Otherwise each
   // shard stands for itself: one that refuses (DISK_FULL, LOG_FAILED, SHARD_CLOSED, ...) fails its
-  // records, the others have theirs. What a retired shard has already, of an idempotent producer,
-  // is answered with its first numbers.
+  // records, the others have theirs.
+  //
+  // Where the routes have limits, a shard refuses records one by one: THROUGHPUT_EXCEEDED. Those of
+  // an idempotent producer from the first that it refuses on, so that its batch is the beginning of
+  // its part. A repeat then has the first answer, whatever the limits say: what is in the batch
+  // gets its numbers, and what is not in it is refused again.
+  //
+  // What a retired shard has already, of an idempotent producer, is answered with its first
+  // numbers.
   base::Status Run(log::Core* core, const Routes& routes, const uint8_t* body, uint32_t bytes,
                    const Options& options);
 
@@ -61,7 +71,7 @@ class PutRecords {
 
   // The answer as MessagePack: [shards, ordinals, failed]
   //   shards    array of [shard: uint 64, first sequence number: uint 64, count: uint 32,
-  //             code: nil or str]
+  //             code: nil or str, ms to wait before the next try: nil or uint 32]
   //   ordinals  bin: for each record its place in `shards`: 1 byte, or 2 (big-endian) when there
   //             are more than 256
   //   failed    uint 32: records that were refused
@@ -76,12 +86,27 @@ class PutRecords {
 
   bool Allocate();
 
+  struct Place {
+    const RouteMap* map;
+    const ShardRun* run;
+  };
+
   bool IsKnownToRetired(const log::Core& core, const Routes& routes) const;
   void SettleRepeats(const log::Core& core, const Routes& routes);
-  void SettleRun(const log::Core& core, const RouteMap& map, const ShardRun& run);
-  void AppendRun(log::Core* core, const RouteMap& map, const ShardRun& run, const Options& options);
-  void AddPart(const RouteMap& map, const ShardRun& run, base::Code refused,
+  void SettleRun(const log::Core& core, const Place& place);
+
+  void PutRun(log::Core* core, const Routes& routes, uint32_t run_index, const Options& options);
+  bool AnswerRepeat(const log::Core& core, const Routes& routes, const Place& place,
+                    const Options& options);
+  Refusal Throttle(const Routes& routes, uint32_t run_index, const Options& options);
+  base::Status Append(log::Core* core, const Place& place, const Options& options,
+                      log::AppendResult* result) const;
+
+  void AddRepeat(const Place& place, const log::AppendResult& first, uint64_t retry_millis);
+  void AddPart(const Place& place, uint32_t first, uint32_t count, base::Code refused,
                const log::AppendResult& result);
+  void AddThrottled(const Place& place, const Refusal& refusal);
+  void TellPartsFromRuns();
 
   uint32_t PartOfRecord(uint32_t record) const {
     return parts_are_runs_ ? router_->run_of_record(record) : part_of_record_[record];
@@ -94,7 +119,7 @@ class PutRecords {
   size_t part_count_ = 0;
 
   // By record.
-  std::unique_ptr<uint8_t[]> settled_;          // not 0: a retired shard has answered for it
+  std::unique_ptr<uint8_t[]> settled_;          // not 0: answered for, and not to be appended
   std::unique_ptr<uint16_t[]> part_of_record_;  // unless parts_are_runs_
   bool parts_are_runs_ = true;                  // those of the open map, in their order
 };

@@ -24,9 +24,10 @@ using log::Piece;
 
 struct ShardRun {
   uint64_t shard;
-  uint32_t ordinal;  // of the shard in the ShardMap
-  uint32_t count;    // records
-  uint32_t bytes;    // of the pieces together
+  uint32_t ordinal;        // of the shard in the ShardMap
+  uint32_t count;          // records
+  uint32_t bytes;          // of the pieces together
+  uint32_t payload_bytes;  // of the keys and data
   uint32_t piece_count;
   const uint32_t* records;  // places in the request, ascending
   const Piece* pieces;

@@ -9,21 +9,38 @@ using base::Code;
 using base::Format;
 using base::Status;
 
-Status Routes::Create(const log::Core& core, const std::vector<std::vector<OpenShard>>& maps,
+namespace {
+
+Status CheckLimits(const ThroughputLimits& limits) {
+  for (const uint64_t limit :
+       {limits.records_per_second, limits.bytes_per_second, limits.bytes_burst}) {
+    if (limit == 0 || limit > kThroughputLimitMax) {
+      return Status(
+          Code::kInvalidArgument,
+          Format("a limit of %llu; limits are 1 to %llu", static_cast<unsigned long long>(limit),
+                 static_cast<unsigned long long>(kThroughputLimitMax)));
+    }
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status Routes::Create(const log::Core& core, const RouteSettings& settings, MeterTable* meters,
                       std::shared_ptr<const Routes>* routes) {
+  const std::vector<std::vector<OpenShard>>& maps = settings.maps;
   if (maps.empty() || maps.size() - 1 > kPreviousMapsMax) {
     return Status(Code::kInvalidArgument,
                   Format("%zu maps of shards; there is the open one, and up to %zu previous ones",
                          maps.size(), kPreviousMapsMax));
   }
   const std::shared_ptr<Routes> made(new Routes);
-  RouteMap& open = made->open_;
-  Status status = ShardMap::Create(maps[0].data(), maps[0].size(), &open.shards);
+  made->limits_ = settings.limits;
+  Status status = settings.limits.has_value() ? CheckLimits(*settings.limits) : Status();
+  status = status.ok() ? made->AddOpen(core, maps[0], meters) : status;
   std::vector<uint64_t> known;  // sorted: shards of the maps so far
-  for (size_t i = 0; status.ok() && i < maps[0].size(); ++i) {
-    open.slots.push_back(kNoSlot);
-    known.push_back(maps[0][i].shard);
-    status = core.FindShard(maps[0][i].shard, &open.slots[i]);
+  for (const OpenShard& shard : maps[0]) {
+    known.push_back(shard.shard);
   }
   std::sort(known.begin(), known.end());
   size_t first_route = maps[0].size();
@@ -34,6 +51,19 @@ Status Routes::Create(const log::Core& core, const std::vector<std::vector<OpenS
   if (status.ok()) {
     made->FindRetired();
     *routes = made;
+  }
+  return status;
+}
+
+Status Routes::AddOpen(const log::Core& core, const std::vector<OpenShard>& shards,
+                       MeterTable* meters) {
+  Status status = ShardMap::Create(shards.data(), shards.size(), &open_.shards);
+  for (size_t i = 0; status.ok() && i < shards.size(); ++i) {
+    open_.slots.push_back(kNoSlot);
+    status = core.FindShard(shards[i].shard, &open_.slots[i]);
+    if (status.ok()) {
+      meters_.push_back(meters->Get(shards[i].shard));
+    }
   }
   return status;
 }

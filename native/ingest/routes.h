@@ -9,10 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "native/base/status.h"
 #include "native/ingest/shard_map.h"
+#include "native/ingest/shard_meter.h"
 #include "native/log/core.h"
 
 namespace millrace::ingest {
@@ -27,17 +29,23 @@ struct RouteMap {
   uint32_t first_route = 0;     // how many shards the maps before this one have
 };
 
-// Immutable. Safe from any thread.
+struct RouteSettings {
+  // The open shards, then those of the previous maps, newest first.
+  std::vector<std::vector<OpenShard>> maps;
+  // Of each open shard; none = as much as the machine takes.
+  std::optional<ThroughputLimits> limits;
+};
+
+// Immutable but for the meters. Safe from any thread.
 //
 // A shard is *retired* when a previous map has it and the open one does not. Where several previous
 // maps have it, the newest of them stands for all: a shard owns the same range in each.
 class Routes {
  public:
-  // `maps`: the open shards, then those of the previous maps, newest first. INVALID_ARGUMENT for a
-  // map that does not tile the hash space, SHARD_NOT_FOUND for an open shard that is not there. A
-  // previous one may be gone.
-  static base::Status Create(const log::Core& core, const std::vector<std::vector<OpenShard>>& maps,
-                             std::shared_ptr<const Routes>* routes);
+  // INVALID_ARGUMENT for a map that does not tile the hash space and for a limit that is none,
+  // SHARD_NOT_FOUND for an open shard that is not there. A previous one may be gone.
+  static base::Status Create(const log::Core& core, const RouteSettings& settings,
+                             MeterTable* meters, std::shared_ptr<const Routes>* routes);
 
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
@@ -46,6 +54,11 @@ class Routes {
 
   // Newest first; only those with retired shards.
   const std::vector<RouteMap>& previous() const { return previous_; }
+
+  // Of an open shard.
+  ShardMeter* meter(uint32_t ordinal) const { return meters_[ordinal].get(); }
+
+  const std::optional<ThroughputLimits>& limits() const { return limits_; }
 
   struct Slots {
     const uint32_t* data;
@@ -61,11 +74,15 @@ class Routes {
  private:
   Routes() = default;
 
+  base::Status AddOpen(const log::Core& core, const std::vector<OpenShard>& shards,
+                       MeterTable* meters);
   base::Status AddPrevious(const log::Core& core, const std::vector<OpenShard>& shards,
                            uint32_t first_route, std::vector<uint64_t>* known);
   void FindRetired();
 
+  std::optional<ThroughputLimits> limits_;
   RouteMap open_;
+  std::vector<std::shared_ptr<ShardMeter>> meters_;  // of the open shards, by ordinal
   std::vector<RouteMap> previous_;
   std::vector<uint32_t> retired_;      // slots, open shard after open shard
   std::vector<size_t> first_retired_;  // by ordinal, and one more: the end

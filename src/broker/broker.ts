@@ -116,7 +116,8 @@ export class Broker {
       options.onBackgroundError?.(reason)
     }
     const now = options.now ?? Date.now
-    const puts = new Puts(log, counters, failure.note, options.durabilityMax)
+    const { durabilityMax, elapsed } = options
+    const puts = new Puts({ log, counters, onFailed: failure.note, durabilityMax, elapsed })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {

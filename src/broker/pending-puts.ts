@@ -1,6 +1,6 @@
 /** Puts that wait for their acknowledgement, and how each of them is answered. */
 
-import { MillraceError } from '../errors.ts'
+import { type ErrorCode, MillraceError } from '../errors.ts'
 import type { AppendAnswer, Durability, PutPart, PutRecordsAnswer, Waiter } from '../log/log.ts'
 import type { Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
@@ -9,8 +9,10 @@ import {
   encodePutBatchAnswer,
   encodePutRecordAnswer,
   encodePutRecordsAnswer,
+  rateExceeded,
 } from '../wire/put-answer.ts'
 import type { PutHead } from '../wire/put-frame.ts'
+import { shardIdText } from '../wire/shard-id-text.ts'
 import { countRefused, type StreamCounts } from './stream-counters.ts'
 import { asMillraceError } from './stream-errors.ts'
 
@@ -32,8 +34,12 @@ export interface PutTarget {
   readonly counts: StreamCounts
   /** The most that acknowledgements promise. */
   readonly durabilityMax: Durability
+  /** Whether its shards have limits. */
+  readonly isLimited: boolean
   /** Its open shards, and behind them those of previous maps, as they stand in its routes. */
   readonly routes: readonly RoutedShard[]
+  /** The place among them of an open shard, by its index. */
+  readonly places: ReadonlyMap<number, number>
 }
 
 export interface PutRequest {
@@ -50,7 +56,7 @@ export function weaker(durability: Durability | undefined, most: Durability): Du
 }
 
 /** The request itself is refused, or nobody knows what became of it. */
-function answerFailure(request: PutRequest, error: unknown, onFailed: OnFailed): void {
+export function answerFailure(request: PutRequest, error: unknown, onFailed: OnFailed): void {
   const refusal = asMillraceError(error)
   const { head, target, answer } = request
   countRefused(target.counts.appendRefused, refusal.code, 1)
@@ -93,7 +99,7 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
 
   #answerOne(part: PutPart, durability: Durability): void {
     if (part.errorCode !== undefined) {
-      this.failed(new MillraceError(part.errorCode))
+      this.failed(this.#refusalOf(part, part.errorCode))
       return
     }
     const { head, target, bytes, answer } = this.#request
@@ -101,6 +107,12 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
     target.counts.appendBytes += bytes
     const { id } = target.routes[part.route] as RoutedShard
     answer(encodePutRecordAnswer(head.requestId, durability, id, part.firstSequenceNumber))
+  }
+
+  #refusalOf({ route, retryAfterMs }: PutPart, code: ErrorCode): MillraceError {
+    if (code !== 'THROUGHPUT_EXCEEDED') return new MillraceError(code)
+    const { stream, routes } = this.#request.target
+    return rateExceeded((routes[route] as RoutedShard).id, stream.name, retryAfterMs)
   }
 
   #noteRefused(code: string, count: number): void {
@@ -112,10 +124,13 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
 /** A PutBatch. */
 export class PendingBatch implements Waiter<AppendAnswer> {
   readonly #request: PutRequest
+  readonly #shardIndex: number
   readonly #onFailed: OnFailed
 
-  constructor(request: PutRequest, onFailed: OnFailed) {
+  /** `shardIndex` is the shard that the request names. */
+  constructor(request: PutRequest, shardIndex: number, onFailed: OnFailed) {
     this.#request = request
+    this.#shardIndex = shardIndex
     this.#onFailed = onFailed
   }
 
@@ -128,6 +143,13 @@ export class PendingBatch implements Waiter<AppendAnswer> {
   }
 
   failed(error: unknown): void {
-    answerFailure(this.#request, error, this.#onFailed)
+    const isThrottled = error instanceof MillraceError && error.code === 'THROUGHPUT_EXCEEDED'
+    const refusal = isThrottled ? this.#rateExceeded(error.retryAfterMs) : error
+    answerFailure(this.#request, refusal, this.#onFailed)
+  }
+
+  #rateExceeded(retryAfterMs: number | undefined): MillraceError {
+    const { stream } = this.#request.target
+    return rateExceeded(shardIdText(this.#shardIndex), stream.name, retryAfterMs)
   }
 }

@@ -4,16 +4,20 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { AppendAnswer, AppendOptions, Durability, Log, Route, Waiter } from '../log/log.ts'
+import { shardBurstBytes, shardBytesPerSecond, shardRecordsPerSecond } from '../limits.ts'
+import type { AppendOptions, Durability, Log, Route, ThroughputLimits } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import { openShards, type Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
-import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
+import { readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
 import {
+  answerFailure,
+  type OnFailed,
   PendingBatch,
   PendingRecords,
+  type PutRequest,
   type PutTarget,
   type TakeAnswer,
   weaker,
@@ -21,30 +25,38 @@ import {
 import type { StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
+/** Of each shard of a stream in PROVISIONED mode. */
+const provisionedLimits: ThroughputLimits = {
+  recordsPerSecond: shardRecordsPerSecond,
+  bytesPerSecond: shardBytesPerSecond,
+  bytesBurst: shardBurstBytes,
+}
+
+export interface PutsOptions {
+  readonly log: Log
+  readonly counters: StreamCounters
+  /** Told when the log takes nothing any more. */
+  readonly onFailed: OnFailed
+  /** The most that acknowledgements promise; `disk` unless it is given. */
+  readonly durabilityMax?: Durability | undefined
+  /** What limits are measured by; the clock of the machine unless it is given. */
+  readonly elapsed?: (() => number) | undefined
+}
+
 function routeTo({ number, endingHashKey }: Shard): Route {
   return { shard: number, endingHashKey }
 }
 
 export class Puts {
+  readonly #options: PutsOptions
   readonly #log: Log
-  readonly #counters: StreamCounters
-  readonly #onFailed: (error: MillraceError) => void
-  readonly #durabilityMax: Durability
   readonly #targets = new Map<string, PutTarget>()
   /** Why nothing is taken any more. */
   #refusal: MillraceError | undefined
 
-  /** `durabilityMax` is the most that acknowledgements promise. */
-  constructor(
-    log: Log,
-    counters: StreamCounters,
-    onFailed: (error: MillraceError) => void,
-    durabilityMax: Durability = 'disk',
-  ) {
-    this.#log = log
-    this.#counters = counters
-    this.#onFailed = onFailed
-    this.#durabilityMax = durabilityMax
+  constructor(options: PutsOptions) {
+    this.#options = options
+    this.#log = options.log
   }
 
   /**
@@ -54,21 +66,25 @@ export class Puts {
    */
   open(stream: Stream, previous: readonly (readonly Shard[])[] = []): void {
     const shards = openShards(stream)
+    const isLimited = stream.mode === 'PROVISIONED'
     this.#log.setRoutes(stream.number, shards.map(routeTo), {
       previous: previous.map((map) => map.map(routeTo)),
+      limits: isLimited ? provisionedLimits : undefined,
     })
     this.#targets.set(stream.name, {
       stream,
-      counts: this.#counters.of(stream.name),
-      durabilityMax: this.#durabilityMax,
+      counts: this.#options.counters.of(stream.name),
+      durabilityMax: this.#options.durabilityMax ?? 'disk',
+      isLimited,
       routes: [shards, ...previous].flat().map(({ index }) => ({ index, id: shardIdText(index) })),
+      places: new Map(shards.map(({ index }, place) => [index, place])),
     })
   }
 
   /** Nothing is put to the stream any more. */
   close(stream: Stream): void {
     this.#targets.delete(stream.name)
-    this.#counters.forget(stream.name)
+    this.#options.counters.forget(stream.name)
     this.#log.clearRoutes(stream.number)
   }
 
@@ -92,24 +108,22 @@ export class Puts {
     }
     const request = { head, target, bytes: frame.length - head.bodyAt, answer }
     if (head.opcode === putBatch.opcode) {
-      this.#putBatch(frame, head, target, new PendingBatch(request, this.#onFailed))
+      this.#putBatch(frame, request)
       return
     }
     const options = {
       start: head.bodyAt,
       durability: weaker(head.durability, target.durabilityMax),
       recordBytesMax: target.stream.recordBytesMax,
+      nowMillis: this.#nowMillis(target),
     }
-    const waiter = new PendingRecords(request, this.#onFailed)
+    const waiter = new PendingRecords(request, this.#options.onFailed)
     this.#log.putRecordsThen(target.stream.number, frame, options, waiter)
   }
 
-  #putBatch(
-    frame: Uint8Array,
-    head: PutHead,
-    { stream, durabilityMax }: PutTarget,
-    waiter: Waiter<AppendAnswer>,
-  ): void {
+  #putBatch(frame: Uint8Array, request: PutRequest): void {
+    const { head, target } = request
+    const { stream } = target
     try {
       const body = readPutBatchBody(frame, head.bodyAt)
       const { shardIndex, count, codec, producerId, producerSequence } = body
@@ -123,15 +137,23 @@ export class Puts {
           `Could not find shard ${shardIdText(shardIndex)} in stream ${stream.name}.`,
         )
       }
+      const place = target.places.get(shardIndex)
       const options: AppendOptions = {
-        durability: weaker(head.durability, durabilityMax),
+        durability: weaker(head.durability, target.durabilityMax),
         recordBytesMax: stream.recordBytesMax,
         producerId,
         producerSequence,
+        ...(place !== undefined && { meter: { routes: stream.number, route: place } }),
+        nowMillis: this.#nowMillis(target),
       }
+      const waiter = new PendingBatch(request, shardIndex, this.#options.onFailed)
       this.#log.appendThen(shard.number, { bytes: body.records, count }, options, waiter)
     } catch (error) {
-      waiter.failed(error)
+      answerFailure(request, error, this.#options.onFailed)
     }
+  }
+
+  #nowMillis({ isLimited }: PutTarget): number | undefined {
+    return isLimited ? this.#options.elapsed?.() : undefined
   }
 }

@@ -10,7 +10,7 @@
 import { MillraceError } from '../errors.ts'
 import { decodeBrokerFrame, parseAnswer } from '../wire/frame.ts'
 import { type AnswerOf, putRecords } from '../wire/operations.ts'
-import { putResults } from '../wire/put-answer.ts'
+import { putResults, refusalOf } from '../wire/put-answer.ts'
 import { PutRecordsBuilder } from '../wire/put-builder.ts'
 import type { Exchange, RecordInput } from '../wire/verbs.ts'
 import { backoffMillis } from './backoff.ts'
@@ -18,7 +18,7 @@ import type { Clock, Timer } from './clock.ts'
 import { bucketOf, KeyLanes, type Lane } from './key-lanes.ts'
 import { type AckWaiter, countDown, type FlushWaiter, ProducerBatch } from './producer-batch.ts'
 import type { ProducerSettings } from './producer-options.ts'
-import { errorOf, isTriedAgain, judgeRequest } from './producer-verdict.ts'
+import { isTriedAgain, judgeRequest } from './producer-verdict.ts'
 import type { RefusedRecord } from './refusals.ts'
 
 export interface SenderParts {
@@ -152,6 +152,7 @@ export class BatchSender {
 
   #answered(lane: Lane, batch: ProducerBatch, answer: AnswerOf<typeof putRecords>): void {
     const again: number[] = []
+    let wait = 0
     if (answer.outcome.failedCount === 0 && batch.acks.size === 0) {
       this.acknowledged += batch.count
     } else {
@@ -160,16 +161,23 @@ export class BatchSender {
         if ('sequenceNumber' in result) {
           this.acknowledged += 1
           batch.acks.get(index)?.resolve({ ...result, durability })
-        } else if (isTriedAgain(result.errorCode) && !this.#isTooLate(batch)) {
+          return
+        }
+        const error = refusalOf(result, this.#parts.streamName)
+        if (isTriedAgain(error) && !this.#isTooLate(batch)) {
           again.push(index)
+          wait = Math.max(wait, error.retryAfterMs ?? 0)
         } else {
           // Whether an older repeat is stored is not known: the next ones have another name.
-          if (result.errorCode === 'PRODUCER_SEQUENCE_GAP') lane.renew()
-          this.#refuse(batch, index, errorOf(result.errorCode))
+          if (error.code === 'PRODUCER_SEQUENCE_GAP') lane.renew()
+          this.#refuse(batch, index, error)
         }
       })
     }
-    this.#finish(lane, batch, again.length === 0 ? [] : [again], again.length > 0)
+    // What went through shows that waiting less is enough.
+    const attempt = again.length < batch.count ? 0 : batch.attempt
+    const rest = again.length === 0 ? [] : [again]
+    this.#finish(lane, batch, rest, (part) => this.#delay(part, attempt + 1, wait))
   }
 
   #failed(lane: Lane, batch: ProducerBatch, error: unknown): void {
@@ -179,30 +187,30 @@ export class BatchSender {
     const indexes = Array.from({ length: count }, (_, index) => index)
     if (verdict === 'split') {
       const half = count >>> 1
-      this.#finish(lane, batch, [indexes.slice(0, half), indexes.slice(half)], false)
+      this.#finish(lane, batch, [indexes.slice(0, half), indexes.slice(half)])
     } else if (verdict === 'repeat' && !this.#isTooLate(batch)) {
-      batch.attempt += 1
-      batch.dueAt = this.#retryAt(batch, (error as MillraceError).retryAfterMs)
+      this.#delay(batch, batch.attempt + 1, (error as MillraceError).retryAfterMs)
       lane.isBusy = false
       this.retries += 1
       this.#send(lane)
     } else {
       for (const index of indexes) this.#refuse(batch, index, error)
-      this.#finish(lane, batch, [], false)
+      this.#finish(lane, batch, [])
     }
   }
 
   /** Ends a batch that has its answer; what is left of it, in parts, goes on in its place. */
-  #finish(lane: Lane, batch: ProducerBatch, parts: readonly number[][], isRefused: boolean): void {
+  #finish(
+    lane: Lane,
+    batch: ProducerBatch,
+    parts: readonly number[][],
+    delay: (part: ProducerBatch) => void = () => undefined,
+  ): void {
     const records = parts.length === 0 ? [] : batch.records()
     const rest = parts.map((it) => batch.derive(this.#takeBuilder(), records, it))
     const left = new Set(parts.flat())
     this.retries += rest.length
-    for (const part of rest) {
-      if (!isRefused) continue
-      part.attempt += 1
-      part.dueAt = this.#retryAt(part, undefined)
-    }
+    for (const part of rest) delay(part)
     lane.batches.splice(0, 1, ...rest)
     lane.isBusy = false
     let freed = batch.heldBytes
@@ -232,9 +240,11 @@ export class BatchSender {
     return this.#now() - firstSentAt >= this.#settings.retryMillisMax
   }
 
-  #retryAt({ attempt }: ProducerBatch, retryAfterMillis: number | undefined): number {
+  /** The batch is sent when some time has passed: more with each attempt that brought nothing. */
+  #delay(batch: ProducerBatch, attempt: number, retryAfterMillis: number | undefined): void {
     const { clock } = this.#parts
-    return clock.now() + backoffMillis(attempt - 1, clock.random(), retryAfterMillis)
+    batch.attempt = attempt
+    batch.dueAt = clock.now() + backoffMillis(attempt - 1, clock.random(), retryAfterMillis)
   }
 
   #now(): number {

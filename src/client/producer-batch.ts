@@ -37,7 +37,7 @@ export class ProducerBatch {
   sealed = false
   /** When it may be sent, on the producer's clock. */
   dueAt: number
-  /** How often it, or what it was made from, has been refused for the time being. */
+  /** How often in a row it has been refused for the time being, and nothing of it went through. */
   attempt = 0
   /** When it, or what it was made from, was sent first. */
   firstSentAt: number | undefined

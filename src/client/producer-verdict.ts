@@ -1,6 +1,6 @@
 /** What becomes of a request of a producer that failed, and of records that were refused. Pure. */
 
-import { type ErrorCode, errorTable, MillraceError } from '../errors.ts'
+import { type ErrorCode, MillraceError } from '../errors.ts'
 
 /**
  * `repeat`: the same request again, later. `split`: a record is at fault, and nothing was put: its
@@ -26,17 +26,8 @@ export function judgeRequest(
   return idempotent || !inDoubt.has(code) ? 'repeat' : 'refuse'
 }
 
-/** Whether a record that one shard refused, and has not stored, is tried again. */
-export function isTriedAgain(errorCode: string): boolean {
+/** Whether a record that one shard refused with this, and has not stored, is tried again. */
+export function isTriedAgain({ code, retryable }: MillraceError): boolean {
   // The shard was split or merged: the next request is routed to those that follow it.
-  if (errorCode === 'SHARD_CLOSED') return true
-  return errorOf(errorCode).retryable
-}
-
-/** The error that stands for a code of an answer. */
-export function errorOf(errorCode: string): MillraceError {
-  const known = Object.hasOwn(errorTable, errorCode)
-  return known
-    ? new MillraceError(errorCode as ErrorCode)
-    : new MillraceError('INTERNAL', `the broker refused it with ${errorCode}`)
+  return retryable || code === 'SHARD_CLOSED'
 }

@@ -3,7 +3,14 @@
 import { recordBytesMaxHighest } from '../limits.ts'
 import { checkBytes, checkInteger, describe, unsigned32Max } from '../wire/arguments.ts'
 import { constants } from './binding.ts'
-import { type AppendOptions, type Batch, type Durability, sequenceNumber, shardId } from './log.ts'
+import {
+  type AppendOptions,
+  type Batch,
+  type Durability,
+  type PutRecordsOptions,
+  sequenceNumber,
+  shardId,
+} from './log.ts'
 
 export function checkDurability(value: unknown): Durability {
   if (value === undefined) return 'disk'
@@ -26,7 +33,7 @@ export function checkBatch(batch: Batch): void {
   }
 }
 
-export function checkRecordBytesMax(value: unknown): void {
+function checkRecordBytesMax(value: unknown): void {
   if (value !== undefined) checkInteger('recordBytesMax', value, 1, recordBytesMaxHighest)
 }
 
@@ -38,4 +45,24 @@ export function checkAppendOptions(options: AppendOptions): void {
   }
   if (options.producerId !== undefined) shardId(options.producerId)
   checkRecordBytesMax(options.recordBytesMax)
+  const { meter } = options
+  if (meter === undefined) return
+  checkInteger('meter.routes', meter.routes, 0, unsigned32Max)
+  checkInteger('meter.route', meter.route, 0, unsigned32Max)
+  checkNow(options.nowMillis)
+}
+
+/** `bodyBytes` bounds where the request may begin. */
+export function checkPutOptions(options: PutRecordsOptions, bodyBytes: number): void {
+  checkInteger('start', options.start ?? 0, 0, bodyBytes)
+  checkRecordBytesMax(options.recordBytesMax)
+  checkInteger('epoch', options.epoch ?? 0, 0, unsigned32Max)
+  checkNow(options.nowMillis)
+}
+
+function checkNow(nowMillis: unknown): void {
+  if (nowMillis === undefined) return
+  if (typeof nowMillis !== 'number' || !(nowMillis >= 0 && nowMillis < Number.MAX_SAFE_INTEGER)) {
+    throw new RangeError(`nowMillis is ${String(nowMillis)}, it must be a time of 0 to 2^53-2`)
+  }
 }

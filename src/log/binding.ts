@@ -28,6 +28,9 @@ export interface BlockConstants {
   readonly routes: number
   readonly recordBytesMax: number
   readonly usesReserve: number
+  readonly isMetered: number
+  readonly route: number
+  readonly nowMillis: number
   readonly answerFlags: number
   readonly bytes: number
   readonly firstSequence: number
@@ -40,12 +43,14 @@ export interface BlockConstants {
   readonly rowCount: number
   readonly failedCount: number
   readonly moved: number
+  readonly retryMillis: number
   readonly rows: number
   readonly putAnswer: number
   readonly putAnswerBytesMax: number
   readonly answerDuplicate: number
   readonly answerCommitted: number
   readonly answerDurabilityOs: number
+  readonly answerThrottled: number
 }
 
 /** One shard's part of a PutRecords answer: its size in bytes, and its fields as indexes. */
@@ -58,6 +63,7 @@ export interface RowConstants {
   readonly code: number
   readonly answerFlags: number
   readonly route: number
+  readonly retryMillis: number
 }
 
 /**
@@ -102,6 +108,7 @@ export interface NativeConstants {
     readonly shard: number
     readonly shardList: number
     readonly shardState: number
+    readonly shardTraffic: number
   }
   readonly durabilities: { readonly disk: number; readonly os: number }
   /** The names of the codes, by number; the first is "OK". */
@@ -125,7 +132,7 @@ export interface NativeLogHandle {
   read(target: Uint8Array | null): ArrayBuffer | undefined
   seek(byTime: boolean): void
   trim(): void
-  setRoutes(number: number, table: Uint8Array | null): void
+  setRoutes(number: number, table: Uint8Array | null, limits: BigUint64Array | null): void
   control(
     operation: number,
     shard: bigint,

@@ -10,6 +10,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Position, SequenceNumber, ShardId } from '../wire/numbers.ts'
 import type { Durability } from '../wire/operations.ts'
+import type { Route, RouteOptions, ShardTraffic } from './routing.ts'
 import type { SliceMemory } from './slice-pool.ts'
 
 export {
@@ -22,6 +23,7 @@ export {
 } from '../wire/numbers.ts'
 
 export type { Durability } from '../wire/operations.ts'
+export type { Route, RouteOptions, ShardTraffic, ThroughputLimits } from './routing.ts'
 
 /** Records for one shard: `count` encoded records back to back, as a BatchBuilder makes them. */
 export interface Batch {
@@ -49,6 +51,13 @@ export interface AppendOptions {
    * written to free space. DISK_FULL then means that nothing is left at all.
    */
   readonly usesReserve?: boolean
+  /**
+   * The routes, and the place among the open shards of them, for which the append counts: their
+   * limits have room for all of it, or refuse it (THROUGHPUT_EXCEEDED, with retryAfterMs).
+   */
+  readonly meter?: { readonly routes: number; readonly route: number }
+  /** As in PutRecordsOptions. */
+  readonly nowMillis?: number | undefined
 }
 
 export interface AppendAnswer {
@@ -70,6 +79,11 @@ export interface PutRecordsOptions {
   readonly epoch?: number
   /** Key and data of one record, in bytes (RECORD_TOO_LARGE). */
   readonly recordBytesMax?: number
+  /**
+   * The clock by which limits measure: one that never goes back, and the same for all who put. The
+   * machine's unless it is given.
+   */
+  readonly nowMillis?: number | undefined
 }
 
 export interface PutRecordsAnswer {
@@ -85,7 +99,10 @@ export interface PutRecordsAnswer {
   readonly parts: readonly PutPart[]
 }
 
-/** What one shard did with its part of a PutRecords request. */
+/**
+ * What one shard did with records of a PutRecords request. One that is beyond its limits with some
+ * of them has two parts.
+ */
 export interface PutPart {
   /** The place of the shard among the open ones, or, counted on, in the previous maps. */
   readonly route: number
@@ -94,28 +111,14 @@ export interface PutPart {
   readonly firstSequenceNumber: SequenceNumber
   /** Why the shard refused them; undefined where it has them. */
   readonly errorCode: ErrorCode | undefined
+  /** With THROUGHPUT_EXCEEDED: how long to wait before the next try. */
+  readonly retryAfterMs: number | undefined
 }
 
 /** Who is told how a call ends. Exactly one of the two is called, once; neither may throw. */
 export interface Waiter<Answer> {
   done(answer: Answer): void
   failed(error: unknown): void
-}
-
-/** One open shard of a stream and the end, inclusive, of the range of hash keys that it owns. */
-export interface Route {
-  readonly shard: ShardId
-  /** 0 to 2^128-1. */
-  readonly endingHashKey: bigint
-}
-
-export interface RouteOptions {
-  /**
-   * The maps that were in force before the last reshards, newest first; each tiles the hash space.
-   * Shards that they have and the open map has not are asked for the repeats of idempotent
-   * producers, which would be written twice otherwise. One that is gone may be named.
-   */
-  readonly previous?: readonly (readonly Route[])[]
 }
 
 /** Where a read begins: at the start of a batch, or at the batch that holds a record. */
@@ -344,6 +347,8 @@ export interface Log extends AsyncDisposable {
   }): Promise<ScrubReport>
   stats(): Promise<LogStats>
   shardStats(shard: ShardId): Promise<ShardStats>
+  /** Of all open shards that have routes. */
+  shardTraffic(): Promise<ShardTraffic[]>
 
   /** Commits everything and lets go of the log; what is called later rejects with LOG_CLOSED. */
   close(): Promise<void>

@@ -12,6 +12,7 @@ import type {
   Position,
   PutPart,
   PutRecordsAnswer,
+  PutRecordsOptions,
   SequenceNumber,
   Slice,
 } from './log.ts'
@@ -32,6 +33,9 @@ const {
   bytesMax: bytesMaxAt,
   recordBytesMax: recordBytesMaxAt,
   usesReserve: usesReserveAt,
+  isMetered: isMeteredAt,
+  route: routeAt,
+  nowMillis: nowMillisAt,
   routes: routesAt,
   answerFlags: answerFlagsAt,
   bytes: bytesAt,
@@ -45,9 +49,11 @@ const {
   rowCount: rowCountAt,
   failedCount: failedCountAt,
   moved: movedAt,
+  retryMillis: retryMillisAt,
   answerDuplicate,
   answerCommitted,
   answerDurabilityOs,
+  answerThrottled,
 } = constants.block
 const {
   endPosition: rowEndPosition,
@@ -57,12 +63,14 @@ const {
   code: rowCode,
   answerFlags: rowFlags,
   route: rowRoute,
+  retryMillis: rowRetryMillis,
 } = constants.row
 const putAnswerAt = constants.block.putAnswer
 /** In 32-bit words. */
 const firstRowAt = constants.block.rows / 4
 const rowWords = constants.row.bytes / 4
 const { disk, os } = constants.durabilities
+const throughputExceeded = constants.errorCodes.indexOf('THROUGHPUT_EXCEEDED')
 
 /** A shard's part of a PutRecords request that was appended and waits for its acknowledgement. */
 export interface WaitingPart {
@@ -151,6 +159,17 @@ export class NativeCalls {
     this.#u32[usesReserveAt] = options.usesReserve === true ? 1 : 0
     this.#u64[producerIdAt] = options.producerId ?? 0n
     this.#u64[expectedSequenceAt] = options.expectedSequenceNumber ?? 0n
+    const { meter } = options
+    if (meter === undefined) return
+    this.#u32[isMeteredAt] = 1
+    this.#u32[routesAt] = meter.routes
+    this.#u32[routeAt] = meter.route
+    this.#setClock(options.nowMillis)
+  }
+
+  #setClock(nowMillis: number | undefined): void {
+    // One later: 0 stands for the clock of the machine.
+    if (nowMillis !== undefined) this.#u64[nowMillisAt] = BigInt(Math.floor(nowMillis) + 1)
   }
 
   resetAppendOptions(): void {
@@ -161,6 +180,15 @@ export class NativeCalls {
     this.#u32[usesReserveAt] = 0
     this.#u64[producerIdAt] = 0n
     this.#u64[expectedSequenceAt] = 0n
+    if (this.#u32[isMeteredAt] === 0) return
+    this.#u32[isMeteredAt] = 0
+    this.#u64[nowMillisAt] = 0n
+  }
+
+  /** How long the last append has to wait; undefined where it was not beyond the limits. */
+  get appendRetryAfterMs(): number | undefined {
+    const isThrottled = ((this.#u32[answerFlagsAt] as number) & answerThrottled) !== 0
+    return isThrottled ? this.#u32[retryMillisAt] : undefined
   }
 
   /** Whether the last append is acknowledged already. */
@@ -187,26 +215,27 @@ export class NativeCalls {
     }
   }
 
+  /** The options were checked before. */
   putRecords(
     routes: number,
     body: Uint8Array,
-    start: number,
     durability: Durability,
-    epoch: number,
-    recordBytesMax: number,
+    options: PutRecordsOptions,
   ): void {
     const u32 = this.#u32
     u32[routesAt] = routes
-    u32[startAt] = start
+    u32[startAt] = options.start ?? 0
     u32[endAt] = body.length
     u32[durabilityAt] = durability === 'os' ? os : disk
-    u32[epochAt] = epoch
-    u32[recordBytesMaxAt] = recordBytesMax
+    u32[epochAt] = options.epoch ?? 0
+    u32[recordBytesMaxAt] = options.recordBytesMax ?? 0
+    this.#setClock(options.nowMillis)
     try {
       this.handle.putRecords(body)
     } finally {
       u32[epochAt] = 0
       u32[recordBytesMaxAt] = 0
+      if (options.nowMillis !== undefined) this.#u64[nowMillisAt] = 0n
       this.#tellMoved()
     }
   }
@@ -227,6 +256,7 @@ export class NativeCalls {
         count: u32[at + rowRecords] as number,
         firstSequenceNumber: this.#u64[at / 2 + rowFirstSequence] as SequenceNumber,
         errorCode: code === 0 ? undefined : (constants.errorCodes[code] as ErrorCode),
+        retryAfterMs: code === throughputExceeded ? u32[at + rowRetryMillis] : undefined,
       }
     }
     return new LentPutAnswer(this.#bytes, u32[bytesAt] as number, {

@@ -2,12 +2,13 @@
  * The log over the core in this process. Each worker thread that opens a directory shares its core.
  */
 
+import { MillraceError } from '../errors.ts'
 import { checkBytes, checkInteger, unsigned32Max } from '../wire/arguments.ts'
 import {
   checkAppendOptions,
   checkBatch,
   checkDurability,
-  checkRecordBytesMax,
+  checkPutOptions,
 } from './append-arguments.ts'
 import { binding, constants, type NativeLogHandle } from './binding.ts'
 import {
@@ -28,6 +29,7 @@ import {
   type SequenceNumber,
   type ShardId,
   type ShardStats,
+  type ShardTraffic,
   type ShardWatch,
   type Slice,
   sequenceNumber,
@@ -41,7 +43,8 @@ import { NativeShard } from './native-shard.ts'
 import { NativeWatch } from './native-watch.ts'
 import { checkDirectory, encodeOptions, type LogOptions } from './open-options.ts'
 import { ownAnswer, PendingPut } from './pending-put.ts'
-import { encodeRoutes } from './routes.ts'
+import { encodeLimits, encodeRoutes } from './routes.ts'
+import { decodeTraffic } from './shard-traffic.ts'
 import type { TailWaiter } from './tail-waiters.ts'
 
 const operations = constants.controlOperations
@@ -165,6 +168,10 @@ export class NativeLog implements Log {
     } finally {
       calls.resetAppendOptions()
     }
+    const retryAfterMs = calls.appendRetryAfterMs
+    if (retryAfterMs !== undefined) {
+      throw new MillraceError('THROUGHPUT_EXCEEDED', undefined, { retryAfterMs })
+    }
     const answer = calls.appendAnswer()
     const isCommitted = calls.appendCommitted
     // Answers keep the order of the appends: an earlier one may be committed and not know it yet.
@@ -180,12 +187,16 @@ export class NativeLog implements Log {
 
   setRoutes(routes: number, shards: readonly Route[], options: RouteOptions = {}): void {
     checkInteger('routes', routes, 0, unsigned32Max)
-    this.#handle.setRoutes(routes, encodeRoutes(shards, options.previous))
+    this.#handle.setRoutes(
+      routes,
+      encodeRoutes(shards, options.previous),
+      encodeLimits(options.limits),
+    )
   }
 
   clearRoutes(routes: number): void {
     checkInteger('routes', routes, 0, unsigned32Max)
-    this.#handle.setRoutes(routes, null)
+    this.#handle.setRoutes(routes, null, null)
   }
 
   putRecords(
@@ -220,14 +231,10 @@ export class NativeLog implements Log {
   ): void {
     checkInteger('routes', routes, 0, unsigned32Max)
     checkBytes('body', body)
-    const start = options.start ?? 0
-    checkInteger('start', start, 0, body.length)
-    checkRecordBytesMax(options.recordBytesMax)
-    const epoch = options.epoch ?? 0
-    checkInteger('epoch', epoch, 0, unsigned32Max)
+    checkPutOptions(options, body.length)
     const durability = checkDurability(options.durability)
     const calls = this.#calls
-    calls.putRecords(routes, body, start, durability, epoch, options.recordBytesMax ?? 0)
+    calls.putRecords(routes, body, durability, options)
     const progress = this.#progress
     const answer = calls.putAnswer()
     // Answers keep the order of the appends, as those of `append` do.
@@ -327,6 +334,10 @@ export class NativeLog implements Log {
 
   async shardStats(shard: ShardId): Promise<ShardStats> {
     return this.#stats(kinds.shard, this.#slot(shard))
+  }
+
+  async shardTraffic(): Promise<ShardTraffic[]> {
+    return decodeTraffic(this.#stats(kinds.shardTraffic, 0))
   }
 
   /**

@@ -1,12 +1,13 @@
-/** The routes of a stream in the form in which native takes them. */
+/** The routes of a stream, and their limits, in the form in which native takes them. */
 
-import { describe } from '../wire/arguments.ts'
-import { type Route, shardId } from './log.ts'
+import { checkInteger, describe } from '../wire/arguments.ts'
+import { type Route, shardId, type ThroughputLimits } from './log.ts'
 
 const hashKeyMax = 2n ** 128n - 1n
 const halfBits = 64n
 const mapHeaderBytes = 8
 const routeBytes = 24
+const limitMax = 2 ** 40
 
 /**
  * The open shards and then the previous maps, each as its count of shards, in 8 bytes, and 24 bytes
@@ -51,4 +52,13 @@ function writeRoute(table: DataView, at: number, { shard, endingHashKey }: Route
   table.setBigUint64(at, endingHashKey >> halfBits)
   table.setBigUint64(at + 8, BigInt.asUintN(64, endingHashKey))
   table.setBigUint64(at + 16, shardId(shard))
+}
+
+/** Throws a RangeError. */
+export function encodeLimits(limits: ThroughputLimits | undefined): BigUint64Array | null {
+  if (limits === undefined) return null
+  const { recordsPerSecond, bytesPerSecond, bytesBurst } = limits
+  const entries = Object.entries({ recordsPerSecond, bytesPerSecond, bytesBurst })
+  for (const [name, value] of entries) checkInteger(name, value, 1, limitMax)
+  return BigUint64Array.from(entries, ([, value]) => BigInt(value))
 }

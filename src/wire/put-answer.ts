@@ -1,6 +1,6 @@
 /** The answers of the put operations. */
 
-import { MillraceError } from '../errors.ts'
+import { type ErrorCode, errorTable, MillraceError } from '../errors.ts'
 import { placeFrame } from './frame-memory.ts'
 import {
   headerBytesMax,
@@ -79,10 +79,18 @@ export function encodePutBatchAnswer(
   return memory.subarray(start, at + 1)
 }
 
+/** A record that its shard did not take. */
+export interface RefusedPut {
+  readonly shardId: string
+  readonly errorCode: string
+  /** How long to wait before the next try, where it is known. */
+  readonly retryAfterMs?: number | undefined
+}
+
 /** Where a record went, or why it did not. */
 export type PutResult =
   | { readonly shardId: string; readonly sequenceNumber: SequenceNumber }
-  | { readonly shardId: string; readonly errorCode: string }
+  | RefusedPut
 
 /**
  * The results of the records of a PutRecords request, in their order. Throws a MillraceError,
@@ -105,7 +113,8 @@ export function putResults(answer: AnswerOf<typeof putRecords>): PutResult[] {
     if (shard === undefined) throw violation(`ordinal ${ordinal} of ${shards.length} shards`)
     const shardId = ids[ordinal] as string
     if (shard.errorCode !== undefined) {
-      results.push({ shardId, errorCode: shard.errorCode })
+      const { errorCode, retryAfterMs } = shard
+      results.push({ shardId, errorCode, ...(retryAfterMs !== undefined && { retryAfterMs }) })
     } else {
       const sequenceNumber = next[ordinal] as SequenceNumber
       next[ordinal] = sequenceNumber + 1n
@@ -113,6 +122,28 @@ export function putResults(answer: AnswerOf<typeof putRecords>): PutResult[] {
     }
   }
   return results
+}
+
+/** The error of a record that was refused. */
+export function refusalOf(refused: RefusedPut, streamName: string): MillraceError {
+  const { shardId, errorCode, retryAfterMs } = refused
+  if (errorCode === 'THROUGHPUT_EXCEEDED') return rateExceeded(shardId, streamName, retryAfterMs)
+  return Object.hasOwn(errorTable, errorCode)
+    ? new MillraceError(errorCode as ErrorCode)
+    : new MillraceError('INTERNAL', `the broker refused it with ${errorCode}`)
+}
+
+/** The error of what is beyond the limits of a shard, as Kinesis words it. */
+export function rateExceeded(
+  shardId: string,
+  streamName: string,
+  retryAfterMs: number | undefined,
+): MillraceError {
+  return new MillraceError(
+    'THROUGHPUT_EXCEEDED',
+    `Rate exceeded for shard ${shardId} in stream ${streamName}.`,
+    { retryAfterMs },
+  )
 }
 
 function violation(what: string): MillraceError {

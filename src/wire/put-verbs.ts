@@ -1,9 +1,9 @@
 /** Puts as users hand them over, as frames, and the answers to them. */
 
-import { type ErrorCode, errorTable, MillraceError } from '../errors.ts'
+import { MillraceError } from '../errors.ts'
 import { decodeBrokerFrame, parseAnswer } from './frame.ts'
 import { type AnswerOf, type Operation, putRecord, putRecords } from './operations.ts'
-import { putResults } from './put-answer.ts'
+import { putResults, refusalOf } from './put-answer.ts'
 import { encodePutRecord, encodePutRecords } from './put-builder.ts'
 import type {
   PutAnswer,
@@ -35,16 +35,14 @@ export function decodePutRecord(frame: Uint8Array): PutAnswer {
 }
 
 /** Throws a MillraceError, PROTOCOL_VIOLATION. */
-export function decodePutRecords(frame: Uint8Array): PutRecordsAnswer {
+export function decodePutRecords(frame: Uint8Array, streamName: string): PutRecordsAnswer {
   const answer = decodeAnswer(putRecords, frame)
   return {
     durability: answer.durability,
     failedRecordCount: answer.outcome.failedCount,
     records: putResults(answer).map((it): PutRecordResult => {
       if ('sequenceNumber' in it) return it
-      const known = Object.hasOwn(errorTable, it.errorCode)
-      const error = new MillraceError(known ? (it.errorCode as ErrorCode) : 'INTERNAL')
-      return { shardId: it.shardId, error }
+      return { shardId: it.shardId, error: refusalOf(it, streamName) }
     }),
   }
 }

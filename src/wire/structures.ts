@@ -130,6 +130,18 @@ export const shardIteratorTypes = [
 ] as const
 export type ShardIteratorType = (typeof shardIteratorTypes)[number]
 
+/** The metrics of a shard, by the names of Kinesis. */
+export const shardLevelMetrics = [
+  'IncomingBytes',
+  'IncomingRecords',
+  'OutgoingBytes',
+  'OutgoingRecords',
+  'WriteProvisionedThroughputExceeded',
+  'ReadProvisionedThroughputExceeded',
+  'IteratorAgeMilliseconds',
+] as const
+export type ShardLevelMetric = (typeof shardLevelMetrics)[number]
+
 export const record = struct('Record', {
   partitionKey: text({ min: partitionKeyCharactersMin, max: partitionKeyCharactersMax }),
   data: bytes,
@@ -142,6 +154,8 @@ export const putShard = struct('PutShard', {
   count: uint(),
   /** Why the shard has none of them; missing where it has. */
   errorCode: optional(text({ max: 128 })),
+  /** With THROUGHPUT_EXCEEDED. */
+  retryAfterMs: optional(uint()),
 })
 
 export const putOutcome = struct('PutOutcome', {

@@ -11,6 +11,7 @@
 
 import type { MillraceError } from '../errors.ts'
 import type { CallOptions, Exchange } from './exchange.ts'
+import { MonitoringVerbs } from './monitoring-verbs.ts'
 import {
   type AnswerOf,
   addTagsToStream,
@@ -230,6 +231,7 @@ export class Verbs extends SettingVerbs {
         (requestId) => encodePut(putRecords, requestId, streamName, records, options),
         options,
       ),
+      streamName,
     )
   }
 

@@ -12,7 +12,7 @@ const hashKeyBits = 128n
 
 type TestRecord = readonly [key: string, data: Buffer]
 type PutAnswer = [
-  shards: [bigint, bigint, number, string | null][],
+  shards: [shard: bigint, first: bigint, count: number, code: string | null, wait: number | null][],
   ordinals: Buffer,
   failed: number,
 ]
@@ -74,7 +74,7 @@ describe('putRecords', () => {
       const mine = records.filter(([key]) => ordinalOf(key, 4) === i)
       expect(await readAll(log, shard)).toEqual(mine.map(([key, data]) => [key, data.toString()]))
       const part = parts.find(([id]) => BigInt(id) === shard)
-      expect(part?.slice(1)).toEqual([1n, mine.length, null])
+      expect(part?.slice(1)).toEqual([1n, mine.length, null, null])
     }
     records.forEach(([key], i) => {
       expect(BigInt(parts[ordinals[i] as number]?.[0] ?? 0)).toBe(shards[ordinalOf(key, 4)])

@@ -15,12 +15,23 @@ export interface ModelPut {
   readonly frame: Uint8Array
   readonly repeatable: boolean
   settled: boolean
-  /** Answers as a broker whose shards refuse with what `refuse` says, and store the rest. */
-  store(refuse?: (shard: number) => ErrorCode | undefined): void
+  /**
+   * Answers as a broker whose shards refuse with what `refuse` says, and store the rest. A number
+   * instead of a code: the shard has room for so many records, and refuses those behind them.
+   */
+  store(refuse?: Refuse): void
   /** Stores as `store` does, and then the outcome is not told. */
-  storeSilently(error: MillraceError): void
+  storeSilently(error: MillraceError, refuse?: Refuse): void
   fail(error: MillraceError): void
 }
+
+type Refuse = (shard: number) => ErrorCode | number | undefined
+
+/** For how long a shard of the model that has no room wants no more. */
+export const modelRetryMillis = 300
+
+/** The first sequence number and how many records were stored, or why none. */
+type Outcome = { readonly first: number; readonly count: number } | ErrorCode
 
 interface Stored {
   readonly key: string
@@ -77,9 +88,9 @@ export class ModelExchange implements Exchange {
           this.#settle(put, lent)
           resolve(this.#store(id, put, refuse))
         },
-        storeSilently: (error) => {
+        storeSilently: (error, refuse = () => undefined) => {
           this.#settle(put, lent)
-          this.#store(id, put, () => undefined)
+          this.#store(id, put, refuse)
           reject(error)
         },
         fail: (error) => {
@@ -113,49 +124,60 @@ export class ModelExchange implements Exchange {
     this.waiting.splice(this.waiting.indexOf(put), 1)
   }
 
-  #store(id: number, put: ModelPut, refuse: (shard: number) => ErrorCode | undefined): Uint8Array {
+  #store(id: number, put: ModelPut, refuse: Refuse): Uint8Array {
     const runs = new Map<number, Stored[]>()
     for (const { key, data } of put.records) {
       const shard = this.shardOf(key)
       runs.set(shard, [...(runs.get(shard) ?? []), { key, text: decoder.decode(data) }])
     }
-    const order = [...runs.keys()]
+    const rows: unknown[][] = []
+    const indexes: number[] = []
+    /** Of each shard: the place of its row, and how many of its records that one still takes. */
+    const takers = new Map<number, { row: number; left: number }>()
     let failed = 0
-    const rows = order.map((shard) => {
-      const run = runs.get(shard) as Stored[]
+    const addRow = (shard: number, first: number, count: number, code: ErrorCode | null) => {
+      const retryAfterMs = code === 'THROUGHPUT_EXCEEDED' ? modelRetryMillis : null
+      rows.push([shard + 1, first, count, code, retryAfterMs])
+      indexes.push(shard)
+      if (code !== null) failed += count
+    }
+    for (const [shard, run] of runs) {
       const outcome = this.#append(put, shard, run, refuse(shard))
-      if (typeof outcome === 'string') failed += run.length
-      return typeof outcome === 'string'
-        ? [shard + 1, 0, run.length, outcome]
-        : [shard + 1, outcome, run.length, null]
+      const { first, count } = typeof outcome === 'string' ? { first: 0, count: 0 } : outcome
+      takers.set(shard, { row: rows.length, left: count > 0 ? count : run.length })
+      if (count > 0) addRow(shard, first, count, null)
+      if (count === run.length) continue
+      const code = typeof outcome === 'string' ? outcome : 'THROUGHPUT_EXCEEDED'
+      addRow(shard, 0, run.length - count, code)
+    }
+    const ordinals = Uint8Array.from(put.records, (it) => {
+      const taker = takers.get(this.shardOf(it.key)) as { row: number; left: number }
+      taker.left -= 1
+      return taker.left >= 0 ? taker.row : taker.row + 1
     })
-    const ordinals = Uint8Array.from(put.records, (it) => order.indexOf(this.shardOf(it.key)))
-    return packMessage([0x21, id, null, put.durability ?? 'disk', order, [rows, ordinals, failed]])
+    const durability = put.durability ?? 'disk'
+    return packMessage([0x21, id, null, durability, indexes, [rows, ordinals, failed]])
   }
 
-  /** The first sequence number, or why the shard refuses. */
-  #append(
-    put: ModelPut,
-    shard: number,
-    run: Stored[],
-    refusal: ErrorCode | undefined,
-  ): number | ErrorCode {
+  #append(put: ModelPut, shard: number, run: Stored[], refusal: ReturnType<Refuse>): Outcome {
     const producer = `${put.producerId} ${shard}`
     const name = `${producer} ${put.producerSequence}`
     const known = put.producerId === 0n ? undefined : this.#seen.get(name)
     if (known !== undefined) {
-      if (known.count !== run.length) throw new Error('a number names two batches')
-      return known.first
+      if (known.count > run.length) throw new Error('a number names two batches')
+      return known
     }
-    if (refusal !== undefined) return refusal
+    if (typeof refusal === 'string') return refusal
     if (put.producerSequence < (this.#last.get(producer) ?? 0)) return 'PRODUCER_SEQUENCE_GAP'
+    const taken = run.slice(0, refusal)
     const stored = this.shards[shard] as Stored[]
-    const first = stored.length + 1
-    stored.push(...run)
+    const outcome = { first: stored.length + 1, count: taken.length }
+    if (taken.length === 0) return 'THROUGHPUT_EXCEEDED'
+    stored.push(...taken)
     if (put.producerId !== 0n) {
-      this.#seen.set(name, { first, count: run.length })
+      this.#seen.set(name, outcome)
       this.#last.set(producer, put.producerSequence)
     }
-    return first
+    return outcome
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct PutOutcome {
   uint64_t sequence = 0;
   base::Code refused = base::Code::kOk;
   uint32_t route = 0;
+  uint32_t retry_millis = 0;
 };
 
 class PutHarness {
@@ -68,18 +70,19 @@ class PutHarness {
   }
 
   void SetRoutes() {
-    std::vector<std::vector<ingest::OpenShard>> tables;
+    ingest::RouteSettings settings;
+    settings.limits = limits;
     for (const Map& map : maps) {
-      tables.emplace_back();
+      settings.maps.emplace_back();
       for (const Shard& shard : map) {
         ingest::OpenShard open = {};
         base::StoreBig64(open.ending_hash_key, (uint64_t{shard.end} << 48) | (UINT64_MAX >> 16));
         base::StoreBig64(open.ending_hash_key + 8, UINT64_MAX);
         open.shard = shard.id;
-        tables.back().push_back(open);
+        settings.maps.back().push_back(open);
       }
     }
-    const base::Status status = ingest::Routes::Create(*log.core, tables, &routes);
+    const base::Status status = ingest::Routes::Create(*log.core, settings, &meters, &routes);
     ASSERT_TRUE(status.ok()) << status.message();
   }
 
@@ -118,7 +121,10 @@ class PutHarness {
       const uint8_t* const end = at + batch.size();
       while (at < end) {
         ingest::RecordShape shape = {};
-        EXPECT_TRUE(ingest::ScanRecord(at, end, 1 << 20, &shape));
+        if (!ingest::ScanRecord(at, end, UINT32_MAX, &shape)) {
+          ADD_FAILURE() << "no record at byte " << at - (end - batch.size());
+          return data;
+        }
         const uint32_t bytes = shape.payload_bytes - shape.key_bytes;
         at += shape.bytes;
         data.emplace_back(reinterpret_cast<const char*>(at - bytes), bytes);
@@ -131,6 +137,8 @@ class PutHarness {
   std::unique_ptr<ingest::PutRecords> put;
   ingest::PutRecords::Options options;
   std::vector<Map> maps;  // the open one, then previous ones, newest first
+  std::optional<ingest::ThroughputLimits> limits;
+  ingest::MeterTable meters;
   std::shared_ptr<const ingest::Routes> routes;
 
  private:
@@ -152,7 +160,8 @@ class PutHarness {
           put->part_count() > 256 ? base::LoadBig16(ordinals + 2 * i) : ordinals[i];
       const ingest::PutRecordsPart& part = put->parts()[ordinal];
       const bool has_it = part.refused == base::Code::kOk;
-      outcomes.push_back({part.shard, has_it ? next[ordinal]++ : 0, part.refused, part.route});
+      outcomes.push_back(
+          {part.shard, has_it ? next[ordinal]++ : 0, part.refused, part.route, part.retry_millis});
     }
     for (size_t i = 0; i < put->part_count(); ++i) {
       const ingest::PutRecordsPart& part = put->parts()[i];

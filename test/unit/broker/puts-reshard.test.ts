@@ -32,6 +32,7 @@ function streamOf(shards: readonly Shard[]): Stream {
     endSequenceNumber: sequenceNumber(1n),
     shards: new Map(shards.map((it) => [it.index, it])),
     tags: new Map(),
+    shardLevelMetrics: new Set(),
   }
 }
 
@@ -55,7 +56,8 @@ test('a repeat names the shard that has the records, also one that is closed by 
       parents: index === 0 ? [] : [0],
     }),
   ) as [Shard, Shard, Shard]
-  const puts = new Puts(log, new StreamCounters(), (error) => expect.unreachable(error.message))
+  const onFailed = (error: Error) => expect.unreachable(error.message)
+  const puts = new Puts({ log, counters: new StreamCounters(), onFailed })
   const put = async (producerSequence: number) => {
     const records = [0n, top].map((explicitHashKey) => ({
       ...textRecord('k', ''),

@@ -15,6 +15,10 @@ test('whatever the broker does for a time: each record once, in the order of its
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ put: fc.nat(7), size: fc.nat(300) }) },
     { weight: 3, arbitrary: fc.record({ answer: fc.nat(9), refuse: fc.nat(7) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ answer: fc.nat(9), room: fc.nat(4), isLost: fc.boolean() }),
+    },
     { weight: 1, arbitrary: fc.record({ wait: fc.nat(200) }) },
   )
   const options: fc.Arbitrary<ProducerOptions & { bytesMax: number; inFlightMax: number }> =
@@ -45,6 +49,12 @@ test('whatever the broker does for a time: each record once, in the order of its
           const text = `${index} ${'x'.repeat(it.size)}`
           wanted.set(key, [...(wanted.get(key) ?? []), text])
           puts.push(producer.put({ key, data: encoder.encode(text) }))
+        } else if ('room' in it) {
+          const put = exchange.waiting[it.answer % Math.max(1, exchange.waiting.length)]
+          const room = (shard: number) => (shard === 2 ? undefined : it.room)
+          if (it.isLost) put?.storeSilently(new MillraceError('LOG_FAILED'), room)
+          else put?.store(room)
+          await settle()
         } else if ('answer' in it) {
           const put = exchange.waiting[it.answer % Math.max(1, exchange.waiting.length)]
           const code = passing[it.refuse] ?? 'DISK_FULL'

@@ -134,7 +134,7 @@ describe('refused records', () => {
     await producer.putMany([record('a', '1'), record('b', '2'), record('d', '3')])
     await clock.advance(0)
     const refused = exchange.shardOf('b')
-    exchange.waiting[0]?.store((shard) => (shard === refused ? 'THROUGHPUT_EXCEEDED' : undefined))
+    exchange.waiting[0]?.store((shard) => (shard === refused ? 'SHARD_CLOSED' : undefined))
     await clock.advance(50)
     expect(textsOf()).toEqual(['2'])
     expect(exchange.waiting[0]).toMatchObject({ producerId: 1n, producerSequence: 1 })

@@ -83,6 +83,11 @@ export class CutLog implements Log {
     return await this.#log.shardStats(shard)
   }
 
+  async shardTraffic() {
+    this.#check()
+    return await this.#log.shardTraffic()
+  }
+
   async read(shard: ShardId, from: ReadFrom, bytesMax: number, options?: ReadOptions) {
     this.#check()
     return await this.#log.read(shard, from, bytesMax, options)

@@ -339,7 +339,11 @@ describe('the examples of PROTOCOL.md', () => {
     if (many?.kind !== 'answer') throw new Error('no answer')
     expect(putResults(parseAnswer(putRecords, many.values))).toEqual([
       { shardId: 'shardId-000000000001', sequenceNumber: 44n },
-      { shardId: 'shardId-000000000000', errorCode: 'DISK_FULL' },
+      {
+        shardId: 'shardId-000000000000',
+        errorCode: 'THROUGHPUT_EXCEEDED',
+        retryAfterMs: 200,
+      },
     ])
     const [slice] = ofKind('slice')
     if (slice === undefined) throw new Error('no slice')
