@@ -4,7 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { Durability, Log, LogStats } from '../log/log.ts'
+import type { Durability, Log, LogStats, ShardTraffic } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
@@ -21,6 +21,7 @@ import { Subscriptions } from './fan-out/subscriptions.ts'
 import type { TakeAnswer } from './pending-puts.ts'
 import { Puts } from './puts.ts'
 import { ReadPace } from './read-pace.ts'
+import { type ShardFigures, shardFigures } from './shard-figures.ts'
 import { StreamCounters, type StreamCounts } from './stream-counters.ts'
 import { asMillraceError } from './stream-errors.ts'
 
@@ -50,6 +51,8 @@ export interface StreamStats extends Readonly<StreamCounts> {
   readonly streamName: string
   readonly streamStatus: StreamStatus
   readonly openShardCount: number
+  /** None unless metrics of them are told; see EnableEnhancedMonitoring. */
+  readonly shards: readonly ShardFigures[]
 }
 
 export interface BrokerStats {
@@ -116,8 +119,14 @@ export class Broker {
       options.onBackgroundError?.(reason)
     }
     const now = options.now ?? Date.now
-    const { durabilityMax, elapsed } = options
-    const puts = new Puts({ log, counters, onFailed: failure.note, durabilityMax, elapsed })
+    const { durabilityMax } = options
+    const puts = new Puts({
+      log,
+      counters,
+      onFailed: failure.note,
+      durabilityMax,
+      elapsed: options.elapsed,
+    })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {
@@ -190,11 +199,16 @@ export class Broker {
 
   async stats(): Promise<BrokerStats> {
     const { counters, streams } = this.#context
+    const traffic = new Map<bigint, ShardTraffic>()
+    if ([...streams.all].some((it) => it.shardLevelMetrics.size > 0)) {
+      for (const it of await this.#log.shardTraffic()) traffic.set(it.shard, it)
+    }
     const all = Array.from(streams.all, (stream) => ({
       ...counters.of(stream.name),
       streamName: stream.name,
       streamStatus: stream.status,
       openShardCount: openShards(stream).length,
+      shards: shardFigures(stream, counters.of(stream.name), traffic),
     }))
     return { streams: all, fanOut: this.#fanOut.stats(), log: await this.#log.stats() }
   }

@@ -13,6 +13,10 @@ import {
   setCheckpoint,
 } from '../wire/consumer-operations.ts'
 import {
+  disableEnhancedMonitoring,
+  enableEnhancedMonitoring,
+} from '../wire/monitoring-operations.ts'
+import {
   type AnswerOf,
   addTagsToStream,
   createStream,
@@ -56,6 +60,7 @@ import {
 } from './handlers/leases.ts'
 import { handleListShards } from './handlers/list-shards.ts'
 import { handleListStreams } from './handlers/list-streams.ts'
+import { handleDisableMonitoring, handleEnableMonitoring } from './handlers/monitoring.ts'
 import {
   handleDecreaseRetention,
   handleDescribeLimits,
@@ -92,6 +97,8 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(updateMaxRecordSize, handleMaxRecordSize),
   serve(updateStreamMode, handleStreamMode),
   serve(describeLimits, handleDescribeLimits),
+  serve(enableEnhancedMonitoring, handleEnableMonitoring),
+  serve(disableEnhancedMonitoring, handleDisableMonitoring),
   serve(getShardIterator, handleGetShardIterator),
   serve(getRecords, handleGetRecords),
   serve(registerStreamConsumer, handleRegisterConsumer),

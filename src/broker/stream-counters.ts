@@ -1,5 +1,15 @@
 /** What was put and read, per stream, since the broker was opened. */
 
+/** What GetRecords has had of one shard. */
+export interface ShardReads {
+  records: number
+  bytes: number
+  /** Requests that were beyond the limits. */
+  throttled: number
+  /** Of what the last one read: how far behind the newest record. */
+  iteratorAgeMillis: number
+}
+
 /** Totals of one stream; they only grow. */
 export interface StreamCounts {
   appendRecords: number
@@ -15,6 +25,8 @@ export interface StreamCounts {
   pushedSlices: number
   /** GetRecords requests that were refused, by code. */
   readonly readRefused: Map<string, number>
+  /** By the index of the shard. */
+  readonly shardReads: Map<number, ShardReads>
 }
 
 export class StreamCounters {
@@ -34,6 +46,7 @@ export class StreamCounters {
         pushedBytes: 0,
         pushedSlices: 0,
         readRefused: new Map(),
+        shardReads: new Map(),
       }
       this.#counts.set(stream, counts)
     }
@@ -44,6 +57,16 @@ export class StreamCounters {
   forget(stream: string): void {
     this.#counts.delete(stream)
   }
+}
+
+/** The counts of a shard, to be added to. */
+export function shardReadsOf(counts: StreamCounts, shardIndex: number): ShardReads {
+  let reads = counts.shardReads.get(shardIndex)
+  if (reads === undefined) {
+    reads = { records: 0, bytes: 0, throttled: 0, iteratorAgeMillis: 0 }
+    counts.shardReads.set(shardIndex, reads)
+  }
+  return reads
 }
 
 export function countRefused(refused: Map<string, number>, code: string, count: number): void {

@@ -5,56 +5,24 @@
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import {
+  type ConnectionFigures,
+  type Figures,
+  type Labels,
+  labelOf,
+  type Row,
+  row,
+  type Samples,
+  streamLabelsMax,
+} from './metric-row.ts'
 import type { BrokerStats, ServedBroker } from './served-broker.ts'
+import { shardRows } from './shard-metrics.ts'
 import type { HttpAnswer } from './transport.ts'
-
-/** What is known of the connections. */
-export interface ConnectionFigures {
-  readonly count: number
-  inFlight(): number
-  bufferedBytes(): number
-  readonly closes: ReadonlyMap<number, number>
-  readonly errors: ReadonlyMap<string, number>
-}
-
-type Labels = Readonly<Record<string, string>>
-type Samples = readonly (readonly [value: number, labels?: Labels])[]
-
-interface Row {
-  readonly kind: 'counter' | 'gauge'
-  readonly name: string
-  readonly help: string
-  readonly labels: readonly string[]
-  readonly samples: (figures: Figures) => Samples
-}
-
-interface Figures {
-  readonly connections: ConnectionFigures
-  readonly broker: BrokerStats
-  readonly version: string
-}
 
 const microsPerSecond = 1e6
 const millisPerSecond = 1000
 
-function row(
-  kind: Row['kind'],
-  name: string,
-  help: string,
-  samples: Row['samples'],
-  labels: readonly string[] = [],
-): Row {
-  return { kind, name: `millrace_${name}`, help, labels, samples }
-}
-
 type StreamStats = BrokerStats['streams'][number]
-
-/** Streams that have a label of their own. */
-const streamLabelsMax = 200
-
-function labelOf(streamName: string, index: number): string {
-  return index < streamLabelsMax ? streamName : 'other'
-}
 
 function perStream(
   figures: Figures,
@@ -246,7 +214,13 @@ const logRows: readonly Row[] = [
   ),
 ]
 
-const rows: readonly Row[] = [...streamRows, ...connectionRows, ...subscriptionRows, ...logRows]
+const rows: readonly Row[] = [
+  ...streamRows,
+  ...shardRows,
+  ...connectionRows,
+  ...subscriptionRows,
+  ...logRows,
+]
 
 export class Metrics {
   readonly #registry = new Registry()

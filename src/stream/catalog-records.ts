@@ -25,6 +25,7 @@ import {
   uint,
   word,
 } from '../wire/fields.ts'
+import { monitoredMetrics } from '../wire/monitoring-operations.ts'
 import { streamModes, streamName, streamStates } from '../wire/operations.ts'
 
 export const catalogMagic = 'millrace-catalog'
@@ -177,6 +178,11 @@ const retentionClock = struct('retentionClock', {
   steadyMillis: uint(),
 })
 
+const monitoringSet = struct('monitoringSet', {
+  streamNumber: uint(1),
+  shardLevelMetrics: monitoredMetrics,
+})
+
 /** Numbers are given once; a kind that is not here was written by a newer version. */
 const kinds = {
   header: { number: 1, fields: header },
@@ -197,6 +203,7 @@ const kinds = {
   settingsSet: { number: 19, fields: settingsSet },
   shardsExpired: { number: 20, fields: shardsExpired },
   retentionClock: { number: 21, fields: retentionClock },
+  monitoringSet: { number: 22, fields: monitoringSet },
 } as const satisfies Record<string, { number: number; fields: Field<Struct<Fields>> }>
 
 type Kinds = typeof kinds

@@ -108,6 +108,11 @@ export class CatalogState {
         this.#retentionTime = time
         break
       }
+      case 'monitoringSet': {
+        const shardLevelMetrics = new Set(record.shardLevelMetrics)
+        this.#put({ ...this.#require(record.streamNumber), shardLevelMetrics })
+        break
+      }
       case 'deletionBegun':
         this.#beginDeletion(record)
         break
@@ -163,6 +168,7 @@ export class CatalogState {
       endSequenceNumber: record.firstSequenceNumber as SequenceNumber,
       shards: new Map(),
       tags: new Map(record.tags.map(({ key, value }) => [key, value])),
+      shardLevelMetrics: new Set(),
     })
     this.#nextStreamNumber = Math.max(this.#nextStreamNumber, number + 1)
     this.#retired.delete(record.streamName)
@@ -254,6 +260,7 @@ function streamRecords(stream: Stream): CatalogRecord[] {
     },
     ...settingRecords(stream),
     ...shardRecords(streamNumber, [...stream.shards.values()]),
+    ...monitoringRecords(stream),
   ]
   if (stream.status === 'DELETING') {
     const { endSequenceNumber } = stream
@@ -272,6 +279,13 @@ function settingRecords(stream: Stream): CatalogRecord[] {
   }
   if (stream.modeSwitches.length > 0) records.push(settingsRecord(stream))
   return records
+}
+
+/** Of a stream of which no metrics are told there are none. */
+function monitoringRecords(stream: Stream): CatalogRecord[] {
+  const shardLevelMetrics = [...stream.shardLevelMetrics]
+  if (shardLevelMetrics.length === 0) return []
+  return [{ kind: 'monitoringSet', streamNumber: stream.number, shardLevelMetrics }]
 }
 
 /** The records that say so of these shards of a stream. */

@@ -3,6 +3,7 @@
 import type { Shard } from '../shard/shard.ts'
 import type { SequenceNumber } from '../wire/numbers.ts'
 import type { StreamMode, StreamStatus, StreamSummary } from '../wire/operations.ts'
+import type { ShardLevelMetric } from '../wire/structures.ts'
 
 export interface Stream {
   /** Tells it from earlier streams of the same name; never reused in a data directory. */
@@ -35,6 +36,8 @@ export interface Stream {
   /** By index, in the order of the indexes; none until the stream is ACTIVE. */
   readonly shards: ReadonlyMap<number, Shard>
   readonly tags: ReadonlyMap<string, string>
+  /** Which metrics are told of each of its shards. */
+  readonly shardLevelMetrics: ReadonlySet<ShardLevelMetric>
 }
 
 /** Open shards tile the hash space; in the order of their ranges. */

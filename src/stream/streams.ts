@@ -24,6 +24,7 @@ import { isServing, type Stream } from './stream.ts'
 import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
 import { StreamConsumers } from './stream-consumers.ts'
 import type { StreamHost } from './stream-host.ts'
+import { StreamMonitoring } from './stream-monitoring.ts'
 import { StreamWork } from './stream-work.ts'
 import { checkTags } from './tags.ts'
 
@@ -50,6 +51,7 @@ export class Streams {
   readonly consumers: StreamConsumers
   readonly retention: Retention
   readonly settings: StreamSettings
+  readonly monitoring: StreamMonitoring
   /** Streams for which a deletion has been asked, before it is in the catalog. */
   readonly #doomed = new Set<number>()
   /** Of streams that are serving: where each shard of the log belongs. */
@@ -84,6 +86,7 @@ export class Streams {
       onError: options.onError,
     })
     this.settings = new StreamSettings(host, this.retention)
+    this.monitoring = new StreamMonitoring(host)
   }
 
   /** A secret of the data directory, to sign with. */

@@ -40,6 +40,11 @@ import {
   uint,
   word,
 } from './fields.ts'
+import {
+  disableEnhancedMonitoring,
+  enableEnhancedMonitoring,
+  monitoredMetrics,
+} from './monitoring-operations.ts'
 import { type Operation, operation } from './operation.ts'
 import {
   decreaseStreamRetentionPeriod,
@@ -134,6 +139,7 @@ export const describeStream = operation(
     shards: list(shard, { max: pageElementsMax }),
     hasMoreShards: bool,
     retentionBytes,
+    shardLevelMetrics: optional(monitoredMetrics),
   },
 )
 
@@ -141,7 +147,12 @@ export const describeStreamSummary = operation(
   0x13,
   'DescribeStreamSummary',
   { streamName },
-  { ...streamFields, openShardCount: uint(), retentionBytes },
+  {
+    ...streamFields,
+    openShardCount: uint(),
+    retentionBytes,
+    shardLevelMetrics: optional(monitoredMetrics),
+  },
 )
 
 export const listStreams = operation(
@@ -301,6 +312,8 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     increaseStreamRetentionPeriod,
     decreaseStreamRetentionPeriod,
     updateMaxRecordSize,
+    enableEnhancedMonitoring,
+    disableEnhancedMonitoring,
     putRecord,
     putRecords,
     getShardIterator,

@@ -11,7 +11,6 @@
 
 import type { MillraceError } from '../errors.ts'
 import type { CallOptions, Exchange } from './exchange.ts'
-import { MonitoringVerbs } from './monitoring-verbs.ts'
 import {
   type AnswerOf,
   addTagsToStream,

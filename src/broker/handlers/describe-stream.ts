@@ -10,11 +10,17 @@ import type {
   describeStreamSummary,
   RequestOf,
 } from '../../wire/operations.ts'
+import type { ShardLevelMetric } from '../../wire/structures.ts'
 import type { BrokerContext } from '../context.ts'
 
 function streamFields(stream: Stream) {
   const { retentionPeriodHours, recordBytesMax } = stream
   return { ...summarizeStream(stream), retentionPeriodHours, recordBytesMax }
+}
+
+/** Missing where none are told. */
+function monitoredMetrics({ shardLevelMetrics }: Stream): ShardLevelMetric[] | undefined {
+  return shardLevelMetrics.size === 0 ? undefined : [...shardLevelMetrics]
 }
 
 export async function handleDescribeStream(
@@ -32,6 +38,7 @@ export async function handleDescribeStream(
     shards: rest.slice(0, limit).map(describeShard),
     hasMoreShards: rest.length > limit,
     retentionBytes: stream.retentionBytes,
+    shardLevelMetrics: monitoredMetrics(stream),
   }
 }
 
@@ -40,6 +47,10 @@ export async function handleDescribeStreamSummary(
   request: RequestOf<typeof describeStreamSummary>,
 ): Promise<AnswerOf<typeof describeStreamSummary>> {
   const stream = streams.require(request.streamName)
-  const { retentionBytes } = stream
-  return { ...streamFields(stream), openShardCount: openShards(stream).length, retentionBytes }
+  return {
+    ...streamFields(stream),
+    openShardCount: openShards(stream).length,
+    retentionBytes: stream.retentionBytes,
+    shardLevelMetrics: monitoredMetrics(stream),
+  }
 }

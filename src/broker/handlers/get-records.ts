@@ -15,7 +15,7 @@ import type { AnswerOf, getRecords, RequestOf } from '../../wire/operations.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
 import type { BrokerContext } from '../context.ts'
 import { cutSlice } from '../record-slice.ts'
-import { countRefused } from '../stream-counters.ts'
+import { countRefused, type StreamCounts, shardReadsOf } from '../stream-counters.ts'
 import { asMillraceError } from '../stream-errors.ts'
 
 type Request = RequestOf<typeof getRecords>
@@ -37,7 +37,10 @@ export async function handleGetRecords(context: BrokerContext, request: Request)
     const slice = await readSlice(context, iterator, stream, shard, limit)
     return answerOf(context, iterator, stream, shard, slice, limit, now)
   } catch (error) {
-    countRefused(context.counters.of(stream.name).readRefused, asMillraceError(error).code, 1)
+    const counts = context.counters.of(stream.name)
+    const { code } = asMillraceError(error)
+    countRefused(counts.readRefused, code, 1)
+    if (code === 'THROUGHPUT_EXCEEDED') shardReadsOf(counts, shard.index).throttled += 1
     throw error
   }
 }
@@ -105,18 +108,32 @@ function answerOf(
   const isAtTip = next >= slice.committedNextSequenceNumber
   const isAtEnd = isAtTip && shard.closing !== undefined
   context.pace.learn(shard.number, slice.bytes.length, slice.recordCount)
-  const counts = context.counters.of(stream.name)
-  counts.readRecords += recordCount
-  counts.readBytes += bytes.length
+  // Never 0 while there is something to read, whatever the clocks say.
+  const millisBehindLatest = isAtTip ? 0 : Math.max(1, now - lastArrivalMillis)
+  countRead(context.counters.of(stream.name), shard, recordCount, bytes.length, millisBehindLatest)
   return {
     ...(isAtEnd ? {} : { nextShardIterator: nextIterator(context, iterator, next, now) }),
-    // Never 0 while there is something to read, whatever the clocks say.
-    millisBehindLatest: isAtTip ? 0 : Math.max(1, now - lastArrivalMillis),
+    millisBehindLatest,
     childShards: isAtEnd ? childShards(stream.shards.values(), shard) : [],
     firstSequenceNumber: start,
     recordCount,
     slice: bytes,
   }
+}
+
+function countRead(
+  counts: StreamCounts,
+  shard: Shard,
+  records: number,
+  bytes: number,
+  millisBehindLatest: number,
+): void {
+  counts.readRecords += records
+  counts.readBytes += bytes
+  const reads = shardReadsOf(counts, shard.index)
+  reads.records += records
+  reads.bytes += bytes
+  reads.iteratorAgeMillis = millisBehindLatest
 }
 
 function nextIterator(

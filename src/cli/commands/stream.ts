@@ -1,4 +1,4 @@
-/** `millrace stream create|ls|info|rm`. */
+/** `millrace stream create|ls|info|monitor|rm`. */
 
 import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
@@ -13,6 +13,7 @@ import { table } from '../output.ts'
 import { allShards } from '../stream-shards.ts'
 import { tagOption, tagText } from '../tags.ts'
 import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
+import { addStreamMonitor } from './stream-monitor.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
@@ -65,6 +66,9 @@ async function info(invocation: Invocation): Promise<undefined> {
       `created    ${formatTime(summary.streamCreationTimestamp)}`,
       `retention  ${plural(summary.retentionPeriodHours, 'hour')}`,
       `records    at most ${formatBytes(summary.recordBytesMax)} of key and data`,
+      ...(summary.shardLevelMetrics === undefined
+        ? []
+        : [`metrics    ${summary.shardLevelMetrics.join(', ')}`]),
       ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
       `shards     ${formatCount(openShardCount)} open of ${formatCount(shards.length)}`,
       ...table(shards.map(shardRow)).map((line) => `  ${line}`),
@@ -144,6 +148,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
     settings,
     action: info,
   })
+  addStreamMonitor(stream, runner)
   defineCommand(stream, runner, {
     usage: 'rm <stream>',
     summary: 'delete a stream',

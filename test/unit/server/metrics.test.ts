@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { Metrics } from '../../../src/server/metrics.ts'
+import { type ShardLevelMetric, shardLevelMetrics } from '../../../src/wire/structures.ts'
 import { FakeBroker } from './fakes.ts'
 
 const connections = {
@@ -26,6 +27,8 @@ const orders = {
   pushedBytes: 70_000,
   pushedSlices: 20,
   readRefused: new Map<string, number>(),
+  shardReads: new Map(),
+  shards: [],
 } as const
 
 function makeBroker(): FakeBroker {
@@ -91,6 +94,43 @@ it('count the streams beyond the first 200 together', async () => {
   expect(body).toMatch(/^millrace_append_records_total\{stream="other"\} 300$/m)
   expect(body).toMatch(/^millrace_append_refused_total\{stream="other",code="DISK_FULL"\} 6$/m)
   expect(body).toMatch(/^millrace_streams 203$/m)
+})
+
+it('tell of each shard what is asked of it, and of none what is not', async () => {
+  const broker = makeBroker()
+  const all = new Map<ShardLevelMetric, number>(shardLevelMetrics.map((it, i) => [it, 1000 + i]))
+  const some = new Map<ShardLevelMetric, number>([['IncomingBytes', 5]])
+  broker.counts = [
+    { ...orders, shards: [{ shardId: 'shardId-000000000000', figures: all }] },
+    { ...orders, streamName: 'b', shards: [{ shardId: 'shardId-000000000007', figures: some }] },
+  ]
+  const { body } = await new Metrics(connections, broker, '1.2.3').answer()
+  const lines = body.split('\n').filter((it) => it.startsWith('millrace_shard_'))
+  const first = '{stream="orders",shard="shardId-000000000000"}'
+  expect(lines).toEqual([
+    `millrace_shard_append_bytes_total${first} 1000`,
+    'millrace_shard_append_bytes_total{stream="b",shard="shardId-000000000007"} 5',
+    `millrace_shard_append_records_total${first} 1001`,
+    `millrace_shard_append_throttled_records_total${first} 1004`,
+    `millrace_shard_read_bytes_total${first} 1002`,
+    `millrace_shard_read_records_total${first} 1003`,
+    `millrace_shard_read_throttled_total${first} 1005`,
+    `millrace_shard_iterator_age_seconds${first} 1.006`,
+  ])
+})
+
+it('count the shards beyond the first 1000 together', async () => {
+  const broker = makeBroker()
+  const figures = new Map<ShardLevelMetric, number>([
+    ['IncomingRecords', 2],
+    ['IteratorAgeMilliseconds', 1000],
+  ])
+  const shards = Array.from({ length: 1010 }, (_, i) => ({ shardId: `shardId-${i}`, figures }))
+  broker.counts = [{ ...orders, shards }]
+  const { body } = await new Metrics(connections, broker, '1.2.3').answer()
+  expect(body.match(/^millrace_shard_append_records_total\{/gm)).toHaveLength(1001)
+  expect(body).toMatch(/^millrace_shard_append_records_total\{stream="orders",shard="other"\} 20$/m)
+  expect(body.match(/^millrace_shard_iterator_age_seconds\{/gm)).toHaveLength(1000)
 })
 
 it('do not add up from scrape to scrape', async () => {

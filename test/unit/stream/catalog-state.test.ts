@@ -67,6 +67,9 @@ test('a snapshot adds up to the state that it was made of', () => {
     created(4, 'four'),
     ...deleted(4, 77n),
     { kind: 'tagsSet', streamNumber: 1, tags: [{ key: 'ß', value: '€'.repeat(256) }] },
+    { kind: 'monitoringSet', streamNumber: 1, shardLevelMetrics: ['IncomingBytes'] },
+    { kind: 'monitoringSet', streamNumber: 2, shardLevelMetrics: ['OutgoingBytes'] },
+    { kind: 'monitoringSet', streamNumber: 2, shardLevelMetrics: [] },
   ])
   const again = stateOf([...state.snapshot()].flat())
   expect([...again.streams]).toEqual([...state.streams])

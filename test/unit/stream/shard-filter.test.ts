@@ -57,6 +57,7 @@ const stream: Stream = {
   endSequenceNumber: sequenceNumber(1n),
   shards: new Map(shards.map((it) => [it.index, it])),
   tags: new Map(),
+  shardLevelMetrics: new Set(),
 }
 
 /** What is older than 24 h at an hour has expired. */
