@@ -37,6 +37,10 @@ export const shardCountMax: number = 10_000
 /** ... and with how many it is created unless that is given. */
 export const shardCountDefault: number = 4
 
+/** How often the number of shards of a stream can be changed, and within what time. */
+export const shardCountUpdatesMax: number = 10
+export const shardCountUpdatesMillis: number = 86_400_000
+
 /** Shards of all streams of a data directory. */
 export const shardsOfDirectoryMax: number = 1_000_000
 

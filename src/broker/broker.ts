@@ -8,6 +8,7 @@ import type { Durability, Log, LogStats, ShardTraffic } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
+import { retiredRoutes } from '../stream/retired-routes.ts'
 import type { SteadyClock } from '../stream/steady-clock.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
@@ -133,7 +134,7 @@ export class Broker {
       now,
       onError: report,
       onServing: (stream) => {
-        if (isServing(stream)) puts.open(stream)
+        if (isServing(stream)) puts.open(stream, retiredRoutes(stream, now()))
         else puts.close(stream)
         fanOut?.streamChanged(stream)
       },

@@ -28,9 +28,12 @@ import {
   listShards,
   listStreams,
   listTagsForStream,
+  mergeShards,
   type Operation,
   type RequestOf,
   removeTagsFromStream,
+  splitShard,
+  updateShardCount,
 } from '../wire/operations.ts'
 import {
   decreaseStreamRetentionPeriod,
@@ -61,6 +64,7 @@ import {
 import { handleListShards } from './handlers/list-shards.ts'
 import { handleListStreams } from './handlers/list-streams.ts'
 import { handleDisableMonitoring, handleEnableMonitoring } from './handlers/monitoring.ts'
+import { handleMergeShards, handleSplitShard, handleUpdateShardCount } from './handlers/reshard.ts'
 import {
   handleDecreaseRetention,
   handleDescribeLimits,
@@ -91,6 +95,9 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(addTagsToStream, handleAddTags),
   serve(removeTagsFromStream, handleRemoveTags),
   serve(listTagsForStream, handleListTags),
+  serve(splitShard, handleSplitShard),
+  serve(mergeShards, handleMergeShards),
+  serve(updateShardCount, handleUpdateShardCount),
   serve(increaseStreamRetentionPeriod, handleIncreaseRetention),
   serve(decreaseStreamRetentionPeriod, handleDecreaseRetention),
   serve(updateStreamRetentionBytes, handleRetentionBytes),

@@ -2,6 +2,7 @@
 
 import { type ErrorCode, MillraceError } from '../errors.ts'
 import type { AppendAnswer, Durability, PutPart, PutRecordsAnswer, Waiter } from '../log/log.ts'
+import type { Shard } from '../shard/shard.ts'
 import type { Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putRecord } from '../wire/operations.ts'
@@ -36,10 +37,13 @@ export interface PutTarget {
   readonly durabilityMax: Durability
   /** Whether its shards have limits. */
   readonly isLimited: boolean
-  /** Its open shards, and behind them those of previous maps, as they stand in its routes. */
+  /**
+   * The shards that records are put to, and behind them those of previous maps, as they stand in
+   * its routes.
+   */
   readonly routes: readonly RoutedShard[]
-  /** The place among them of an open shard, by its index. */
-  readonly places: ReadonlyMap<number, number>
+  /** Those that records are put to, by index, and the place of each among the routes. */
+  readonly shards: ReadonlyMap<number, { readonly shard: Shard; readonly place: number }>
 }
 
 export interface PutRequest {

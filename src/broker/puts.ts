@@ -7,7 +7,7 @@ import { MillraceError } from '../errors.ts'
 import { shardBurstBytes, shardBytesPerSecond, shardRecordsPerSecond } from '../limits.ts'
 import type { AppendOptions, Durability, Log, Route, ThroughputLimits } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
-import { openShards, type Stream } from '../stream/stream.ts'
+import { routedShards, type Stream } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
@@ -60,12 +60,12 @@ export class Puts {
   }
 
   /**
-   * Begins to route records to the open shards of a stream. `previous` are those that were open
+   * Begins to route records to the shards of a stream. `previous` are those that they went to
    * before its last reshards, newest first, each in the order of their ranges: repeats of what they
    * have taken are answered, and not written again.
    */
   open(stream: Stream, previous: readonly (readonly Shard[])[] = []): void {
-    const shards = openShards(stream)
+    const shards = routedShards(stream)
     const isLimited = stream.mode === 'PROVISIONED'
     this.#log.setRoutes(stream.number, shards.map(routeTo), {
       previous: previous.map((map) => map.map(routeTo)),
@@ -76,8 +76,8 @@ export class Puts {
       counts: this.#options.counters.of(stream.name),
       durabilityMax: this.#options.durabilityMax ?? 'disk',
       isLimited,
+      shards: new Map(shards.map((shard, place) => [shard.index, { shard, place }])),
       routes: [shards, ...previous].flat().map(({ index }) => ({ index, id: shardIdText(index) })),
-      places: new Map(shards.map(({ index }, place) => [index, place])),
     })
   }
 
@@ -130,14 +130,7 @@ export class Puts {
       if (codec !== 0) {
         throw new MillraceError('INVALID_ARGUMENT', `codec is ${codec}, the only one is 0`)
       }
-      const shard = stream.shards.get(shardIndex)
-      if (shard === undefined) {
-        throw new MillraceError(
-          'SHARD_NOT_FOUND',
-          `Could not find shard ${shardIdText(shardIndex)} in stream ${stream.name}.`,
-        )
-      }
-      const place = target.places.get(shardIndex)
+      const { shard, place } = shardOfBatch(target, shardIndex, producerId)
       const options: AppendOptions = {
         durability: weaker(head.durability, target.durabilityMax),
         recordBytesMax: stream.recordBytesMax,
@@ -156,4 +149,31 @@ export class Puts {
   #nowMillis({ isLimited }: PutTarget): number | undefined {
     return isLimited ? this.#options.elapsed?.() : undefined
   }
+}
+
+/**
+ * The shard to which a batch goes, with its place among the routes. One that is being closed has
+ * none any more, and is asked for repeats alone: what is new belongs behind what its children have
+ * by now. Throws a MillraceError: SHARD_NOT_FOUND, SHARD_CLOSED.
+ */
+function shardOfBatch(
+  { stream, shards }: PutTarget,
+  index: number,
+  producerId: bigint,
+): { readonly shard: Shard; readonly place?: number } {
+  const routed = shards.get(index)
+  if (routed !== undefined) return routed
+  const shard = stream.shards.get(index)
+  const id = shardIdText(index)
+  if (shard === undefined) {
+    throw new MillraceError(
+      'SHARD_NOT_FOUND',
+      `Could not find shard ${id} in stream ${stream.name}.`,
+    )
+  }
+  if (producerId !== 0n) return { shard }
+  throw new MillraceError(
+    'SHARD_CLOSED',
+    `Shard ${id} in stream ${stream.name} is closed; list the shards to see which replaced it.`,
+  )
 }

@@ -9,11 +9,13 @@ export function wholeNumber<It extends Option>(
   min: number,
   max: number = Number.MAX_SAFE_INTEGER,
 ): It {
-  option.argParser((text: string) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    const bound = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`
-    throw new CliError('USAGE', `${option.long} is "${text}", wanted a whole number, ${bound}`)
-  })
-  return option
+  return option.argParser((text: string) => parseWholeNumber(`${option.long}`, text, min, max))
+}
+
+/** A whole number within bounds. Throws a CliError, USAGE, that calls it `name`. */
+export function parseWholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  const bound = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`
+  throw new CliError('USAGE', `${name} is "${text}", wanted a whole number, ${bound}`)
 }

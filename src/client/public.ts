@@ -12,6 +12,7 @@ export type {
   ShardDescription,
   ShardFilter,
   ShardIteratorType,
+  ShardMove,
   StreamMode,
   StreamStatus,
   StreamSummary,

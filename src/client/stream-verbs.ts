@@ -3,6 +3,7 @@
  * so that a broker in the same process has the same face as one behind a socket.
  */
 
+import type { StreamStatus } from '../wire/operations.ts'
 import { type CallOptions, Verbs } from '../wire/verbs.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Consumer } from './consumer.ts'
@@ -16,7 +17,7 @@ import { sleep } from './sleep.ts'
 import { StreamSubscription } from './stream-subscription.ts'
 import { type SubscribeOptions, subscribeSettings } from './subscribe-options.ts'
 
-/** How often it is asked whether a stream is there. */
+/** How often it is asked what state a stream is in. */
 const statusMillisFirst = 2
 const statusMillisMax = 100
 
@@ -44,9 +45,33 @@ export class StreamVerbs extends Verbs {
     options: CallOptions = {},
   ): Promise<void> {
     await super.createStream(streamName, request, options)
+    await this.#until(streamName, (status) => status !== 'CREATING', options)
+  }
+
+  /**
+   * Answers when a stream is ACTIVE, with how it is then: it is UPDATING while its shards change.
+   * Rejects: STREAM_NOT_FOUND.
+   *
+   * ```ts
+   * await client.splitShard('orders', { shardToSplit: '0' })
+   * await client.untilActive('orders')
+   * ```
+   */
+  untilActive(
+    streamName: string,
+    options: CallOptions = {},
+  ): ReturnType<Verbs['describeStreamSummary']> {
+    return this.#until(streamName, (status) => status === 'ACTIVE', options)
+  }
+
+  async #until(
+    streamName: string,
+    isWanted: (status: StreamStatus) => boolean,
+    options: CallOptions,
+  ): ReturnType<Verbs['describeStreamSummary']> {
     for (let millis = statusMillisFirst; ; millis = Math.min(2 * millis, statusMillisMax)) {
-      const { streamStatus } = await this.describeStreamSummary(streamName, options)
-      if (streamStatus !== 'CREATING') return
+      const summary = await this.describeStreamSummary(streamName, options)
+      if (isWanted(summary.streamStatus)) return summary
       await sleep(this.#clock, millis, options.signal)
     }
   }

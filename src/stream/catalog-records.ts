@@ -7,6 +7,7 @@ import {
   consumerNameCharactersMax,
   modeSwitchesMax,
   shardCountMax,
+  shardCountUpdatesMax,
   tagsMax,
   workerIdCharactersMax,
 } from '../limits.ts'
@@ -138,6 +139,32 @@ const leasesSet = struct('leasesSet', {
 /** In snapshots: no lease gets a counter up to this one, whatever became of those that had it. */
 const leaseCounterGiven = struct('leaseCounterGiven', { leaseCounter: u64() })
 
+const replacement = struct('CatalogReplacement', {
+  /** Indexes of the open shard that is split, or of the two that are merged, the lower first. */
+  parents: list(uint(), { min: 1, max: 2 }),
+  /** Where the shards begin that take over its keys, ascending. */
+  startingHashKeys: list(hashKey, { min: 1, max: 2 }),
+})
+
+const reshardBegun = struct('reshardBegun', {
+  streamNumber: uint(1),
+  replacements: list(replacement, { max: shardsPerRecordMax }),
+  /** How many open shards the stream is to have in the end; missing where this is all. */
+  targetShardCount: optional(uint(1, shardCountMax)),
+})
+
+/** From this record on everything is put to the children; they are read when they are written. */
+const routesSwitched = struct('routesSwitched', {
+  streamNumber: uint(1),
+  children: list(shard, { max: shardsPerRecordMax }),
+})
+
+/** When the number of shards was changed, as far as that counts for the limit. */
+const shardCountUpdatesSet = struct('shardCountUpdatesSet', {
+  streamNumber: uint(1),
+  millis: list(uint(), { max: shardCountUpdatesMax }),
+})
+
 const retentionSet = struct('retentionSet', {
   streamNumber: uint(1),
   retentionPeriodHours: uint(1),
@@ -199,6 +226,9 @@ const kinds = {
   checkpointsSet: { number: 12, fields: checkpointsSet },
   leasesSet: { number: 13, fields: leasesSet },
   leaseCounterGiven: { number: 14, fields: leaseCounterGiven },
+  reshardBegun: { number: 15, fields: reshardBegun },
+  routesSwitched: { number: 16, fields: routesSwitched },
+  shardCountUpdatesSet: { number: 17, fields: shardCountUpdatesSet },
   retentionSet: { number: 18, fields: retentionSet },
   settingsSet: { number: 19, fields: settingsSet },
   shardsExpired: { number: 20, fields: shardsExpired },
@@ -232,6 +262,7 @@ export const catalogKinds: readonly {
 export const catalogShardFields: readonly string[] = Object.keys(shard.fields)
 export const catalogCheckpointFields: readonly string[] = Object.keys(checkpoint.fields)
 export const catalogLeaseFields: readonly string[] = Object.keys(lease.fields)
+export const catalogReplacementFields: readonly string[] = Object.keys(replacement.fields)
 export const catalogClockSpanFields: readonly string[] = Object.keys(clockSpan.fields)
 
 /** The data of the record in the log. */

@@ -12,7 +12,7 @@ import { chunks } from './chunks.ts'
 import { ConsumerTable, consumerRecords } from './consumer-table.ts'
 import type { StoredTime } from './retention-clock.ts'
 import { expiryRecords, retentionRecord, settingsRecord } from './setting-records.ts'
-import type { Stream } from './stream.ts'
+import type { Reshard, Stream } from './stream.ts'
 
 /** Deleted streams of which the last sequence number is kept by name. */
 const retiredNamesMax = 1000
@@ -82,7 +82,7 @@ export class CatalogState {
         this.#writeShards(record)
         break
       case 'statusSet':
-        this.#put({ ...this.#require(record.streamNumber), status: record.status })
+        this.#setStatus(record)
         break
       case 'tagsSet': {
         const tags = new Map(record.tags.map(({ key, value }) => [key, value]))
@@ -121,6 +121,15 @@ export class CatalogState {
         break
       case 'nameRetired':
         this.#retire(record.streamName, record.endSequenceNumber)
+        break
+      case 'reshardBegun':
+        this.#beginReshard(record)
+        break
+      case 'routesSwitched':
+        this.#switchRoutes(record)
+        break
+      case 'shardCountUpdatesSet':
+        this.#put({ ...this.#require(record.streamNumber), shardCountUpdates: record.millis })
         break
       case 'consumerRegistered':
         this.#require(record.streamNumber)
@@ -169,6 +178,7 @@ export class CatalogState {
       shards: new Map(),
       tags: new Map(record.tags.map(({ key, value }) => [key, value])),
       shardLevelMetrics: new Set(),
+      shardCountUpdates: [],
     })
     this.#nextStreamNumber = Math.max(this.#nextStreamNumber, number + 1)
     this.#retired.delete(record.streamName)
@@ -179,6 +189,32 @@ export class CatalogState {
     const shards = new Map(stream.shards)
     for (const shard of record.shards) shards.set(shard.index, shardOf(shard))
     this.#put({ ...stream, shards })
+  }
+
+  /** A reshard is done when the stream has another status. */
+  #setStatus({ streamNumber, status }: Change<'statusSet'>): void {
+    this.#put({ ...this.#require(streamNumber), status, reshard: undefined })
+  }
+
+  #beginReshard({ streamNumber, ...fields }: Change<'reshardBegun'>): void {
+    const { replacements, targetShardCount } = fields
+    const stream = this.#require(streamNumber)
+    const isOpen = (index: number) => {
+      const shard = stream.shards.get(index)
+      return shard !== undefined && shard.closing === undefined
+    }
+    if (!replacements.every((it) => it.parents.every(isOpen))) {
+      throw unreadable('a shard is to be replaced that is not open')
+    }
+    const reshard = { replacements, targetShardCount, children: [] }
+    this.#put({ ...stream, status: 'UPDATING', reshard })
+  }
+
+  #switchRoutes({ streamNumber, children }: Change<'routesSwitched'>): void {
+    const stream = this.#require(streamNumber)
+    if (stream.reshard === undefined) throw unreadable('shards have children without a reshard')
+    const reshard = { ...stream.reshard, children: children.map(shardOf) }
+    this.#put({ ...stream, reshard })
   }
 
   #expire({ streamNumber, shardIndexes, shardNumbers }: Change<'shardsExpired'>): void {
@@ -262,13 +298,34 @@ function streamRecords(stream: Stream): CatalogRecord[] {
     ...shardRecords(streamNumber, [...stream.shards.values()]),
     ...monitoringRecords(stream),
   ]
+  if (stream.shardCountUpdates.length > 0) {
+    records.push({ kind: 'shardCountUpdatesSet', streamNumber, millis: stream.shardCountUpdates })
+  }
+  if (stream.status === 'ACTIVE' || stream.status === 'UPDATING') {
+    records.push({ kind: 'statusSet', streamNumber, status: stream.status })
+  }
+  if (stream.reshard !== undefined) records.push(...reshardRecords(streamNumber, stream.reshard))
   if (stream.status === 'DELETING') {
     const { endSequenceNumber } = stream
     records.push({ kind: 'deletionBegun', streamNumber, endSequenceNumber })
-  } else if (stream.status !== 'CREATING') {
-    records.push({ kind: 'statusSet', streamNumber, status: stream.status })
   }
   return records
+}
+
+function reshardRecords(streamNumber: number, reshard: Reshard): CatalogRecord[] {
+  const { replacements, targetShardCount, children } = reshard
+  const begun: CatalogRecord = {
+    kind: 'reshardBegun',
+    streamNumber,
+    replacements,
+    targetShardCount,
+  }
+  return children.length === 0 ? [begun] : [begun, switchRecord(streamNumber, children)]
+}
+
+/** The record from which on everything is put to these. */
+export function switchRecord(streamNumber: number, children: readonly Shard[]): CatalogRecord {
+  return { kind: 'routesSwitched', streamNumber, children: children.map(catalogShardOf) }
 }
 
 /** What a stream that was created has not, as long as nobody changes it. */
@@ -293,17 +350,12 @@ export function shardRecords(streamNumber: number, shards: readonly Shard[]): Ca
   return Array.from(chunks(shards, shardsPerRecordMax), (part) => ({
     kind: 'shardsWritten' as const,
     streamNumber,
-    shards: part.map((shard) => ({
-      index: shard.index,
-      number: shard.number,
-      startingHashKey: shard.startingHashKey,
-      endingHashKey: shard.endingHashKey,
-      startingSequenceNumber: shard.startingSequenceNumber,
-      createdMillis: shard.createdMillis,
-      parents: shard.parents,
-      ...(shard.closing ?? {}),
-    })),
+    shards: part.map(catalogShardOf),
   }))
+}
+
+function catalogShardOf({ closing, ...shard }: Shard): CatalogShard {
+  return { ...shard, ...closing }
 }
 
 function shardOf(shard: CatalogShard): Shard {

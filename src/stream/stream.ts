@@ -5,6 +5,26 @@ import type { SequenceNumber } from '../wire/numbers.ts'
 import type { StreamMode, StreamStatus, StreamSummary } from '../wire/operations.ts'
 import type { ShardLevelMetric } from '../wire/structures.ts'
 
+/** A shard that is split, or two neighbours that are merged: new shards take over their keys. */
+export interface Replacement {
+  /** Indexes, the lower range first. */
+  readonly parents: readonly number[]
+  /** Where the new shards begin, ascending; each ends where the next one, or its parents, do. */
+  readonly startingHashKeys: readonly bigint[]
+}
+
+/** Splits and merges that are made at once, and are not done yet. */
+export interface Reshard {
+  readonly replacements: readonly Replacement[]
+  /** How many open shards the stream is to have after this and what follows; or this is all. */
+  readonly targetShardCount?: number | undefined
+  /**
+   * The new shards from the moment on that records are put to them. They are no shards of the
+   * stream for those who read it until their parents are closed.
+   */
+  readonly children: readonly Shard[]
+}
+
 export interface Stream {
   /** Tells it from earlier streams of the same name; never reused in a data directory. */
   readonly number: number
@@ -38,13 +58,36 @@ export interface Stream {
   readonly tags: ReadonlyMap<string, string>
   /** Which metrics are told of each of its shards. */
   readonly shardLevelMetrics: ReadonlySet<ShardLevelMetric>
+  readonly reshard?: Reshard | undefined
+  /** When UpdateShardCount was accepted: the last times, ascending. */
+  readonly shardCountUpdates: readonly number[]
 }
 
 /** Open shards tile the hash space; in the order of their ranges. */
 export function openShards(stream: Stream): Shard[] {
-  return [...stream.shards.values()]
-    .filter((it) => it.closing === undefined)
-    .sort((a, b) => (a.startingHashKey < b.startingHashKey ? -1 : 1))
+  return inHashOrder([...stream.shards.values()].filter((it) => it.closing === undefined))
+}
+
+/**
+ * The shards that records are put to: they tile the hash space, too, in the order of their ranges.
+ * From the switch of a reshard on they are not the open ones.
+ */
+export function routedShards(stream: Stream): Shard[] {
+  const { replacements, children } = stream.reshard ?? { replacements: [], children: [] }
+  const open = openShards(stream)
+  if (children.length === 0) return open
+  const replaced = new Set(replacements.flatMap((it) => it.parents))
+  return inHashOrder([...open.filter((it) => !replaced.has(it.index)), ...children])
+}
+
+/** All that the log has for the stream, also what nobody reads yet. */
+export function shardsInLog(stream: Stream): Shard[] {
+  return [...stream.shards.values(), ...(stream.reshard?.children ?? [])]
+}
+
+/** Sorts them by their ranges. */
+export function inHashOrder(shards: Shard[]): Shard[] {
+  return shards.sort((a, b) => (a.startingHashKey < b.startingHashKey ? -1 : 1))
 }
 
 /** Whether records can be put to it and read from it. */

@@ -14,13 +14,15 @@ import {
 import type { Log, SequenceNumber, ShardId } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { createStream, RequestOf } from '../wire/operations.ts'
-import { type CatalogRecord, unreadable } from './catalog-records.ts'
+import type { CatalogRecord } from './catalog-records.ts'
 import { shardRecords } from './catalog-state.ts'
 import { uniformHashRanges } from './hash-ranges.ts'
+import { createNamed, deleteUnnamed } from './named-shards.ts'
+import { Resharding } from './reshard.ts'
 import { Retention } from './retention.ts'
 import { StreamSettings } from './settings.ts'
 import { machineClock, type SteadyClock } from './steady-clock.ts'
-import { isServing, type Stream } from './stream.ts'
+import { isServing, type Stream, shardsInLog } from './stream.ts'
 import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
 import { StreamConsumers } from './stream-consumers.ts'
 import type { StreamHost } from './stream-host.ts'
@@ -52,6 +54,7 @@ export class Streams {
   readonly retention: Retention
   readonly settings: StreamSettings
   readonly monitoring: StreamMonitoring
+  readonly resharding: Resharding
   /** Streams for which a deletion has been asked, before it is in the catalog. */
   readonly #doomed = new Set<number>()
   /** Of streams that are serving: where each shard of the log belongs. */
@@ -63,7 +66,7 @@ export class Streams {
    */
   static async open(log: Log, options: StreamsOptions): Promise<Streams> {
     const catalog = await StreamCatalog.open(log, options)
-    await deleteOrphans(log, catalog)
+    await deleteUnnamed(log, catalog)
     const streams = new Streams(log, catalog, options)
     for (const stream of catalog.state.streams) {
       if (isServing(stream)) streams.#serve(stream)
@@ -87,6 +90,7 @@ export class Streams {
     })
     this.settings = new StreamSettings(host, this.retention)
     this.monitoring = new StreamMonitoring(host)
+    this.resharding = new Resharding(host, (count) => this.#checkShardLimit(count))
   }
 
   /** A secret of the data directory, to sign with. */
@@ -185,14 +189,15 @@ export class Streams {
 
   /**
    * Answers when the deletion is in the catalog; from the call on nothing is put to the stream, and
-   * nothing read from it. A stream that has consumers is STREAM_IN_USE, unless they go with it.
+   * nothing read from it. What is done to its shards meanwhile is dropped. A stream that has
+   * consumers is STREAM_IN_USE, unless they go with it.
    * Rejects: STREAM_NOT_FOUND, STREAM_IN_USE, DISK_FULL, LOG_FAILED.
    */
   async delete(
     name: string,
     { withConsumers = false }: { readonly withConsumers?: boolean } = {},
   ): Promise<void> {
-    const stream = this.#requireIdle(name)
+    const stream = this.#requireNotDeleting(name)
     const checkConsumers = () => {
       if (!withConsumers) this.consumers.checkNone(stream)
     }
@@ -215,12 +220,6 @@ export class Streams {
     this.#doomed.delete(stream.number)
     this.#forgetShards(stream.number)
     this.#work.start(stream.number)
-  }
-
-  /** Replaces shards, and adds new ones: of a stream that is serving, all at once. */
-  async writeShards(stream: Stream, shards: readonly Shard[]): Promise<void> {
-    await this.#catalog.change(() => shardRecords(stream.number, shards))
-    this.#serve(this.require(stream.name))
   }
 
   /** Stops what goes on in the background, and waits for it. An open does what is left. */
@@ -262,14 +261,8 @@ export class Streams {
     return stream
   }
 
-  #requireIdle(name: string): Stream {
-    const stream = this.#requireNotDeleting(name)
-    if (stream.status === 'UPDATING') throw notActive(name, stream.status)
-    return stream
-  }
-
   #requireActive(name: string): Stream {
-    const stream = this.#requireIdle(name)
+    const stream = this.#requireNotDeleting(name)
     if (stream.status !== 'ACTIVE') throw notActive(name, stream.status)
     return stream
   }
@@ -277,7 +270,7 @@ export class Streams {
   #checkShardLimit(more: number): void {
     let count = 0
     for (const stream of this.#catalog.state.streams) {
-      count += Math.max(stream.shards.size, stream.shardCount)
+      count += Math.max(shardsInLog(stream).length, stream.shardCount)
     }
     if (count + more <= shardsOfDirectoryMax) return
     throw new MillraceError(
@@ -314,7 +307,7 @@ export class Streams {
   /** One past the highest number that a shard of the stream has given to a record. */
   async #endOf(stream: Stream): Promise<bigint> {
     let end: bigint = stream.firstSequenceNumber
-    for (const { number } of stream.shards.values()) {
+    for (const { number } of shardsInLog(stream)) {
       const { nextSequenceNumber } = await this.#log.shardStats(number)
       if (nextSequenceNumber > end) end = nextSequenceNumber
     }
@@ -326,6 +319,7 @@ export class Streams {
     const stream = this.#catalog.state.byNumber(number)
     if (stream?.status === 'CREATING') await this.#finishCreation(stream)
     else if (stream?.status === 'DELETING') await this.#finishDeletion(stream)
+    else if (stream?.reshard !== undefined) await this.resharding.step(stream, stream.reshard)
     else if (stream?.status === 'UPDATING') await this.settings.finish(stream)
     else return false
     return true
@@ -333,32 +327,18 @@ export class Streams {
 
   async #finishCreation(stream: Stream): Promise<void> {
     const firsts = Array.from({ length: stream.shardCount }, () => stream.firstSequenceNumber)
-    const numbers = await this.#log.createShards(firsts)
-    const records = activationRecords(stream, numbers)
-    try {
-      await this.#catalog.change(() => {
-        const now = this.#catalog.state.byNumber(stream.number)
-        return now?.status === 'CREATING' ? records : []
-      })
-    } catch (error) {
-      // Certainly not written, so nothing names these shards, and the next try makes its own.
-      if (error instanceof MillraceError && error.code === 'DISK_FULL') {
-        await this.#log.deleteShards(numbers)
-      }
-      throw error
-    }
+    const isActive = await createNamed(this.#log, this.#catalog, firsts, (numbers) => {
+      const now = this.#catalog.state.byNumber(stream.number)
+      return now?.status === 'CREATING' ? activationRecords(now, numbers) : []
+    })
     const now = this.#catalog.state.byNumber(stream.number)
-    if (now !== undefined && isServing(now)) {
-      if (!this.#doomed.has(now.number)) this.#serve(now)
-    } else {
-      // It was deleted meanwhile, and no record of the catalog names these shards.
-      await this.#log.deleteShards(numbers)
-    }
+    // It may have been deleted meanwhile.
+    if (isActive && now !== undefined && this.#isServing(now)) this.#serve(now)
   }
 
   async #finishDeletion(stream: Stream): Promise<void> {
     const present = new Set(await this.#log.listShards())
-    const numbers = Array.from(stream.shards.values(), (it) => it.number)
+    const numbers = shardsInLog(stream).map((it) => it.number)
     const left = numbers.filter((it) => present.has(it))
     if (left.length > 0) await this.#log.deleteShards(left)
     const deleted = { kind: 'streamDeleted', streamNumber: stream.number } as const
@@ -379,33 +359,6 @@ function activationRecords(stream: Stream, numbers: readonly ShardId[]): Catalog
   }))
   const active = { kind: 'statusSet', streamNumber: stream.number, status: 'ACTIVE' } as const
   return [...shardRecords(stream.number, shards), active]
-}
-
-/**
- * Deletes the shards that no stream names: those of a creation that was cut short, which are empty,
- * and those that have expired. Another one that has records, or a shard of a stream that is not
- * there, means that the catalog has lost something, and then nothing is touched.
- */
-async function deleteOrphans(log: Log, catalog: StreamCatalog): Promise<void> {
-  const orphans = new Set(await log.listShards())
-  orphans.delete(catalog.shard)
-  const expired = [...catalog.state.expiredShards].filter((it) => orphans.delete(it))
-  for (const stream of catalog.state.streams) {
-    for (const { number } of stream.shards.values()) {
-      if (!orphans.delete(number) && stream.status !== 'DELETING') {
-        throw unreadable(`it names shard ${number} of stream ${stream.name}, which is not there`)
-      }
-    }
-  }
-  for (const shard of orphans) {
-    const { nextSequenceNumber, firstSequenceNumber, damaged } = await log.shardStats(shard)
-    if (nextSequenceNumber !== firstSequenceNumber || damaged.length > 0) {
-      throw unreadable(`shard ${shard} has records, and no stream names it`)
-    }
-  }
-  const left = [...orphans, ...expired]
-  if (left.length > 0) await log.deleteShards(left)
-  catalog.state.forgetExpired([...catalog.state.expiredShards])
 }
 
 function notActive(name: string, state: string): MillraceError {

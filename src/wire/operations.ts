@@ -46,6 +46,7 @@ import {
   monitoredMetrics,
 } from './monitoring-operations.ts'
 import { type Operation, operation } from './operation.ts'
+import { mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
 import {
   decreaseStreamRetentionPeriod,
   describeLimits,
@@ -75,6 +76,7 @@ import {
 import { subscribeToShard, subscribeToStream, unsubscribe } from './subscription-operations.ts'
 
 export type { AnswerOf, Operation, RequestOf } from './operation.ts'
+export { mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
 export {
   type Checkpoint,
   type ChildShard,
@@ -88,6 +90,7 @@ export {
   type ShardDescription,
   type ShardFilter,
   type ShardIteratorType,
+  type ShardMove,
   type StreamMode,
   type StreamStatus,
   type StreamSummary,
@@ -309,6 +312,9 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     addTagsToStream,
     removeTagsFromStream,
     listTagsForStream,
+    splitShard,
+    mergeShards,
+    updateShardCount,
     increaseStreamRetentionPeriod,
     decreaseStreamRetentionPeriod,
     updateMaxRecordSize,

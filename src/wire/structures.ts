@@ -4,6 +4,7 @@
  */
 
 import {
+  answerElementsMax,
   consumerNameCharactersMax,
   messageStringBytesMax,
   partitionKeyCharactersMax,
@@ -89,6 +90,15 @@ export const childShard = struct('ChildShard', {
   endingHashKey: hashKey,
 })
 export type ChildShard = ReturnType<(typeof childShard)['parse']>
+
+export const shardMove = struct('ShardMove', {
+  startingHashKey: hashKey,
+  endingHashKey: hashKey,
+  /** The open shards that have them now. */
+  shardIds: list(text({ max: 128 }), { min: 1, max: answerElementsMax }),
+})
+/** Hash keys that go to a new shard. */
+export type ShardMove = ReturnType<(typeof shardMove)['parse']>
 
 export const streamSummary = struct('StreamSummary', {
   streamName,

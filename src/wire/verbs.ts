@@ -33,7 +33,7 @@ import {
 } from './operations.ts'
 import { decodePutRecord, decodePutRecords, encodePut } from './put-verbs.ts'
 import { RecordWindow } from './record-window.ts'
-import { SettingVerbs } from './setting-verbs.ts'
+import { ReshardVerbs } from './reshard-verbs.ts'
 
 export type { CallOptions, Exchange, ExchangeOptions } from './exchange.ts'
 
@@ -105,7 +105,7 @@ const repeatable = true
 const once = false
 
 /** The operations, over an Exchange. */
-export class Verbs extends SettingVerbs {
+export class Verbs extends ReshardVerbs {
   readonly #exchange: Exchange
 
   constructor(exchange: Exchange) {

@@ -23,11 +23,6 @@ export class BrokerPlace {
     return place
   }
 
-  /** The data is in `data` in it. */
-  get directory(): string {
-    return this.#directory
-  }
-
   get port(): number {
     return this.#port
   }

@@ -7,12 +7,7 @@ import { expect, test, vi } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { type Client, connect } from '../../src/client/node.ts'
 import type { RecordBatch } from '../../src/client/record-batch.ts'
-import type { Log } from '../../src/log/log.ts'
-import { openLog } from '../../src/log/native-log.ts'
 import { startServer } from '../../src/server/server.ts'
-import type { Shard } from '../../src/shard/shard.ts'
-import { Streams } from '../../src/stream/streams.ts'
-import { mergeShards, splitShard } from '../support/reshard.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
 
 const keyCount = 20
@@ -51,25 +46,26 @@ async function put(client: Client, round: number): Promise<void> {
 }
 
 /** Splits the first shard, and merges the last two, in turn. */
-async function reshard(log: Log, streams: Streams, round: number): Promise<void> {
-  const open = [...streams.require('orders').shards.values()]
-    .filter((it) => it.closing === undefined)
-    .sort((a, b) => (a.startingHashKey < b.startingHashKey ? -1 : 1))
-  const [first] = open as [Shard]
-  if (round % 2 === 0) await splitShard(log, streams, 'orders', first)
-  else await mergeShards(log, streams, 'orders', open.slice(-2) as [Shard, Shard])
+async function reshard(client: Client, round: number): Promise<void> {
+  const { shards } = await client.listShards('orders', { shardFilter: { type: 'AT_LATEST' } })
+  const open = [...shards].sort((a, b) => (a.startingHashKey < b.startingHashKey ? -1 : 1))
+  const [first, lower, upper] = [open[0], ...open.slice(-2)].map((it) => it?.shardId ?? '')
+  if (round % 2 === 0) await client.splitShard('orders', { shardToSplit: first as string })
+  else
+    await client.mergeShards('orders', {
+      shardToMerge: lower as string,
+      adjacentShardToMerge: upper as string,
+    })
+  await client.untilActive('orders')
 }
 
 test('splits and merges are followed: each record of a key comes once, and in order', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-'))
-  const open = vi.spyOn(Streams, 'open')
-  const log = await openLog({ dir: join(directory, 'data'), exclusive: true })
-  const broker = await Broker.over(log)
-  const streams = (await open.mock.results[0]?.value) as Streams
+  const broker = await Broker.open({ dir: join(directory, 'data') })
   const logger = new FakeLogger()
   const server = await startServer({ broker, logger, port: 0, version: '1.2.3' })
   const client = await connect(server.url)
-  await client.createStream('orders', { shardCount: 2 })
+  await client.createStream('orders', { shardCount: 2, streamMode: 'PROVISIONED' })
   const early = client.subscribe('orders')
   const alone = client.consume('orders', { consumer: 'alone', from: 'oldest' })
   await Promise.all([early.ready(), alone.ready()])
@@ -77,7 +73,7 @@ test('splits and merges are followed: each record of a key comes once, and in or
   const reading = [seen.early.take(early), seen.alone.take(alone)]
   for (let round = 0; round < rounds; round += 1) {
     await put(client, round)
-    await reshard(log, streams, round)
+    await reshard(client, round)
   }
   const late = client.subscribe('orders', { from: 'oldest', creditBytes: 1 })
   reading.push(seen.late.take(late))

@@ -2,14 +2,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { connect } from '../../src/client/node.ts'
-import { openLog } from '../../src/log/native-log.ts'
-import type { Shard } from '../../src/shard/shard.ts'
-import { Streams } from '../../src/stream/streams.ts'
-import { mergeShards, splitShard } from '../support/reshard.ts'
+import { type Client, connect } from '../../src/client/node.ts'
 import { BrokerPlace } from './broker-place.ts'
 import { Transcript } from './cli-process.ts'
 
@@ -60,19 +55,11 @@ function startWorker(url: string, handled: Handled) {
   }
 }
 
-/** Splits one shard, and merges two others, in a directory that no broker has open. */
-async function reshard(dir: string): Promise<void> {
-  const log = await openLog({ dir })
-  const onError = (error: unknown) => {
-    throw error
-  }
-  const onServing = () => undefined
-  const streams = await Streams.open(log, { now: Date.now, onServing, onError })
-  const shard = (index: number) => streams.require('orders').shards.get(index) as Shard
-  await splitShard(log, streams, 'orders', shard(0))
-  await mergeShards(log, streams, 'orders', [shard(2), shard(3)])
-  await streams.close()
-  await log.close()
+/** Splits one shard, and merges two others. */
+async function reshard(client: Client): Promise<void> {
+  await client.splitShard('orders', { shardToSplit: '0' })
+  await client.untilActive('orders')
+  await client.mergeShards('orders', { shardToMerge: '2', adjacentShardToMerge: '3' })
 }
 
 test('each record is handled at least once, the records of a key in order', async () => {
@@ -80,7 +67,7 @@ test('each record is handled at least once, the records of a key in order', asyn
   onTestFinished(() => place.close())
   const client = await connect(place.url)
   onTestFinished(() => client.close())
-  await client.createStream('orders', { shardCount: 4 })
+  await client.createStream('orders', { shardCount: 4, streamMode: 'PROVISIONED' })
   const handled = new Handled()
   const workers = Array.from({ length: 3 }, () => startWorker(place.url, handled))
   await Promise.all(workers.map((it) => it.stderr.until((text) => text.includes('acquired'))))
@@ -98,8 +85,8 @@ test('each record is handled at least once, the records of a key in order', asyn
   await handled.until(500)
   await workers[0]?.stop('SIGKILL')
   await putMore(1000)
+  await reshard(client)
   await place.stop()
-  await reshard(join(place.directory, 'data'))
   await place.start()
   await putMore(1000)
   workers.push(startWorker(place.url, handled))

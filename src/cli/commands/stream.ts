@@ -7,12 +7,14 @@ import { type ShardDescription, type StreamSummary, streamModes } from '../../wi
 import { withClient } from '../broker-client.ts'
 import { confirm, yesOption } from '../confirm.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { hashSpaceText } from '../hash-space.ts'
 import { CliOption, setExamples } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 import { table } from '../output.ts'
 import { allShards } from '../stream-shards.ts'
 import { tagOption, tagText } from '../tags.ts'
 import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
+import { addReshardCommands } from './reshard.ts'
 import { addStreamMonitor } from './stream-monitor.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
@@ -80,16 +82,11 @@ function shardRow(it: ShardDescription): string[] {
   const { endingSequenceNumber } = it
   return [
     it.shardId,
-    `${percent(it.startingHashKey)} to ${percent(it.endingHashKey + 1n)} of the hash keys`,
+    hashSpaceText(it.startingHashKey, it.endingHashKey),
     endingSequenceNumber === undefined
       ? `open, from ${it.startingSequenceNumber}`
       : `closed, ${it.startingSequenceNumber} to ${endingSequenceNumber}`,
   ]
-}
-
-/** A hash key as a share of the space, with one digit. */
-function percent(hashKey: bigint): string {
-  return `${Number((hashKey * 1000n) / 2n ** 128n) / 10} %`
 }
 
 async function remove(invocation: Invocation): Promise<undefined> {
@@ -105,8 +102,10 @@ async function remove(invocation: Invocation): Promise<undefined> {
 }
 
 export function addStreamCommands(program: Command, runner: Runner): void {
-  const stream = program.command('stream').summary('create, list, describe, delete streams')
-  stream.description('Create, list, describe and delete streams.')
+  const stream = program
+    .command('stream')
+    .summary('create, list, describe, reshard, delete streams')
+  stream.description('Create, list and describe streams, change their shards, and delete them.')
   stream.helpOption('-h, --help', 'show this help').helpCommand(false)
   setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
   const settings = ['url']
@@ -148,6 +147,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
     settings,
     action: info,
   })
+  addReshardCommands(stream, runner)
   addStreamMonitor(stream, runner)
   defineCommand(stream, runner, {
     usage: 'rm <stream>',

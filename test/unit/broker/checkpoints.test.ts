@@ -11,17 +11,16 @@ import {
   registerStreamConsumer,
   setCheckpoint,
 } from '../../../src/wire/consumer-operations.ts'
-import { deleteStream } from '../../../src/wire/operations.ts'
-import { splitShard } from '../../support/reshard.ts'
+import { deleteStream, splitShard } from '../../../src/wire/operations.ts'
 import * as ofStreams from '../stream/harness.ts'
 import {
   failure,
   makeBroker,
   makeStream,
-  openStreams,
   putMany,
   type TestBroker,
   textRecord,
+  untilActive,
 } from './harness.ts'
 
 // Syncs take their time on a busy disk.
@@ -33,7 +32,7 @@ const of = { streamName, consumerName: 'c' }
 /** A stream with a consumer, and 5 records in each shard. */
 async function makeConsumer(shardCount = 1): Promise<TestBroker> {
   const made = await makeBroker()
-  await makeStream(made.broker, streamName, shardCount)
+  await makeStream(made.broker, streamName, shardCount, { streamMode: 'PROVISIONED' })
   await made.broker.call(registerStreamConsumer, of)
   const width = 2n ** 128n / BigInt(shardCount)
   for (let shard = 0n; shard < BigInt(shardCount); shard += 1n) {
@@ -111,14 +110,9 @@ test('what no reader can have got to is refused', async () => {
 
 test('the end of a closed shard is nil, and final', async () => {
   const made = await makeConsumer()
-  await made.broker.close()
-  const { log, streams } = await openStreams(made.dir)
-  const [shard] = streams.require(streamName).shards.values()
-  if (shard !== undefined) await splitShard(log, streams, streamName, shard)
-  await streams.close()
-  await log.close()
-  await made.reopen()
   const { broker } = made
+  await broker.call(splitShard, { streamName, shardToSplit: '0' })
+  await untilActive(broker, streamName)
   // Behind its last record: read, and not yet known to be the end.
   await set(broker, '0', 6n)
   await set(broker, '0', undefined)

@@ -6,8 +6,6 @@
 import { createHash } from 'node:crypto'
 import { expect, test, vi } from 'vitest'
 import type { Broker } from '../../../src/broker/broker.ts'
-import { sequenceNumber } from '../../../src/log/log.ts'
-import type { Shard } from '../../../src/shard/shard.ts'
 import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import {
   createStream,
@@ -16,6 +14,7 @@ import {
   describeStreamSummary,
   listShards,
   listStreams,
+  mergeShards,
   type shardIteratorTypes,
 } from '../../../src/wire/operations.ts'
 import {
@@ -102,22 +101,22 @@ test('3: an explicit hash key replaces the MD5 in both puts, and is not kept', a
 
 test('6, 7: the end of a closed shard, after everything, names its children', async () => {
   const made = await makeBroker()
-  await makeStream(made.broker, streamName, 2)
-  for (const text of ['1', '2', '3']) {
-    await put(made.broker, { streamName }, { ...textRecord('k', text), explicitHashKey: 0n })
-  }
-  await made.broker.close()
-  await mergeShards(made.dir)
-  await made.reopen()
   const { broker } = made
+  await makeStream(broker, streamName, 2, { streamMode: 'PROVISIONED' })
+  for (const text of ['1', '2', '3']) {
+    await put(broker, { streamName }, { ...textRecord('k', text), explicitHashKey: 0n })
+  }
+  await broker.call(mergeShards, { streamName, shardToMerge: '0', adjacentShardToMerge: '1' })
+  await untilActive(broker, streamName)
 
+  const childStart = 2n ** 32n + 4n
   const { shards } = await broker.call(describeStream, { streamName })
-  expect(shards.map((it) => it.endingSequenceNumber)).toEqual([3n, 0n, undefined])
+  expect(shards.map((it) => it.endingSequenceNumber)).toEqual([3n, 1n, undefined])
   expect(shards[2]).toMatchObject({
     shardId: 'shardId-000000000002',
     parentShardId: 'shardId-000000000000',
     adjacentParentShardId: 'shardId-000000000001',
-    startingSequenceNumber: 4n,
+    startingSequenceNumber: childStart,
   })
 
   const first = await get(broker, await shardIterator(broker, 'TRIM_HORIZON'), 2)
@@ -153,40 +152,9 @@ test('6, 7: the end of a closed shard, after everything, names its children', as
   // What is put now is in the child, above every number of its parents.
   expect(await put(broker, { streamName }, textRecord('k', '4'))).toMatchObject({
     shardId: 'shardId-000000000002',
-    sequenceNumber: 4n,
+    sequenceNumber: childStart,
   })
 })
-
-/** Merges the two shards of the stream, as a later open finds it. */
-async function mergeShards(dir: string): Promise<void> {
-  const { log, streams } = await openStreams(dir)
-  const stream = streams.require(streamName)
-  const parents = [...stream.shards.values()]
-  const now = Date.now()
-  const closed: Shard[] = []
-  let end = 0n
-  for (const shard of parents) {
-    await log.sealShard(shard.number)
-    const { nextSequenceNumber } = await log.shardStats(shard.number)
-    if (nextSequenceNumber > end) end = nextSequenceNumber
-    const endingSequenceNumber = sequenceNumber(nextSequenceNumber - 1n)
-    closed.push({ ...shard, closing: { endingSequenceNumber, closedMillis: now } })
-  }
-  const [number] = await log.createShards([sequenceNumber(end)])
-  if (number === undefined) throw new Error('no shard was created')
-  const child: Shard = {
-    index: 2,
-    number,
-    startingHashKey: 0n,
-    endingHashKey: top,
-    startingSequenceNumber: sequenceNumber(end),
-    createdMillis: now,
-    parents: [0, 1],
-  }
-  await streams.writeShards(stream, [...closed, child])
-  await streams.close()
-  await log.close()
-}
 
 test('16: errors have the kinds and the texts of Kinesis', async () => {
   const { broker } = await makeBroker()

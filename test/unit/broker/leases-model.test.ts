@@ -60,7 +60,7 @@ class World {
   async begin(): Promise<void> {
     await this.#open()
     const shardCount = 1 + this.#random.below(6)
-    await this.#opened.streams.create({ streamName, shardCount })
+    await this.#opened.streams.create({ streamName, shardCount, streamMode: 'PROVISIONED' })
     await untilQuiet(this.#opened.streams)
     await this.#consumers.stored.register(this.#stream, consumerName, [])
   }
@@ -130,15 +130,15 @@ class World {
 
   async #reshard(): Promise<void> {
     const open = openShards(this.#stream)
-    const { log, streams } = this.#opened
+    const { streams } = this.#opened
     const at = this.#random.below(open.length)
     const [lower, upper] = [open[at], open[at + 1]]
     if (lower === undefined) return
     this.counts.reshards += 1
     if (upper !== undefined && (open.length >= openShardsMax || this.#random.chance(2))) {
-      await mergeShards(log, streams, streamName, [lower, upper])
+      await mergeShards(streams, streamName, [lower, upper])
     } else if (open.length < openShardsMax) {
-      await splitShard(log, streams, streamName, lower)
+      await splitShard(streams, streamName, lower)
     }
   }
 

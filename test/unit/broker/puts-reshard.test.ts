@@ -33,6 +33,7 @@ function streamOf(shards: readonly Shard[]): Stream {
     shards: new Map(shards.map((it) => [it.index, it])),
     tags: new Map(),
     shardLevelMetrics: new Set(),
+    shardCountUpdates: [],
   }
 }
 

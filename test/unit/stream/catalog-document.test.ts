@@ -6,6 +6,7 @@ import {
   catalogKinds,
   catalogLeaseFields,
   catalogMagic,
+  catalogReplacementFields,
   catalogShardFields,
   catalogVersion,
   shardsPerRecordMax,
@@ -26,6 +27,7 @@ test('structures, magic, version and bounds are those of the code', () => {
   expect(flowing).toContain(`A shard is \`[${catalogShardFields.join(', ')}]\``)
   expect(flowing).toContain(`A checkpoint is \`[${catalogCheckpointFields.join(', ')}]\``)
   expect(flowing).toContain(`A lease is \`[${catalogLeaseFields.join(', ')}]\``)
+  expect(flowing).toContain(`A replacement is \`[${catalogReplacementFields.join(', ')}]\``)
   expect(flowing).toContain(`the magic is \`${catalogMagic}\``)
   expect(flowing).toContain(`Catalog version **${catalogVersion}**`)
   expect(flowing).toContain(`At most ${shardsPerRecordMax.toLocaleString('en')} in one record`)

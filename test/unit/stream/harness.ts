@@ -29,26 +29,33 @@ export interface OpenedStreams {
   close(): Promise<void>
 }
 
-/** Opens the streams of a directory; `wrap` puts something between them and the log. */
+export interface StreamsOptions {
+  /** Puts something between the streams and the log. */
+  readonly wrap?: (log: Log) => Log
+  readonly snapshotBytesMin?: number
+  /** Both clocks, or that of the machine alone. */
+  readonly clocks?: FakeClocks
+  readonly now?: () => number
+  readonly isBeingRead?: (shard: ShardId) => boolean
+  readonly onServing?: (stream: Stream) => void
+}
+
+/** Opens the streams of a directory. */
 export async function openStreams(
   dir: string,
-  options: {
-    readonly wrap?: (log: Log) => Log
-    readonly snapshotBytesMin?: number
-    readonly clocks?: FakeClocks
-    readonly isBeingRead?: (shard: ShardId) => boolean
-  } = {},
+  options: StreamsOptions = {},
 ): Promise<OpenedStreams> {
   const { wrap = (it) => it, snapshotBytesMin, clocks, isBeingRead } = options
+  const { now = clocks?.now ?? Date.now, onServing = () => {} } = options
   const opened = await openLog({ ...logOptions, dir })
   const log = wrap(opened)
   const errors: unknown[] = []
   try {
     const streams = await Streams.open(log, {
-      now: clocks?.now ?? Date.now,
+      now,
       ...(clocks === undefined ? {} : { steadyClock: clocks }),
       ...(isBeingRead === undefined ? {} : { isBeingRead }),
-      onServing: () => undefined,
+      onServing,
       onError: (error) => errors.push(error),
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
@@ -67,7 +74,7 @@ export function find(streams: Streams, name: string): Stream | undefined {
   return [...streams.all].find((it) => it.name === name)
 }
 
-/** Waits until nothing is CREATING or DELETING any more. */
+/** Waits until nothing is CREATING, UPDATING or DELETING any more. */
 export async function untilQuiet(streams: Streams): Promise<void> {
   const isQuiet = () => [...streams.all].every((it) => it.status === 'ACTIVE')
   await expect.poll(isQuiet, { interval: 1, timeout: 10_000 }).toBe(true)

@@ -18,7 +18,7 @@ const hour = 3_600_000
 const day = 24 * hour
 
 async function makeStream(streams: Streams, shardCount = 1): Promise<Stream> {
-  await streams.create({ streamName: 's', shardCount })
+  await streams.create({ streamName: 's', shardCount, streamMode: 'PROVISIONED' })
   await untilQuiet(streams)
   return streams.require('s')
 }
@@ -177,7 +177,7 @@ test('Kinesis 18: closed shards disappear when everything in them has expired', 
   const [parent] = shardsOf(streams) as [Shard]
   await append(log, parent.number, 5)
   await streams.consumers.register(stream, 'c', [])
-  const children = await splitShard(log, streams, 's', parent)
+  const children = await splitShard(streams, 's', parent)
   await streams.consumers.write(() => [
     {
       kind: 'checkpointsSet',
@@ -207,7 +207,7 @@ test('Kinesis 18: closed shards disappear when everything in them has expired', 
   expect([...consumer.checkpoints.keys()]).toEqual([1])
   expect([...consumer.leases.keys()]).toEqual([1])
   // An index is not used again: the open shards have the highest.
-  const child = await mergeShards(log, streams, 's', children as [Shard, Shard])
+  const child = await mergeShards(streams, 's', children as [Shard, Shard])
   expect(child.index).toBe(3)
   await close()
   const again = await openStreams(dir, { clocks })
@@ -224,7 +224,7 @@ test('a shard that somebody reads is emptied, and stays until nobody does', asyn
   await makeStream(streams)
   const [parent] = shardsOf(streams) as [Shard]
   await append(log, parent.number, 5)
-  await splitShard(log, streams, 's', parent)
+  await splitShard(streams, 's', parent)
   reading.add(parent.number)
   clocks.pass(day + hour)
   await streams.retention.sweep()
@@ -247,7 +247,7 @@ test('shards go completely or not at all, wherever it is cut', async () => {
       await makeStream(before.streams)
       const [parent] = shardsOf(before.streams) as [Shard]
       await append(before.log, parent.number, 5)
-      await splitShard(before.log, before.streams, 's', parent)
+      await splitShard(before.streams, 's', parent)
       clocks.pass(day + hour)
       await before.close()
 

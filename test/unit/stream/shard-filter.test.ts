@@ -58,6 +58,7 @@ const stream: Stream = {
   shards: new Map(shards.map((it) => [it.index, it])),
   tags: new Map(),
   shardLevelMetrics: new Set(),
+  shardCountUpdates: [],
 }
 
 /** What is older than 24 h at an hour has expired. */

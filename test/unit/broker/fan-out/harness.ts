@@ -7,7 +7,7 @@ import { FanOut } from '../../../../src/broker/fan-out/fan-out.ts'
 import type { SubscriptionSink } from '../../../../src/broker/fan-out/sink.ts'
 import { Subscriptions } from '../../../../src/broker/fan-out/subscriptions.ts'
 import { StreamCounters } from '../../../../src/broker/stream-counters.ts'
-import type { Log } from '../../../../src/log/log.ts'
+import { type Log, type SequenceNumber, sequenceNumber } from '../../../../src/log/log.ts'
 import { openLog } from '../../../../src/log/native-log.ts'
 import type { Shard } from '../../../../src/shard/shard.ts'
 import { Streams } from '../../../../src/stream/streams.ts'
@@ -132,6 +132,11 @@ export class TestFanOut {
     return shard
   }
 
+  /** The number of the record of a shard that comes behind so many others. */
+  numberOf(index: number, before: number): SequenceNumber {
+    return sequenceNumber(this.shard(index).startingSequenceNumber + BigInt(before))
+  }
+
   /** Appends one batch of records to a shard: keys alone, or with so many bytes of data. */
   async put(index: number, keys: readonly string[], dataBytes = 1): Promise<bigint> {
     this.#builder.clear()
@@ -143,12 +148,12 @@ export class TestFanOut {
   }
 
   split(index: number): Promise<Shard[]> {
-    return splitShard(this.log, this.streams, streamName, this.shard(index))
+    return splitShard(this.streams, streamName, this.shard(index))
   }
 
   merge(lower: number, upper: number): Promise<Shard> {
     const parents = [this.shard(lower), this.shard(upper)] as const
-    return mergeShards(this.log, this.streams, streamName, parents)
+    return mergeShards(this.streams, streamName, parents)
   }
 
   open(): { readonly sink: FakeSink; readonly subscriptions: Subscriptions } {
@@ -193,7 +198,7 @@ export async function makeStream(
   name: string,
   shardCount: number,
 ): Promise<void> {
-  await streams.create({ streamName: name, shardCount })
+  await streams.create({ streamName: name, shardCount, streamMode: 'PROVISIONED' })
   while (streams.serving(name) === undefined) await turns(1)
 }
 

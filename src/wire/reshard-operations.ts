@@ -1,0 +1,49 @@
+/** Operations that change the shards of a stream. */
+
+import { pageElementsMax, shardCountMax } from '../limits.ts'
+import { bool, hashKey, list, optional, uint } from './fields.ts'
+import { operation } from './operation.ts'
+import { shardIdField, shardMove, streamName } from './structures.ts'
+
+/** Checks everything and answers what would be, without doing it. */
+const dryRun = optional(bool)
+const moves = list(shardMove, { max: pageElementsMax })
+
+export const splitShard = operation(
+  0x1a,
+  'SplitShard',
+  {
+    streamName,
+    shardToSplit: shardIdField,
+    /** The first key of the upper shard; the middle of the range unless it is given. */
+    newStartingHashKey: optional(hashKey),
+    dryRun,
+  },
+  { moves },
+)
+
+export const mergeShards = operation(
+  0x1b,
+  'MergeShards',
+  {
+    streamName,
+    /** The lower one of two neighbours. */
+    shardToMerge: shardIdField,
+    adjacentShardToMerge: shardIdField,
+    dryRun,
+  },
+  { moves },
+)
+
+export const updateShardCount = operation(
+  0x1c,
+  'UpdateShardCount',
+  { streamName, targetShardCount: uint(1, shardCountMax), dryRun },
+  {
+    /** Open shards when it was asked for. */
+    currentShardCount: uint(),
+    targetShardCount: uint(),
+    /** From before to after, whatever comes between. */
+    moves,
+  },
+)

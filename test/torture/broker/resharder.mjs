@@ -1,0 +1,110 @@
+// Splits and merges the shards of a stream without end, and looks after each of them whether the
+// ranges of the open shards tile the hash space.
+import { setTimeout as wait } from 'node:timers/promises'
+import { TortureFailure } from '../lib/failure.mjs'
+import { shardIdOf } from './load.mjs'
+import { listShards } from './stream-lanes.mjs'
+import { ConnectionLost, DESCRIBE_SUMMARY, MERGE_SHARDS, SPLIT_SHARD } from './wire-client.mjs'
+
+const HASH_SPACE = 2n ** 128n
+const POLL_MILLIS = 5
+// Between these nothing is preferred.
+const OPEN_SHARDS = { least: 3, most: 12 }
+
+// Throws unless each key has exactly one of the shards.
+export function checkTiles(shards) {
+  const sorted = [...shards].sort((left, right) => (left.start < right.start ? -1 : 1))
+  let next = 0n
+  for (const { index, start, end } of sorted) {
+    if (start !== next) throw new TortureFailure(`shard ${index} begins at ${start}, not ${next}`)
+    next = end + 1n
+  }
+  if (next !== HASH_SPACE) throw new TortureFailure(`the last key has no shard: ${next}`)
+  return sorted
+}
+
+export class Resharder {
+  #rig
+  #random
+  #intervalMillis
+  // What was accepted and is not known to be done.
+  #accepted = null
+  splits = 0
+  merges = 0
+
+  constructor(rig, intervalMillis) {
+    this.#rig = rig
+    this.#random = rig.random.fork('resharder')
+    this.#intervalMillis = intervalMillis
+  }
+
+  get count() {
+    return this.splits + this.merges
+  }
+
+  // Ends when so many splits and merges are done.
+  async run(count, progress) {
+    while (this.count < count && !this.#rig.isOver) {
+      const client = await this.#rig.connect()
+      if (client === null) return
+      try {
+        while (this.count < count && !this.#rig.isOver) {
+          const before = performance.now()
+          await this.#step(client)
+          progress(this.count)
+          await wait(Math.max(0, this.#intervalMillis - (performance.now() - before)))
+        }
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+      } finally {
+        client.close()
+      }
+    }
+  }
+
+  async #step(client) {
+    await this.#untilActive(client)
+    await this.#confirm(client)
+    const open = checkTiles(await listShards(client, this.#rig.stream, 'AT_LATEST'))
+    const change = this.#choose(open)
+    await client.ask(change.opcode, this.#rig.stream, ...change.fields, null)
+    this.#accepted = change
+    await this.#untilActive(client)
+    await this.#confirm(client)
+  }
+
+  // What was accepted is done, whatever happened since.
+  async #confirm(client) {
+    if (this.#accepted === null) return
+    const { parents, opcode } = this.#accepted
+    const shards = await listShards(client, this.#rig.stream)
+    checkTiles(shards.filter(({ isOpen }) => isOpen))
+    for (const parent of parents) {
+      if (!shards[parent].isOpen) continue
+      throw new TortureFailure(`shard ${parent} is open, and was to be replaced`)
+    }
+    this.#accepted = null
+    if (opcode === SPLIT_SHARD) this.splits += 1
+    else this.merges += 1
+  }
+
+  #choose(open) {
+    const { least, most } = OPEN_SHARDS
+    const isSplit = open.length <= least || (open.length < most && this.#random.chance(0.5))
+    const place = this.#random.below(isSplit ? open.length : open.length - 1)
+    const { index } = open[place]
+    if (isSplit) {
+      return { opcode: SPLIT_SHARD, parents: [index], fields: [shardIdOf(index), null] }
+    }
+    const parents = [index, open[place + 1].index]
+    return { opcode: MERGE_SHARDS, parents, fields: parents.map(shardIdOf) }
+  }
+
+  async #untilActive(client) {
+    for (;;) {
+      const [, status] = await client.ask(DESCRIBE_SUMMARY, this.#rig.stream)
+      if (status === 'ACTIVE') return
+      await wait(POLL_MILLIS)
+    }
+  }
+}

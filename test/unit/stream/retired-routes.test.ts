@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { sequenceNumber, shardId } from '../../../src/log/log.ts'
+import type { Shard } from '../../../src/shard/shard.ts'
+import { retiredRoutes, retiredRoutesMax } from '../../../src/stream/retired-routes.ts'
+import { routedShards, type Stream } from '../../../src/stream/stream.ts'
+
+const now = 1_800_000_000_000
+const minute = 60_000
+const one = sequenceNumber(1n)
+
+type Row = readonly [range: readonly [bigint, bigint], parents: number[], closedMillis?: number]
+
+/** Children are made when their parents are closed. */
+function shard([range, parents, closedMillis]: Row, index: number, rows: readonly Row[]): Shard {
+  return {
+    index,
+    number: shardId(BigInt(index + 2)),
+    startingHashKey: range[0],
+    endingHashKey: range[1],
+    startingSequenceNumber: one,
+    createdMillis: Math.max(0, ...parents.map((it) => rows[it]?.[2] ?? 0)),
+    parents,
+    closing: closedMillis === undefined ? undefined : { endingSequenceNumber: one, closedMillis },
+  }
+}
+
+function stream(rows: readonly Row[], reshard?: Stream['reshard']): Stream {
+  const shards = rows.map(shard)
+  return {
+    number: 1,
+    name: 's',
+    status: 'ACTIVE',
+    mode: 'PROVISIONED',
+    createdMillis: 0,
+    retentionPeriodHours: 24,
+    retentionBytes: undefined,
+    horizonMillis: 0,
+    modeSwitches: [],
+    recordBytesMax: 1024 * 1024,
+    shardCount: 1,
+    firstSequenceNumber: one,
+    endSequenceNumber: one,
+    shards: new Map(shards.map((it) => [it.index, it])),
+    tags: new Map(),
+    shardCountUpdates: [],
+    shardLevelMetrics: new Set(),
+    reshard,
+  }
+}
+
+const indexes = (of: Stream) => retiredRoutes(of, now).map((it) => it.map(({ index }) => index))
+
+/** 0 is split into 2 and 3, 3 and 1 are merged into 4, and 2 is split into 5 and 6. */
+const family: readonly Row[] = [
+  [[0n, 99n], [], now - 4 * minute],
+  [[100n, 199n], [], now - 3 * minute],
+  [[0n, 49n], [0], now - 2 * minute],
+  [[50n, 99n], [0], now - 3 * minute],
+  [
+    [50n, 199n],
+    [3, 1],
+  ],
+  [[0n, 24n], [2]],
+  [[25n, 49n], [2]],
+]
+
+test('a stream whose shards never changed has none', () => {
+  expect(indexes(stream([[[0n, 199n], []]]))).toEqual([])
+})
+
+test('each reshard is undone, the newest first', () => {
+  expect(indexes(stream(family))).toEqual([
+    [2, 4],
+    [2, 3, 1],
+    [0, 1],
+  ])
+})
+
+test('those that are 5 minutes old are none', () => {
+  const older = family.map(([range, parents, closed], index): Row => {
+    const moved = closed === undefined ? undefined : closed - (index === 2 ? 0 : 2 * minute)
+    return moved === undefined ? [range, parents] : [range, parents, moved]
+  })
+  expect(indexes(stream(older))).toEqual([[2, 4]])
+})
+
+test('parents that are not there any more end it', () => {
+  const left = stream(family)
+  const shards = new Map(left.shards)
+  shards.delete(1)
+  expect(indexes({ ...left, shards })).toEqual([[2, 4]])
+})
+
+test('from the switch on what is still open is the newest', () => {
+  const rows: readonly Row[] = [
+    [[0n, 199n], [], now - minute],
+    [[0n, 99n], [0]],
+    [[100n, 199n], [0]],
+  ]
+  const children = [shard([[0n, 9n], [1]], 3, rows), shard([[10n, 99n], [1]], 4, rows)]
+  const replacements = [{ parents: [1], startingHashKeys: [0n, 10n] }]
+  expect(indexes(stream(rows, { replacements, children: [] }))).toEqual([[0]])
+  const switched = stream(rows, { replacements, children })
+  expect(routedShards(switched).map((it) => it.index)).toEqual([3, 4, 2])
+  expect(indexes(switched)).toEqual([[1, 2], [0]])
+})
+
+test('there are at most 8', () => {
+  const chain = Array.from({ length: 12 }, (_, index): Row => {
+    const parents = index === 0 ? [] : [index - 1]
+    return index === 11 ? [[0n, 9n], parents] : [[0n, 9n], parents, now - 60 + index]
+  })
+  expect(indexes(stream(chain))).toEqual(
+    Array.from({ length: retiredRoutesMax }, (_, at) => [10 - at]),
+  )
+})
