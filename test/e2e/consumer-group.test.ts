@@ -89,8 +89,10 @@ test('each record is handled at least once, the records of a key in order', asyn
   await place.stop()
   await place.start()
   await putMore(1000)
-  workers.push(startWorker(place.url, handled))
+  const late = startWorker(place.url, handled)
+  workers.push(late)
   await putMore(1000)
+  await late.stderr.until((text) => text.includes('acquired'))
   await handled.until(put)
   for (const it of workers.slice(1)) expect(await it.stop('SIGINT')).toBe(0)
 

@@ -80,6 +80,23 @@ test('of consumers: what would be done twice, or be answered once, is not repeat
 
 const names = { streamName: 's', consumerName: 'c' }
 
+test('shards are changed once, and what moves is the answer', async () => {
+  const moves = [{ startingHashKey: 0n, endingHashKey: 5n, shardIds: ['shardId-000000000000'] }]
+  const { exchange, seen } = fakeExchange({ moves })
+  const verbs = new Verbs(exchange)
+  const split = { shardToSplit: '0', newStartingHashKey: 3n, dryRun: true }
+  expect(await verbs.splitShard('s', split)).toBe(moves)
+  const merge = { shardToMerge: '0', adjacentShardToMerge: '1' }
+  expect(await verbs.mergeShards('s', merge)).toBe(moves)
+  expect(await verbs.updateShardCount('s', { targetShardCount: 2 })).toEqual({ moves })
+  expect(seen.some((it) => it.options.repeatable)).toBe(false)
+  expect(seen.map((it) => [it.name, it.request])).toEqual([
+    ['SplitShard', { streamName: 's', ...split }],
+    ['MergeShards', { streamName: 's', ...merge }],
+    ['UpdateShardCount', { streamName: 's', targetShardCount: 2 }],
+  ])
+})
+
 test('a stream is deleted with its consumers where that is asked for', async () => {
   const { exchange, seen } = fakeExchange({})
   const { signal } = new AbortController()
