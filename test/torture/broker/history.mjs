@@ -7,6 +7,7 @@ const MESSAGES_MAX = 20
 export class History {
   #producers = new Map()
   #readers = new Map()
+  #records = 0
 
   // `idempotent`: sends again what was not answered, under the same producer sequence.
   addProducer(name, { idempotent }) {
@@ -38,18 +39,25 @@ export class History {
     const shards = this.#readers.get(reader) ?? new Map()
     this.#readers.set(reader, shards)
     const seen = shards.get(shard) ?? []
+    // In the order of their first records.
     shards.set(shard, seen)
-    seen.push({ sequence, text })
+    this.#records += 1
+    seen.push({ sequence, text, order: this.#records })
   }
 
-  // Compares everything with a full read, shard -> [{ sequence, key, text }]. Answers what is wrong,
-  // in words, and some figures.
-  judge(full) {
+  // Compares everything with a full read, shard -> [{ sequence, key, text }]. `family` says of each
+  // shard where its numbers begin and which its parents are, where that is not 1 and none. Answers
+  // what is wrong, in words, and some figures.
+  judge(full, family = new Map()) {
     const wrong = []
     const say = (text) => wrong.length < MESSAGES_MAX && wrong.push(text)
-    const index = indexOf(full, say)
+    const firstOf = (shard) => family.get(shard)?.first ?? 1n
+    const index = indexOf(full, firstOf, say)
     for (const [name, producer] of this.#producers) judgeProducer(name, producer, full, index, say)
-    for (const [name, shards] of this.#readers) judgeReader(name, shards, index, say)
+    for (const [name, shards] of this.#readers) {
+      judgeReader(name, shards, index, firstOf, say)
+      judgeDescent(name, shards, full, family, say)
+    }
     judgePhantoms(index, this.#producers, say)
     const duplicates = sum(index.byText.values(), (places) => places.length - 1)
     return { wrong, duplicates, records: index.byPlace.size }
@@ -59,11 +67,11 @@ export class History {
 const placeName = (shard, sequence) => `${shard}:${sequence}`
 
 // The full read by place and by content; numbers must have no gap.
-function indexOf(full, say) {
+function indexOf(full, firstOf, say) {
   const byPlace = new Map()
   const byText = new Map()
   for (const [shard, records] of full) {
-    let expected = 1n
+    let expected = firstOf(shard)
     for (const { sequence, key, text } of records) {
       if (sequence !== expected) say(`shard ${shard}: ${sequence} follows ${expected - 1n}`)
       expected = sequence + 1n
@@ -99,10 +107,11 @@ function judgeProducer(name, producer, full, { byPlace, byText }, say) {
   judgeLinkOrder(name, answered, say)
 }
 
-// Records of one key of an idempotent producer lie in the order in which they were first sent.
+// Records of one key of an idempotent producer lie in the order in which they were first sent, also
+// where they go on in a child, which comes behind its parents.
 function judgeKeyOrder(name, full, say) {
+  const last = new Map()
   for (const [shard, records] of full) {
-    const last = new Map()
     for (const { key, text } of records) {
       const [producer, digits] = text.split(' ')
       if (producer !== name) continue
@@ -126,9 +135,9 @@ function judgeLinkOrder(name, answered, say) {
 }
 
 // A reader sees every number once, in order, with the content that everybody sees.
-function judgeReader(name, shards, { byPlace }, say) {
+function judgeReader(name, shards, { byPlace }, firstOf, say) {
   for (const [shard, seen] of shards) {
-    let expected = 1n
+    let expected = firstOf(shard)
     for (const { sequence, text } of seen) {
       if (sequence !== expected) say(`${name}, shard ${shard}: ${sequence} after ${expected - 1n}`)
       expected = sequence + 1n
@@ -137,6 +146,17 @@ function judgeReader(name, shards, { byPlace }, say) {
       else if (found.text !== text) {
         say(`two contents at ${shard}:${sequence}: ${name} saw ${text}, then it is ${found.text}`)
       }
+    }
+  }
+}
+
+// A reader has read all of the parents before it reads of a child.
+function judgeDescent(name, shards, full, family, say) {
+  for (const [shard, [first]] of shards) {
+    for (const parent of family.get(shard)?.parents ?? []) {
+      const before = (shards.get(parent) ?? []).filter(({ order }) => order < first.order).length
+      const all = full.get(parent).length
+      if (before !== all) say(`${name} began ${shard} behind ${before} of ${all} of ${parent}`)
     }
   }
 }

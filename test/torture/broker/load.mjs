@@ -17,14 +17,15 @@ const IDLE_MILLIS = 5
 const KEYS = 5
 const PADDING_MAX = 300
 
-const shardIdOf = (shard) => `shardId-${String(shard).padStart(12, '0')}`
+export const shardIdOf = (shard) => `shardId-${String(shard).padStart(12, '0')}`
+export const indexOf = (shardId) => Number(shardId.slice('shardId-'.length))
 
 // The content of a record says whose it is, and its length depends on its number.
 function makeData(name, number) {
   return Buffer.from(`${name} ${number} `.padEnd((number * 37) % PADDING_MAX, 'x'))
 }
 
-function textOf(data) {
+export function textOf(data) {
   const [name, digits] = Buffer.from(data).toString().split(' ')
   if (!makeData(name, Number(digits)).equals(data)) return `damaged: ${name} ${digits}`
   return `${name} ${digits}`
@@ -71,14 +72,18 @@ export class Producer {
   #number = 0
   #sequence = 0
   #outstanding = []
+  #link = ''
+  #pauseMillis
 
-  // `id` is 0n for a producer that is not idempotent; `window` requests are under way at once.
-  constructor(rig, name, { id = 0n, window, durability = null }) {
+  // `id` is 0n for a producer that is not idempotent; `window` requests are under way at once, and
+  // an answer is followed by a new one after `pauseMillis`.
+  constructor(rig, name, { id = 0n, window, durability = null, pauseMillis = 0 }) {
     this.#rig = rig
     this.#name = name
     this.#id = id
     this.#window = window
     this.#durability = durability
+    this.#pauseMillis = pauseMillis
     this.#random = rig.random.fork(name)
     rig.history.addProducer(name, { idempotent: id !== 0n })
   }
@@ -89,6 +94,7 @@ export class Producer {
       const client = await this.#rig.connect()
       if (client === null) return
       const link = `${this.#name}-${++this.#rig.links}`
+      this.#link = link
       for (const request of this.#outstanding) this.#send(client, link, request)
       this.#fill(client, link)
       await Promise.race([client.closed, this.#finished(client)])
@@ -130,20 +136,22 @@ export class Producer {
     const opcode = isSingle ? PUT_RECORD : PUT_RECORDS
     client
       .ask(opcode, this.#rig.stream, this.#durability, sent, null, ...producer)
-      .then((answer) => {
+      .then(async (answer) => {
         const places = isSingle ? [singlePlace(answer)] : putRecordsPlaces(answer)
         records.forEach(({ number }, index) => {
           this.#rig.history.acknowledged(this.#name, number, places[index], link)
         })
         this.#outstanding.splice(this.#outstanding.indexOf(request), 1)
-        this.#fill(client, link)
+        if (this.#pauseMillis > 0) await wait(this.#pauseMillis)
+        // The next connection has filled up by itself.
+        if (this.#link === link) this.#fill(client, link)
       })
       .catch((error) => this.#rig.note(error))
   }
 }
 
 function singlePlace([, shardId, sequence]) {
-  return { shard: Number(shardId.slice('shardId-'.length)), sequence: BigInt(sequence) }
+  return { shard: indexOf(shardId), sequence: BigInt(sequence) }
 }
 
 export class Reader {
@@ -208,7 +216,8 @@ export async function readAll(rig) {
     const records = []
     full.set(shard, records)
     let [iterator] = await client.ask(GET_ITERATOR, rig.stream, shardIdOf(shard), 'TRIM_HORIZON')
-    for (let count = 1; count > 0; ) {
+    // A closed shard ends without one.
+    for (let count = 1; count > 0 && iterator !== null; ) {
       const answer = await client.ask(GET_RECORDS, iterator)
       iterator = answer[0]
       const found = recordsOf(answer)

@@ -5,12 +5,19 @@ import { WebSocket } from 'ws'
 
 export const CREATE_STREAM = 0x10
 export const DESCRIBE_SUMMARY = 0x13
+export const LIST_SHARDS = 0x15
+export const SPLIT_SHARD = 0x1a
+export const MERGE_SHARDS = 0x1b
 export const PUT_RECORD = 0x20
 export const PUT_RECORDS = 0x21
 export const GET_ITERATOR = 0x22
 export const GET_RECORDS = 0x23
+export const SUBSCRIBE_TO_STREAM = 0x29
+export const CREDIT = 0x50
 
 const OPTIONS = { useBigInt64: true }
+const PUSHES = { first: 0x41, last: 0x4f }
+const SLICE_MARKER = 0x9bce
 
 // Nobody knows what became of the request.
 export class ConnectionLost extends Error {}
@@ -19,6 +26,9 @@ export class WireClient {
   #socket
   #nextId = 1
   #waiting = new Map()
+  // Told of what comes unasked: slices, and other pushes by their opcode and fields.
+  onSlice = () => undefined
+  onPush = () => undefined
 
   // Answers a client, or throws when there is no broker.
   static async connect(url) {
@@ -65,12 +75,27 @@ export class WireClient {
     })
   }
 
+  // A message that is not answered.
+  tell(opcode, ...fields) {
+    if (this.#socket.readyState === WebSocket.OPEN) {
+      this.#socket.send(encode([opcode, ...fields], OPTIONS))
+    }
+  }
+
   close() {
     this.#socket.terminate()
   }
 
   #take(data) {
-    const [, id, status, ...fields] = decode(data, OPTIONS)
+    if (data.length > 2 && data.readUInt16BE(0) === SLICE_MARKER) {
+      this.onSlice(data)
+      return
+    }
+    const [opcode, id, status, ...fields] = decode(data, OPTIONS)
+    if (opcode >= PUSHES.first && opcode <= PUSHES.last) {
+      this.onPush(opcode, [id, status, ...fields])
+      return
+    }
     const waiter = this.#waiting.get(id)
     this.#waiting.delete(id)
     if (status === null) waiter?.resolve(fields)
@@ -79,12 +104,12 @@ export class WireClient {
 }
 
 // Creates a stream and waits until it takes records; one that is there already will do.
-export async function createStream(client, name, shardCount) {
+export async function createStream(client, name, shardCount, mode = null) {
   const ignore = (code) => (error) => {
     if (error.code !== code) throw error
     return []
   }
-  await client.ask(CREATE_STREAM, name, shardCount).catch(ignore('STREAM_EXISTS'))
+  await client.ask(CREATE_STREAM, name, shardCount, mode).catch(ignore('STREAM_EXISTS'))
   for (let status = ''; status !== 'ACTIVE'; ) {
     // Not found is one that somebody else has deleted meanwhile.
     const answer = await client.ask(DESCRIBE_SUMMARY, name).catch(ignore('STREAM_NOT_FOUND'))
@@ -107,19 +132,27 @@ export function putRecordsPlaces([, shardIndexes, [shards, ordinals, failed]]) {
   })
 }
 
+// The records of a slice, each with the number of its shard.
+export function* recordsOfSlice(slice) {
+  for (const [, shard, sequence, batchCount, , , , , , , bytes] of decodeMulti(slice, OPTIONS)) {
+    let at = BigInt(sequence)
+    // What a batch without records has in their place is padding.
+    for (const [key, data] of batchCount === 0 ? [] : decodeMulti(bytes, OPTIONS)) {
+      yield { shard: BigInt(shard), sequence: at, key, data }
+      at += 1n
+    }
+    if (at !== BigInt(sequence) + BigInt(batchCount)) throw new Error('a batch that miscounts')
+  }
+}
+
 // The records of a GetRecords answer. Its slice is whole batches, of which only a part may have been
 // asked for.
 export function recordsOf([, , , first, count, slice]) {
   const start = BigInt(first)
   const end = start + BigInt(count)
   const records = []
-  for (const [, , sequence, batchCount, , , , , , , bytes] of decodeMulti(slice, OPTIONS)) {
-    let at = BigInt(sequence)
-    for (const [key, data] of decodeMulti(bytes, OPTIONS)) {
-      if (at >= start && at < end) records.push({ sequence: at, key, data })
-      at += 1n
-    }
-    if (at !== BigInt(sequence) + BigInt(batchCount)) throw new Error('a batch that miscounts')
+  for (const { sequence, key, data } of recordsOfSlice(slice)) {
+    if (sequence >= start && sequence < end) records.push({ sequence, key, data })
   }
   if (BigInt(records.length) !== end - start) throw new Error('a slice without what it promises')
   return records

@@ -32,6 +32,7 @@ const ORDER = [
   'T-R1',
   'T-R2',
   'T-K1',
+  'T-R3',
   'T-F2',
   'T-F4',
   'T-S1',
