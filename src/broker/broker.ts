@@ -51,6 +51,8 @@ export interface StreamStats extends Readonly<StreamCounts> {
 
 export interface BrokerStats {
   readonly streams: readonly StreamStats[]
+  /** Puts that were refused and name no stream that takes records, by code. */
+  readonly strayRefused: ReadonlyMap<string, number>
   readonly fanOut: FanOutStats
   /** What the log says of itself. */
   readonly log: LogStats
@@ -190,7 +192,12 @@ export class Broker {
       streamStatus: stream.status,
       openShardCount: openShards(stream).length,
     }))
-    return { streams: all, fanOut: this.#fanOut.stats(), log: await this.#log.stats() }
+    return {
+      streams: all,
+      strayRefused: counters.strayRefused,
+      fanOut: this.#fanOut.stats(),
+      log: await this.#log.stats(),
+    }
   }
 
   /** Answers when everything that was put so far is on disk. */

@@ -17,7 +17,7 @@ import {
   type TakeAnswer,
   weaker,
 } from './pending-puts.ts'
-import type { StreamCounters } from './stream-counters.ts'
+import { countRefused, type StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
 export class Puts {
@@ -77,6 +77,8 @@ export class Puts {
     const refusal = this.#refusal ?? head.refusal
     if (refusal !== undefined || target === undefined) {
       const error = refusal ?? streamNotFound(head.streamName)
+      const refused = target?.counts.appendRefused ?? this.#counters.strayRefused
+      countRefused(refused, error.code, 1)
       answer(encodeError(head.opcode, head.requestId, error))
       return
     }

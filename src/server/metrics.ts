@@ -51,9 +51,10 @@ type StreamStats = BrokerStats['streams'][number]
 
 /** Streams that have a label of their own. */
 const streamLabelsMax = 200
+const otherLabel = 'other'
 
 function labelOf(streamName: string, index: number): string {
-  return index < streamLabelsMax ? streamName : 'other'
+  return index < streamLabelsMax ? streamName : otherLabel
 }
 
 function perStream(
@@ -100,8 +101,14 @@ const streamRows: readonly Row[] = [
   row(
     'counter',
     'append_refused_total',
-    'Records and requests to append that were refused.',
-    (it) => perCode(it, ({ appendRefused }) => appendRefused),
+    'Records and requests to append that were refused; other: also those that name no stream.',
+    (it) => [
+      ...perCode(it, ({ appendRefused }) => appendRefused),
+      ...Array.from(
+        it.broker.strayRefused,
+        ([code, count]) => [count, { stream: otherLabel, code }] as const,
+      ),
+    ],
     ['stream', 'code'],
   ),
   row(

@@ -40,6 +40,7 @@ function makeBroker(): FakeBroker {
     takenOver: 3,
     behindMillis: new Map([['orders', 2500]]),
   }
+  broker.strayRefused = new Map([['STREAM_NOT_FOUND', 4]])
   broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
   return broker
 }
@@ -53,6 +54,7 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_append_records_total{stream="orders"} 100',
     'millrace_append_bytes_total{stream="orders"} 12000',
     'millrace_append_refused_total{stream="orders",code="DISK_FULL"} 2',
+    'millrace_append_refused_total{stream="other",code="STREAM_NOT_FOUND"} 4',
     'millrace_read_records_total{stream="orders",mode="poll"} 90',
     'millrace_read_records_total{stream="orders",mode="push"} 500',
     'millrace_read_bytes_total{stream="orders",mode="push"} 70000',
