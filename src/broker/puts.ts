@@ -10,7 +10,9 @@ import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
+import type { AckTimes } from './ack-times.ts'
 import {
+  type OnFailed,
   PendingBatch,
   PendingRecords,
   type PutTarget,
@@ -20,37 +22,36 @@ import {
 import { countRefused, type StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
+export interface PutsParts {
+  readonly log: Log
+  readonly counters: StreamCounters
+  readonly acks: AckTimes
+  /** Told when the log takes nothing any more. */
+  readonly onFailed: OnFailed
+  /** The most that acknowledgements promise; `disk` unless it is given. */
+  readonly durabilityMax?: Durability | undefined
+}
+
 export class Puts {
-  readonly #log: Log
-  readonly #counters: StreamCounters
-  readonly #onFailed: (error: MillraceError) => void
-  readonly #durabilityMax: Durability
+  readonly #parts: PutsParts
   readonly #targets = new Map<string, PutTarget>()
   /** Why nothing is taken any more. */
   #refusal: MillraceError | undefined
 
-  /** `durabilityMax` is the most that acknowledgements promise. */
-  constructor(
-    log: Log,
-    counters: StreamCounters,
-    onFailed: (error: MillraceError) => void,
-    durabilityMax: Durability = 'disk',
-  ) {
-    this.#log = log
-    this.#counters = counters
-    this.#onFailed = onFailed
-    this.#durabilityMax = durabilityMax
+  constructor(parts: PutsParts) {
+    this.#parts = parts
   }
 
   /** Begins to route records to the open shards of a stream. */
   open(stream: Stream): void {
     const shards = openShards(stream)
     const routes = shards.map(({ number, endingHashKey }) => ({ shard: number, endingHashKey }))
-    this.#log.setRoutes(stream.number, routes)
+    this.#parts.log.setRoutes(stream.number, routes)
     this.#targets.set(stream.name, {
       stream,
-      counts: this.#counters.of(stream.name),
-      durabilityMax: this.#durabilityMax,
+      counts: this.#parts.counters.of(stream.name),
+      acks: this.#parts.acks,
+      durabilityMax: this.#parts.durabilityMax ?? 'disk',
       routes: shards.map(({ index }) => ({ index, id: shardIdText(index) })),
     })
   }
@@ -58,8 +59,8 @@ export class Puts {
   /** Nothing is put to the stream any more. */
   close(stream: Stream): void {
     this.#targets.delete(stream.name)
-    this.#counters.forget(stream.name)
-    this.#log.clearRoutes(stream.number)
+    this.#parts.counters.forget(stream.name)
+    this.#parts.log.clearRoutes(stream.number)
   }
 
   /** Everything that comes is answered with this. */
@@ -77,14 +78,15 @@ export class Puts {
     const refusal = this.#refusal ?? head.refusal
     if (refusal !== undefined || target === undefined) {
       const error = refusal ?? streamNotFound(head.streamName)
-      const refused = target?.counts.appendRefused ?? this.#counters.strayRefused
+      const refused = target?.counts.appendRefused ?? this.#parts.counters.strayRefused
       countRefused(refused, error.code, 1)
       answer(encodeError(head.opcode, head.requestId, error))
       return
     }
-    const request = { head, target, bytes: frame.length - head.bodyAt, answer }
+    const begun = target.acks.begin()
+    const request = { head, target, bytes: frame.length - head.bodyAt, begun, answer }
     if (head.opcode === putBatch.opcode) {
-      this.#putBatch(frame, head, target, new PendingBatch(request, this.#onFailed))
+      this.#putBatch(frame, head, target, new PendingBatch(request, this.#parts.onFailed))
       return
     }
     const options = {
@@ -92,8 +94,8 @@ export class Puts {
       durability: weaker(head.durability, target.durabilityMax),
       recordBytesMax: target.stream.recordBytesMax,
     }
-    const waiter = new PendingRecords(request, this.#onFailed)
-    this.#log.putRecordsThen(target.stream.number, frame, options, waiter)
+    const waiter = new PendingRecords(request, this.#parts.onFailed)
+    this.#parts.log.putRecordsThen(target.stream.number, frame, options, waiter)
   }
 
   #putBatch(
@@ -121,7 +123,7 @@ export class Puts {
         producerId,
         producerSequence,
       }
-      this.#log.appendThen(shard.number, { bytes: body.records, count }, options, waiter)
+      this.#parts.log.appendThen(shard.number, { bytes: body.records, count }, options, waiter)
     } catch (error) {
       waiter.failed(error)
     }

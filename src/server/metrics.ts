@@ -5,7 +5,8 @@
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { BrokerStats, ServedBroker } from './served-broker.ts'
+import { type CountedValues, countedHistogram } from './counted-histogram.ts'
+import { ackBoundsSeconds, type BrokerStats, type ServedBroker } from './served-broker.ts'
 import type { HttpAnswer } from './transport.ts'
 
 /** What is known of the connections. */
@@ -255,6 +256,19 @@ const logRows: readonly Row[] = [
 
 const rows: readonly Row[] = [...streamRows, ...connectionRows, ...subscriptionRows, ...logRows]
 
+const ackWords = {
+  name: 'millrace_append_ack_seconds',
+  help: 'Time from a put to its acknowledgement, to a turn of the event loop.',
+  bounds: ackBoundsSeconds,
+}
+
+function ackValues(figures: Figures | undefined): CountedValues[] {
+  const acks = figures?.broker.acks ?? []
+  return acks.map(({ durability, counts, sumSeconds: sum }) => {
+    return { labels: { durability }, counts, sum }
+  })
+}
+
 export class Metrics {
   readonly #registry = new Registry()
   readonly #connections: ConnectionFigures
@@ -272,6 +286,8 @@ export class Metrics {
     this.#version = version
     collectDefaultMetrics({ register: this.#registry })
     for (const it of rows) this.#register(it)
+    const acks = countedHistogram(ackWords, () => ackValues(this.#figures))
+    this.#registry.registerMetric(acks)
   }
 
   /** Answers a scrape. Rejects with what the statistics of the broker reject with. */

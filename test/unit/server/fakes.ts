@@ -180,6 +180,7 @@ export class FakeBroker implements ServedBroker {
   /** Set by a test; what the log says of itself is left out where it does not matter. */
   counts: BrokerStats['streams'] = []
   strayRefused: BrokerStats['strayRefused'] = new Map()
+  acks: BrokerStats['acks'] = []
   log: Partial<BrokerStats['log']> = {}
   fail: (error: MillraceError) => void = () => undefined
   readonly failed = new Promise<MillraceError>((resolve) => {
@@ -198,9 +199,9 @@ export class FakeBroker implements ServedBroker {
   fanOut: Partial<BrokerStats['fanOut']> = {}
 
   async stats(): Promise<BrokerStats> {
-    const { counts: streams, strayRefused } = this
+    const { counts: streams, strayRefused, acks } = this
     const log = { ...quietLog, ...this.log }
-    return { streams, strayRefused, log, fanOut: { ...quietFanOut, ...this.fanOut } }
+    return { streams, strayRefused, acks, log, fanOut: { ...quietFanOut, ...this.fanOut } }
   }
 
   async flush(): Promise<void> {
