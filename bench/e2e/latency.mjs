@@ -1,20 +1,9 @@
 // L1 to L3: from a put that was due to its push. The generator keeps to its timetable whatever the
 // broker does. A raw uWebSockets server that hands each message on takes turns with the broker; with
 // `disk` the limit is a sync of the same disk.
-import { join } from 'node:path'
-import {
-  addRow,
-  logOptions,
-  pick,
-  printReport,
-  Series,
-  wants,
-  withScratch,
-} from '../micro/harness.mjs'
-import { Control } from './control.mjs'
-import { runProgram, startBroker, startRawFanOut } from './servers.mjs'
+import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
+import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
-const dist = process.env.MILLRACE_BENCH_DIST
 const stream = 'bench'
 const recordBytes = 100
 const repetitions = pick(5, 3, 1)
@@ -91,14 +80,14 @@ function addCase(one, figure, limits) {
   }
 }
 
-async function measure(one, servers, scratch) {
+async function measure(one, servers) {
   const figure = new Turns()
   const isDisk = one.durability === 'disk'
   const limits = isDisk
     ? { series: { p50Micros: new Series(), p99Micros: new Series() } }
     : new Turns()
   for (let turn = -1; turn < repetitions; turn += 1) {
-    const limit = isDisk ? await syncMicros(scratch) : await turnOfRaw(servers, one)
+    const limit = isDisk ? await syncMicros(servers.scratch) : await turnOfRaw(servers, one)
     const report = await turnOfBroker(servers, one)
     if (turn < 0 && repetitions > 1) continue
     figure.add(report)
@@ -134,21 +123,10 @@ const parts = {
   ],
 }
 
-await withScratch(async (scratch) => {
-  const started = []
-  try {
-    const raw = await startRawFanOut()
-    started.push(raw)
-    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions })
-    started.push(broker)
-    const control = await Control.connect(broker.port)
-    for (const [part, cases] of Object.entries(parts)) {
-      if (!wants(part)) continue
-      for (const one of cases) await measure(one, { raw, broker, control }, scratch)
-    }
-    control.close()
-  } finally {
-    await Promise.all(started.map((server) => server.stop()))
+await withServers(startRawFanOut, { logOptions }, async (servers) => {
+  for (const [part, cases] of Object.entries(parts)) {
+    if (!wants(part)) continue
+    for (const one of cases) await measure(one, servers)
   }
 })
 printReport()
