@@ -66,7 +66,7 @@ async function run(selected, options) {
 function readReport(path) {
   const report = JSON.parse(readFileSync(path, 'utf8'))
   const results = complete(report.results, benches, report.machine.load)
-  return { report: { ...report, results }, failures: [] }
+  return { ...report, results }
 }
 
 async function main(args) {
@@ -77,14 +77,17 @@ async function main(args) {
     for (const bench of selected) print(`${bench.id.padEnd(16)} ${bench.title}`)
     return
   }
-  const { report, failures } =
-    options.from === undefined ? await run(selected, options) : readReport(options.from)
+  const earlier = (options.from ?? []).map(readReport)
+  const made = earlier.length === 0 ? await run(selected, options) : undefined
+  const reports = made === undefined ? earlier : [made.report]
   if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    writeFileSync(options.json, `${JSON.stringify(reports.at(-1), null, 2)}\n`)
   }
-  if (options.writeReadme) writeReadme(readme, report, benches)
-  const missed = report.results.filter((row) => row.goals.some((it) => it.verdict === 'below'))
-  print(`\n${report.results.length} figures, ${missed.length} below their goal`)
+  if (options.writeReadme) writeReadme(readme, reports, benches)
+  const failures = made?.failures ?? []
+  const results = reports.flatMap((it) => it.results)
+  const missed = results.filter((row) => row.goals.some((it) => it.verdict === 'below'))
+  print(`\n${results.length} figures, ${missed.length} below their goal`)
   for (const row of missed) print(`  ${row.id}: ${row.name}`)
   for (const failure of failures) process.stderr.write(`${failure}\n`)
   if (failures.length > 0) process.exitCode = exitFailed

@@ -2,25 +2,11 @@
 // server take turns on one processor with frames of the same size to the same generator, which has
 // the other one. Each subscriber has to get each record once, in order.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import {
-  addRow,
-  logOptions,
-  pick,
-  printReport,
-  Series,
-  wants,
-  withScratch,
-} from '../micro/harness.mjs'
-import { Control } from './control.mjs'
-import { startBroker, startRawFanOut, startSubscribers } from './servers.mjs'
+import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
+import { startRawFanOut, startSubscribers, withServers } from './servers.mjs'
+import { reportedSecondsMin, Turns } from './turns.mjs'
 
-const dist = process.env.MILLRACE_BENCH_DIST
 const stream = 'bench'
-/** Below this share of idle time the generator is the limit, and the figure says so. */
-const idleShareMin = 0.1
-/** The resolution of the generator's report: the smallest loads are over within it. */
-const reportedSecondsMin = 1e-6
 /** Connections of one turn and some more: they all come from one address. */
 const limits = { connectionsMax: 20_000 }
 
@@ -66,26 +52,6 @@ const creditBytes = 256 * 1024
 const replayBytes = pick(5e9, 1e9, 2e6)
 const replay = { records: 545, recordBytes: 100 }
 const replayFrames = Math.ceil(replayBytes / (replay.records * replay.recordBytes))
-
-/** What the turns of one server came to. */
-class Turns {
-  rate = new Series()
-  cpuRate = new Series()
-  idle = new Series()
-  last
-
-  add(report) {
-    const { records, seconds, serverCpuSeconds, idleShare } = report
-    this.rate.add(records / Math.max(seconds, reportedSecondsMin))
-    this.cpuRate.add(records / Math.max(serverCpuSeconds, reportedSecondsMin))
-    this.idle.add(idleShare)
-    this.last = report
-  }
-
-  get isBoundByGenerator() {
-    return this.idle.median < idleShareMin
-  }
-}
 
 /** What the subscribers are to get: the same of either server. */
 function expected({ frames, load, subscribers, stalled = 0 }) {
@@ -145,9 +111,8 @@ const inRecords = { unit: 'records/s', scale: 1 }
 const inGigabytes = { unit: 'GB/s', scale: replay.recordBytes / 1e9 }
 
 function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = inRecords } = {}) {
-  const mark = (turns) => (turns.isBoundByGenerator ? ' (bound by the generator)' : '')
   const { verified, resumed } = figure.last
-  addRow(`${one.name}${mark(figure)}`, figure.rate.scaled(as.scale), as.unit, {
+  addRow(`${one.name}${figure.mark}`, figure.rate.scaled(as.scale), as.unit, {
     params: {
       ...one.load,
       subscribers: one.subscribers,
@@ -157,7 +122,7 @@ function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = 
     },
     info: infoOf(one, figure, limit),
     limit: {
-      name: `${limitName}${mark(limit)}`,
+      name: `${limitName}${limit.mark}`,
       value: limit.rate.median * as.scale,
       unit: as.unit,
     },
@@ -241,20 +206,7 @@ const parts = {
   R1: measureReplay,
 }
 
-await withScratch(async (scratch) => {
-  const started = []
-  try {
-    const raw = await startRawFanOut()
-    started.push(raw)
-    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions, limits })
-    started.push(broker)
-    const control = await Control.connect(broker.port)
-    for (const [part, run] of Object.entries(parts)) {
-      if (wants(part)) await run({ raw, broker, control })
-    }
-    control.close()
-  } finally {
-    await Promise.all(started.map((server) => server.stop()))
-  }
+await withServers(startRawFanOut, { logOptions, limits }, async (servers) => {
+  for (const [part, run] of Object.entries(parts)) if (wants(part)) await run(servers)
 })
 printReport()

@@ -1,26 +1,11 @@
 // I1 to I6: puts over WebSockets into a stream of 4 shards. The broker and a raw uWebSockets server
 // take turns on one processor with the same frames from the same generator; I6 compares `disk` with
 // `os` instead. After each turn of the broker everything is read back.
-import { join } from 'node:path'
-import {
-  addRow,
-  logOptions,
-  pick,
-  printReport,
-  Series,
-  wants,
-  withScratch,
-} from '../micro/harness.mjs'
-import { Control } from './control.mjs'
-import { runProgram, startBroker, startRawServer } from './servers.mjs'
+import { addRow, logOptions, pick, printReport, wants } from '../micro/harness.mjs'
+import { runProgram, startRawServer, withServers } from './servers.mjs'
+import { Turns } from './turns.mjs'
 
 const shards = 4
-const dist = process.env.MILLRACE_BENCH_DIST
-/** Below this share of idle time the generator is the limit, and the figure says so. */
-const idleShareMin = 0.1
-
-/** The resolution of the generator's report: the smallest loads are over within it. */
-const reportedSecondsMin = 1e-6
 
 const repetitions = pick(7, 3, 1)
 // What was written before is written again once what held it is gone, a few turns later.
@@ -88,26 +73,6 @@ const parts = {
   })),
 }
 
-/** What the turns of one server came to. */
-class Turns {
-  rate = new Series()
-  cpuRate = new Series()
-  idle = new Series()
-  last
-
-  add(report) {
-    const { records, seconds, serverCpuSeconds, idleShare } = report
-    this.rate.add(records / Math.max(seconds, reportedSecondsMin))
-    this.cpuRate.add(records / Math.max(serverCpuSeconds, reportedSecondsMin))
-    this.idle.add(idleShare)
-    this.last = report
-  }
-
-  get isBoundByGenerator() {
-    return this.idle.median < idleShareMin
-  }
-}
-
 /** One load on the broker: into a stream of its own, which is read back and then deleted. */
 async function turnOfBroker(broker, control, load, durability) {
   const stream = `bench-${durability}`
@@ -133,9 +98,8 @@ const turnOfRaw = (raw, load) =>
 
 function addCase({ name, durability = 'os', load }, broker, limit) {
   const { latencyMicros, verified, frameBytes } = broker.last
-  const mark = (turns) => (turns.isBoundByGenerator ? ' (bound by the generator)' : '')
   const limitName = durability === 'disk' ? 'the same with os' : 'raw uWebSockets receive + ack'
-  addRow(`${name}${mark(broker)}`, broker.rate, 'records/s', {
+  addRow(`${name}${broker.mark}`, broker.rate, 'records/s', {
     params: { ...load, shards, frameBytes, durability, memory: 'recycled segments' },
     info: {
       gigabytesPerSecond: (broker.rate.median * load.recordBytes) / 1e9,
@@ -144,7 +108,7 @@ function addCase({ name, durability = 'os', load }, broker, limit) {
       generatorIdleShare: broker.idle.median,
       ...(load.window === 1 && { p50Micros: latencyMicros.p50, p99Micros: latencyMicros.p99 }),
     },
-    limit: { name: `${limitName}${mark(limit)}`, value: limit.rate.median, unit: 'records/s' },
+    limit: { name: `${limitName}${limit.mark}`, value: limit.rate.median, unit: 'records/s' },
     check: `${verified} after the last turn`,
   })
 }
@@ -172,21 +136,10 @@ async function measure(one, servers) {
   addCase(one, figure, limit)
 }
 
-await withScratch(async (scratch) => {
-  const started = []
-  try {
-    const raw = await startRawServer()
-    started.push(raw)
-    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions })
-    started.push(broker)
-    const control = await Control.connect(broker.port)
-    for (const [part, cases] of Object.entries(parts)) {
-      if (!wants(part)) continue
-      for (const one of cases) await measure(one, { raw, broker, control })
-    }
-    control.close()
-  } finally {
-    await Promise.all(started.map((server) => server.stop()))
+await withServers(startRawServer, { logOptions }, async (servers) => {
+  for (const [part, cases] of Object.entries(parts)) {
+    if (!wants(part)) continue
+    for (const one of cases) await measure(one, servers)
   }
 })
 printReport()

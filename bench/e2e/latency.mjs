@@ -1,20 +1,9 @@
 // L1 to L3: from a put that was due to its push. The generator keeps to its timetable whatever the
 // broker does. A raw uWebSockets server that hands each message on takes turns with the broker; with
 // `disk` the limit is a sync of the same disk.
-import { join } from 'node:path'
-import {
-  addRow,
-  logOptions,
-  pick,
-  printReport,
-  Series,
-  wants,
-  withScratch,
-} from '../micro/harness.mjs'
-import { Control } from './control.mjs'
-import { runProgram, startBroker, startRawFanOut } from './servers.mjs'
+import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
+import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
-const dist = process.env.MILLRACE_BENCH_DIST
 const stream = 'bench'
 const recordBytes = 100
 const repetitions = pick(5, 3, 1)
@@ -62,14 +51,14 @@ async function turnOfRaw({ raw }, { rate, subscribers }) {
   return await runProgram('ws_latency', { ...server, ...timetable(rate), recordBytes, subscribers })
 }
 
-/** What a sync of one dirty page takes here and now. */
-async function syncMicros(scratch) {
+/** What a sync of one dirty page takes here and now, one that comes as often as records do. */
+async function syncMicros(scratch, { syncName }) {
   const { rows } = await runProgram('sync_bench', {
     load: pick('quick', 'quick', 'tiny'),
     dir: scratch,
     part: 'page',
   })
-  const { value, info } = rows.find((row) => row.name === 'sync 1 file, 4 KiB')
+  const { value, info } = rows.find((row) => row.name === syncName)
   return { p50Micros: value * 1e3, p99Micros: info.p99Millis * 1e3 }
 }
 
@@ -91,21 +80,21 @@ function addCase(one, figure, limits) {
   }
 }
 
-async function measure(one, servers, scratch) {
+async function measure(one, servers) {
   const figure = new Turns()
   const isDisk = one.durability === 'disk'
   const limits = isDisk
     ? { series: { p50Micros: new Series(), p99Micros: new Series() } }
     : new Turns()
   for (let turn = -1; turn < repetitions; turn += 1) {
-    const limit = isDisk ? await syncMicros(scratch) : await turnOfRaw(servers, one)
+    const limit = isDisk ? await syncMicros(servers.scratch, one) : await turnOfRaw(servers, one)
     const report = await turnOfBroker(servers, one)
     if (turn < 0 && repetitions > 1) continue
     figure.add(report)
     if (!isDisk) limits.add(limit)
     else for (const [at, series] of Object.entries(limits.series)) series.add(limit[at])
   }
-  const limitName = isDisk ? 'sync of one dirty page' : 'raw uWebSockets, message to message'
+  const limitName = isDisk ? one.syncName : 'raw uWebSockets, message to message'
   addCase({ ...one, limitName }, figure, limits)
 }
 
@@ -123,6 +112,8 @@ const parts = {
     rate,
     durability: 'disk',
     subscribers: 1,
+    // At the higher rate one sync follows the other.
+    syncName: rate === slow ? 'sync 1 file, 4 KiB, 1 ms apart' : 'sync 1 file, 4 KiB',
   })),
   L3: [
     {
@@ -134,21 +125,10 @@ const parts = {
   ],
 }
 
-await withScratch(async (scratch) => {
-  const started = []
-  try {
-    const raw = await startRawFanOut()
-    started.push(raw)
-    const broker = await startBroker(dist, join(scratch, 'data'), { logOptions })
-    started.push(broker)
-    const control = await Control.connect(broker.port)
-    for (const [part, cases] of Object.entries(parts)) {
-      if (!wants(part)) continue
-      for (const one of cases) await measure(one, { raw, broker, control }, scratch)
-    }
-    control.close()
-  } finally {
-    await Promise.all(started.map((server) => server.stop()))
+await withServers(startRawFanOut, { logOptions }, async (servers) => {
+  for (const [part, cases] of Object.entries(parts)) {
+    if (!wants(part)) continue
+    for (const one of cases) await measure(one, servers)
   }
 })
 printReport()

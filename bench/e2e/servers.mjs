@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { withScratch } from '../micro/harness.mjs'
+import { Control } from './control.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const outputBytesMax = 1024 * 1024
@@ -77,6 +79,28 @@ export const startRawFanOut = () => startServer('raw-fan-out.mjs')
 
 export const startBroker = (dist, dir, options) =>
   startServer('broker-server.mjs', [dist, dir, JSON.stringify(options)])
+
+/**
+ * Starts a raw server, and a broker in a scratch directory with a connection that controls it, for
+ * as long as `run` takes.
+ */
+export async function withServers(startRaw, options, run) {
+  await withScratch(async (scratch) => {
+    const started = []
+    try {
+      const raw = await startRaw()
+      started.push(raw)
+      const dist = process.env.MILLRACE_BENCH_DIST
+      const broker = await startBroker(dist, join(scratch, 'data'), options)
+      started.push(broker)
+      const control = await Control.connect(broker.port)
+      await run({ raw, broker, control, scratch })
+      control.close()
+    } finally {
+      await Promise.all(started.map((server) => server.stop()))
+    }
+  })
+}
 
 /** The flags of a load generator, which are named as the options are, but for their case. */
 function flagsOf(options) {

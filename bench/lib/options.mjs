@@ -12,7 +12,8 @@ first the share of the limit that the same run measured, then the figure.
   --tiny            the smallest loads: proves that a bench runs (the tests do this)
   --json FILE       write the results as JSON
   --write-readme    put the results into the tables of bench/README.md
-  --from FILE       take the results from a JSON file instead of running anything
+  --from FILE       take the results from a JSON file instead of running anything; several: of each bench
+                    those of the last file that has it
   --dir DIR         folder on the disk to measure (default: a temporary folder)
   --memory-dir DIR  folder on tmpfs (default: /dev/shm)
   --binaries DIR    native programs that are built already; also floor.node
@@ -33,7 +34,7 @@ export function parseOptions(args) {
         quick: { type: 'boolean', default: false },
         tiny: { type: 'boolean', default: false },
         json: { type: 'string' },
-        from: { type: 'string' },
+        from: { type: 'string', multiple: true },
         'write-readme': { type: 'boolean', default: false },
         dir: { type: 'string', default: tmpdir() },
         'memory-dir': { type: 'string', default: '/dev/shm' },

@@ -13,7 +13,17 @@ export function replaceTables(text, tables) {
   return `${text.slice(0, begin + beginMarker.length)}\n\n${tables}\n\n${text.slice(end)}`
 }
 
-export function writeReadme(path, report, benches) {
-  const tables = readmeTables(report.machine, report.results, benches)
+/** The tables of several reports: where two have the same bench, those of the later one. */
+export function tablesOf(reports, benches) {
+  const parts = reports.map(({ machine, results }, at) => {
+    const later = new Set(reports.slice(at + 1).flatMap((it) => it.results.map((row) => row.id)))
+    const own = results.filter((row) => !later.has(row.id))
+    return own.length === 0 ? [] : [readmeTables(machine, own, benches)]
+  })
+  return parts.flat().join('\n\n')
+}
+
+export function writeReadme(path, reports, benches) {
+  const tables = tablesOf(reports, benches)
   writeFileSync(path, replaceTables(readFileSync(path, 'utf8'), tables))
 }

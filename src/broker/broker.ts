@@ -13,6 +13,7 @@ import type { SteadyClock } from '../stream/steady-clock.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
 import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/operations.ts'
+import { type AckCounts, AckTimes } from './ack-times.ts'
 import { Consumers } from './consumers/consumers.ts'
 import type { BrokerContext } from './context.ts'
 import { handlerOf } from './dispatch.ts'
@@ -58,6 +59,10 @@ export interface StreamStats extends Readonly<StreamCounts> {
 
 export interface BrokerStats {
   readonly streams: readonly StreamStats[]
+  /** Puts that were refused and name no stream that takes records, by code. */
+  readonly strayRefused: ReadonlyMap<string, number>
+  /** How long puts have waited for their acknowledgements. */
+  readonly acks: readonly AckCounts[]
   readonly fanOut: FanOutStats
   /** What the log says of itself. */
   readonly log: LogStats
@@ -73,6 +78,7 @@ class Failure {
 
 interface BrokerParts {
   readonly puts: Puts
+  readonly acks: AckTimes
   readonly fanOut: FanOut
   readonly report: (error: unknown) => void
   readonly failed: Promise<MillraceError>
@@ -82,6 +88,7 @@ export class Broker {
   readonly #log: Log
   readonly #context: BrokerContext
   readonly #puts: Puts
+  readonly #acks: AckTimes
   readonly #fanOut: FanOut
   readonly #report: (error: unknown) => void
   #closing: Promise<void> | undefined
@@ -120,14 +127,10 @@ export class Broker {
       options.onBackgroundError?.(reason)
     }
     const now = options.now ?? Date.now
+    const elapsed = options.elapsed ?? (() => performance.now())
+    const acks = new AckTimes(elapsed)
     const { durabilityMax } = options
-    const puts = new Puts({
-      log,
-      counters,
-      onFailed: failure.note,
-      durabilityMax,
-      elapsed: options.elapsed,
-    })
+    const puts = new Puts({ log, counters, acks, onFailed: failure.note, durabilityMax, elapsed })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {
@@ -143,18 +146,18 @@ export class Broker {
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
     const sealer = new TokenSealer(streams.instanceKey)
-    const elapsed = options.elapsed ?? (() => performance.now())
     const consumers = new Consumers(streams, elapsed)
     const pace = new ReadPace()
     const context = { log, streams, consumers, sealer, counters, pace, now, elapsed }
     fanOut = new FanOut({ ...context, report })
-    return new Broker(context, { puts, fanOut, report, failed: failure.noted })
+    return new Broker(context, { puts, acks, fanOut, report, failed: failure.noted })
   }
 
-  private constructor(context: BrokerContext, { puts, fanOut, report, failed }: BrokerParts) {
+  private constructor(context: BrokerContext, { puts, acks, fanOut, report, failed }: BrokerParts) {
     this.#log = context.log
     this.#context = context
     this.#puts = puts
+    this.#acks = acks
     this.#fanOut = fanOut
     this.#report = report
     this.failed = failed
@@ -211,7 +214,13 @@ export class Broker {
       openShardCount: openShards(stream).length,
       shards: shardFigures(stream, counters.of(stream.name), traffic),
     }))
-    return { streams: all, fanOut: this.#fanOut.stats(), log: await this.#log.stats() }
+    return {
+      streams: all,
+      strayRefused: counters.strayRefused,
+      acks: this.#acks.all(),
+      fanOut: this.#fanOut.stats(),
+      log: await this.#log.stats(),
+    }
   }
 
   /** Answers when everything that was put so far is on disk. */

@@ -14,6 +14,7 @@ import {
 } from '../wire/put-answer.ts'
 import type { PutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
+import type { AckTimes } from './ack-times.ts'
 import { countRefused, type StreamCounts } from './stream-counters.ts'
 import { asMillraceError } from './stream-errors.ts'
 
@@ -33,6 +34,7 @@ export interface RoutedShard {
 export interface PutTarget {
   readonly stream: Stream
   readonly counts: StreamCounts
+  readonly acks: AckTimes
   /** The most that acknowledgements promise. */
   readonly durabilityMax: Durability
   /** Whether its shards have limits. */
@@ -51,6 +53,8 @@ export interface PutRequest {
   readonly target: PutTarget
   /** Of its body. */
   readonly bytes: number
+  /** When it came, as `acks` has it. */
+  readonly begun: number
   readonly answer: TakeAnswer
 }
 
@@ -87,13 +91,15 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
       this.#answerOne(only, durability)
       return
     }
-    const { counts, routes } = target
+    const { counts, routes, acks } = target
+    const recordsBefore = counts.appendRecords
     counts.appendBytes += this.#request.bytes
     const indexes = parts.map((part) => {
       if (part.errorCode === undefined) counts.appendRecords += part.count
       else this.#noteRefused(part.errorCode, part.count)
       return (routes[part.route] as RoutedShard).index
     })
+    if (counts.appendRecords > recordsBefore) acks.end(this.#request.begun, durability)
     this.#request.answer(encodePutRecordsAnswer(head.requestId, durability, indexes, answer.bytes))
   }
 
@@ -106,9 +112,10 @@ export class PendingRecords implements Waiter<PutRecordsAnswer> {
       this.failed(this.#refusalOf(part, part.errorCode))
       return
     }
-    const { head, target, bytes, answer } = this.#request
+    const { head, target, bytes, begun, answer } = this.#request
     target.counts.appendRecords += 1
     target.counts.appendBytes += bytes
+    target.acks.end(begun, durability)
     const { id } = target.routes[part.route] as RoutedShard
     answer(encodePutRecordAnswer(head.requestId, durability, id, part.firstSequenceNumber))
   }
@@ -139,10 +146,11 @@ export class PendingBatch implements Waiter<AppendAnswer> {
   }
 
   done({ durability: reached, firstSequenceNumber, duplicate, count }: AppendAnswer): void {
-    const { head, target, bytes, answer } = this.#request
+    const { head, target, bytes, begun, answer } = this.#request
     target.counts.appendRecords += count
     target.counts.appendBytes += bytes
     const durability = weaker(reached, target.durabilityMax)
+    target.acks.end(begun, durability)
     answer(encodePutBatchAnswer(head.requestId, durability, firstSequenceNumber, duplicate))
   }
 

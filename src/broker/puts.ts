@@ -12,6 +12,7 @@ import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
+import type { AckTimes } from './ack-times.ts'
 import {
   answerFailure,
   type OnFailed,
@@ -22,7 +23,7 @@ import {
   type TakeAnswer,
   weaker,
 } from './pending-puts.ts'
-import type { StreamCounters } from './stream-counters.ts'
+import { countRefused, type StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
 /** Of each shard of a stream in PROVISIONED mode. */
@@ -35,12 +36,13 @@ const provisionedLimits: ThroughputLimits = {
 export interface PutsOptions {
   readonly log: Log
   readonly counters: StreamCounters
+  readonly acks: AckTimes
   /** Told when the log takes nothing any more. */
   readonly onFailed: OnFailed
   /** The most that acknowledgements promise; `disk` unless it is given. */
   readonly durabilityMax?: Durability | undefined
-  /** What limits are measured by; the clock of the machine unless it is given. */
-  readonly elapsed?: (() => number) | undefined
+  /** What limits are measured by, in milliseconds of a clock that never goes back. */
+  readonly elapsed: () => number
 }
 
 function routeTo({ number, endingHashKey }: Shard): Route {
@@ -74,6 +76,7 @@ export class Puts {
     this.#targets.set(stream.name, {
       stream,
       counts: this.#options.counters.of(stream.name),
+      acks: this.#options.acks,
       durabilityMax: this.#options.durabilityMax ?? 'disk',
       isLimited,
       shards: new Map(shards.map((shard, place) => [shard.index, { shard, place }])),
@@ -103,10 +106,13 @@ export class Puts {
     const refusal = this.#refusal ?? head.refusal
     if (refusal !== undefined || target === undefined) {
       const error = refusal ?? streamNotFound(head.streamName)
+      const refused = target?.counts.appendRefused ?? this.#options.counters.strayRefused
+      countRefused(refused, error.code, 1)
       answer(encodeError(head.opcode, head.requestId, error))
       return
     }
-    const request = { head, target, bytes: frame.length - head.bodyAt, answer }
+    const begun = target.acks.begin()
+    const request = { head, target, bytes: frame.length - head.bodyAt, begun, answer }
     if (head.opcode === putBatch.opcode) {
       this.#putBatch(frame, request)
       return
@@ -147,7 +153,7 @@ export class Puts {
   }
 
   #nowMillis({ isLimited }: PutTarget): number | undefined {
-    return isLimited ? this.#options.elapsed?.() : undefined
+    return isLimited ? this.#options.elapsed() : undefined
   }
 }
 

@@ -31,6 +31,8 @@ export interface StreamCounts {
 
 export class StreamCounters {
   readonly #counts = new Map<string, StreamCounts>()
+  /** Puts that were refused and name no stream that takes records, by code. */
+  readonly strayRefused: Map<string, number> = new Map()
 
   /** The counts of a stream, to be added to. */
   of(stream: string): StreamCounts {

@@ -41,7 +41,9 @@ export function row(
 
 /** Streams that have a label of their own. */
 export const streamLabelsMax = 200
+/** The label of all others. */
+export const otherLabel = 'other'
 
 export function labelOf(streamName: string, index: number): string {
-  return index < streamLabelsMax ? streamName : 'other'
+  return index < streamLabelsMax ? streamName : otherLabel
 }

@@ -5,17 +5,19 @@
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { type CountedValues, countedHistogram } from './counted-histogram.ts'
 import {
   type ConnectionFigures,
   type Figures,
   type Labels,
   labelOf,
+  otherLabel,
   type Row,
   row,
   type Samples,
   streamLabelsMax,
 } from './metric-row.ts'
-import type { BrokerStats, ServedBroker } from './served-broker.ts'
+import { ackBoundsSeconds, type BrokerStats, type ServedBroker } from './served-broker.ts'
 import { shardRows } from './shard-metrics.ts'
 import type { HttpAnswer } from './transport.ts'
 
@@ -68,8 +70,14 @@ const streamRows: readonly Row[] = [
   row(
     'counter',
     'append_refused_total',
-    'Records and requests to append that were refused.',
-    (it) => perCode(it, ({ appendRefused }) => appendRefused),
+    'Records and requests to append that were refused; other: also those that name no stream.',
+    (it) => [
+      ...perCode(it, ({ appendRefused }) => appendRefused),
+      ...Array.from(
+        it.broker.strayRefused,
+        ([code, count]) => [count, { stream: otherLabel, code }] as const,
+      ),
+    ],
     ['stream', 'code'],
   ),
   row(
@@ -222,6 +230,19 @@ const rows: readonly Row[] = [
   ...logRows,
 ]
 
+const ackWords = {
+  name: 'millrace_append_ack_seconds',
+  help: 'Time from a put to its acknowledgement, to a turn of the event loop.',
+  bounds: ackBoundsSeconds,
+}
+
+function ackValues(figures: Figures | undefined): CountedValues[] {
+  const acks = figures?.broker.acks ?? []
+  return acks.map(({ durability, counts, sumSeconds: sum }) => {
+    return { labels: { durability }, counts, sum }
+  })
+}
+
 export class Metrics {
   readonly #registry = new Registry()
   readonly #connections: ConnectionFigures
@@ -239,6 +260,8 @@ export class Metrics {
     this.#version = version
     collectDefaultMetrics({ register: this.#registry })
     for (const it of rows) this.#register(it)
+    const acks = countedHistogram(ackWords, () => ackValues(this.#figures))
+    this.#registry.registerMetric(acks)
   }
 
   /** Answers a scrape. Rejects with what the statistics of the broker reject with. */

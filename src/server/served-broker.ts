@@ -2,6 +2,7 @@
 
 import type { Broker } from '../broker/broker.ts'
 
+export { ackBoundsSeconds } from '../broker/ack-times.ts'
 export type { BrokerStats } from '../broker/broker.ts'
 export type { SubscriptionSink } from '../broker/fan-out/sink.ts'
 export { isSubscriptionOperation, type Subscriptions } from '../broker/fan-out/subscriptions.ts'

@@ -10,7 +10,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { CloseCode } from '../wire/close-codes.ts'
+import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import { probePort } from './port-probe.ts'
 import type {
   HttpAnswer,
@@ -37,6 +37,7 @@ interface SocketData {
 type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 
 const sentAtOnce = 1
+const dropped = 2
 const exclusivePort = 1
 /** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
 const idleTimeoutSeconds = 120
@@ -66,17 +67,29 @@ function notLoadable(cause: unknown): MillraceError {
   )
 }
 
-class UwsSocket implements Socket {
-  readonly remoteAddress: string
-  readonly #socket: WebSocket
+/** What of a socket of the library is used. */
+type UsedSocket = Pick<
+  WebSocket,
+  'remoteAddress' | 'send' | 'getBufferedAmount' | 'cork' | 'ping' | 'end' | 'close'
+>
 
-  constructor(socket: WebSocket) {
+export class UwsSocket implements Socket {
+  readonly remoteAddress: string
+  readonly #socket: UsedSocket
+
+  constructor(socket: UsedSocket) {
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress
   }
 
   send(message: Uint8Array): boolean {
-    return this.#socket.send(message, true, false) === sentAtOnce
+    const outcome = this.#socket.send(message, true, false)
+    if (outcome === dropped) {
+      // There is no bound at which the library would do so; but nobody may read on behind a hole.
+      const text = 'a message was dropped'
+      this.close(closeCodes.slowConsumer, closeReason(closeCodes.slowConsumer, { text }))
+    }
+    return outcome === sentAtOnce
   }
 
   bufferedBytes(): number {

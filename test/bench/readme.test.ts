@@ -56,6 +56,29 @@ it('puts the share of the limit first and judges it', async () => {
   expect(text).toMatch(/\| 70 % \| 7\.00 M records\/s \| append 1 KiB.*MISSED/)
 })
 
+it('takes the tables of each bench from the last report that has it', async () => {
+  const { benches } = await lib('catalog')
+  const { complete } = await lib('runner')
+  const { tablesOf } = await lib('readme')
+  const of = (date: string, ids: readonly string[], name: string) => ({
+    machine: { ...machine, date },
+    results: complete(
+      ids.map((id) => row({ id, name })),
+      benches,
+      'full',
+    ),
+  })
+  const reports = [of('2026-01-02', ['E1', 'F1'], 'old'), of('2026-02-03', ['F1'], 'new')]
+  const text: string = tablesOf(reports, benches)
+  const [first = '', second = ''] = text.split('Measured 2026-02-03')
+  expect(first).toMatch(/Measured 2026-01-02.*### E1.*old/s)
+  expect(first).not.toContain('### F1')
+  expect(second).toMatch(/### F1.*new/s)
+  expect(second).not.toContain('### E1')
+  const replaced: string = tablesOf([reports[1], of('2026-03-04', ['F1'], 'newest')], benches)
+  expect(replaced).not.toContain('2026-02-03')
+})
+
 it('takes less time as the larger share, and no verdict from the smallest load', async () => {
   const { benches } = await lib('catalog')
   const { complete } = await lib('runner')

@@ -1,7 +1,8 @@
 // The deliberate bugs. `number` is that of the reliability document's table of sabotage, and from 23
-// on this table's own; the bugs of the broker (11 to 13, 17 to 20, 22) come with it. `command` must
-// pass on the code as it is, and on the mutant end with an error and say something that matches
-// `says`: a mutant that dies of something else has not been caught by the test that is there for it.
+// on this table's own, from 61 on for fan-out and groups of workers. 12 is none any more: nothing can
+// publish where no socket has a topic. 17 to 20 and 22 come with what they break. `command` must pass
+// on the code as it is, and on the mutant end with an error and say something that matches `says`: a
+// mutant that dies of something else has not been caught by the test that is there for it.
 
 // The commands. The first word is a target of CMakeLists.txt, or `node`.
 const powerCut = ['power_cut_main', '--count', '4000', '--seed', '1']
@@ -23,6 +24,13 @@ function mutant(patch, command, says) {
   return { number: Number.parseInt(patch, 10), patch, target, command, says }
 }
 
+// A test of what runs in Node: its file, and a part of its name that nothing else there has.
+function nodeMutant(patch, file, title) {
+  const path = `test/unit/${file}.test.ts`
+  const command = ['node', 'node_modules/vitest/vitest.mjs', 'run', path, '-t', title]
+  return mutant(patch, command, new RegExp(`FAIL .* > .*${title}`))
+}
+
 export const mutants = [
   mutant('01-ack-before-sync.patch', powerCut, early),
   mutant('02-no-directory-sync.patch', powerCut, lost),
@@ -34,6 +42,8 @@ export const mutants = [
   mutant('08-reused-number.patch', crashWriter, /violation:/),
   mutant('09-visible-before-durable.patch', powerCut, lost),
   mutant('10-forgotten-producers.patch', powerCut, /repeat/),
+  nodeMutant('11-dropped-message-ignored.patch', 'server/uws-socket', 'a message is dropped'),
+  nodeMutant('13-no-credit.patch', 'broker/fan-out/credit', 'nothing is sent beyond it'),
   mutant('14-truncate-mapped-file.patch', gtest('MappedFiles*'), /was cut/),
   mutant(
     '15-unmap-without-detach.patch',
@@ -74,4 +84,49 @@ export const mutants = [
   mutant('48-listing-unchecked.patch', callFault, lost),
   mutant('49-producers-behind-a-lost-seal.patch', gtest('CoreFaults*'), /FAILED/),
   mutant('50-free-file-taken-over.patch', gtest('DurableOrder*'), lost),
+  nodeMutant(
+    '61-resume-skips-a-record.patch',
+    'broker/fan-out/subscribe-to-stream',
+    'goes on where the client was',
+  ),
+  nodeMutant(
+    '62-resume-repeats-a-record.patch',
+    'client/subscription',
+    'what lies before is passed over',
+  ),
+  nodeMutant(
+    '63-child-begun-early.patch',
+    'broker/fan-out/subscribe-to-stream',
+    'sends parents to their ends before',
+  ),
+  nodeMutant(
+    '64-child-leased-early.patch',
+    'broker/leases',
+    'not the child of a merge while one parent is open',
+  ),
+  nodeMutant(
+    '65-gap-untold.patch',
+    'broker/fan-out/subscribe-to-shard',
+    'what is trimmed before it was sent',
+  ),
+  nodeMutant(
+    '66-drain-forgotten.patch',
+    'broker/fan-out/credit',
+    'gets no slices until it has drained',
+  ),
+  nodeMutant(
+    '67-superseded-checkpoint.patch',
+    'broker/checkpoints',
+    'takes the counter of the lease',
+  ),
+  nodeMutant(
+    '68-lease-waits-its-turn.patch',
+    'broker/fan-out/claims',
+    'a newer one takes over at once',
+  ),
+  nodeMutant(
+    '69-lost-beginning-untold.patch',
+    'client/consumer-group',
+    'a child that has lost its beginning',
+  ),
 ]

@@ -81,6 +81,7 @@ async function runCommand(scratch, command) {
       timeoutSeconds: TEST_SECONDS_MAX,
       env: {
         ...process.env,
+        NO_COLOR: '1',
         MILLRACE_ADDON: join(scratch.build, 'millrace.node'),
         MILLRACE_DIST: `file://${scratch.dist}/`,
       },

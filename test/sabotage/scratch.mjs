@@ -15,7 +15,7 @@ import { dirname, join, relative } from 'node:path'
 import { mustRun } from '../torture/lib/processes.mjs'
 
 const FOLDERS = ['native', 'src', 'test']
-const FILES = ['CMakeLists.txt', 'package.json', 'tsconfig.json']
+const FILES = ['CMakeLists.txt', 'package.json', 'tsconfig.json', 'vitest.config.ts']
 const BUILD_SECONDS_MAX = 1800
 
 // Every file below the folders and files of `root` that a build or a test needs, from the root.

@@ -1,14 +1,13 @@
 // A plain socket that speaks WebSocket only as far as it has to in order to count what comes back.
 import { connect } from 'node:net'
 import { HANDSHAKE } from './bad-frames.mjs'
+import { ServerFrames } from './server-frames.mjs'
 
 const OPCODE_CLOSE = 8
 const OPCODE_BINARY = 2
 
 export class RawLane {
   #socket
-  #rest = Buffer.alloc(0)
-  #isUpgraded = false
   #wake = () => undefined
   // Binary messages that came; the code of a close frame; whether the other side has ended.
   answers = 0
@@ -18,9 +17,9 @@ export class RawLane {
   constructor(port) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     this.#socket = socket
+    const frames = new ServerFrames((opcode, payload) => this.#count(opcode, payload))
     socket.on('data', (chunk) => {
-      this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
-      this.#parse()
+      frames.take(chunk)
       this.#wake()
     })
     socket.on('error', () => undefined) // 'close' follows
@@ -61,31 +60,6 @@ export class RawLane {
 
   destroy() {
     this.#socket.destroy()
-  }
-
-  #parse() {
-    if (!this.#isUpgraded) {
-      const end = this.#rest.indexOf('\r\n\r\n')
-      if (end < 0) return
-      this.#isUpgraded = true
-      this.#rest = this.#rest.subarray(end + 4)
-    }
-    for (;;) {
-      const { length } = this.#rest
-      if (length < 2) return
-      const short = this.#rest[1]
-      const head = short < 126 ? 2 : short === 126 ? 4 : 10
-      if (length < head) return
-      const payload =
-        short < 126
-          ? short
-          : short === 126
-            ? this.#rest.readUInt16BE(2)
-            : Number(this.#rest.readBigUInt64BE(2))
-      if (length < head + payload) return
-      this.#count(this.#rest[0] & 0x0f, this.#rest.subarray(head, head + payload))
-      this.#rest = this.#rest.subarray(head + payload)
-    }
   }
 
   #count(opcode, payload) {

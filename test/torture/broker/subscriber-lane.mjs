@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { decode, encode } from '@msgpack/msgpack'
 import { TortureFailure } from '../lib/failure.mjs'
 import { HANDSHAKE } from './bad-frames.mjs'
+import { ServerFrames } from './server-frames.mjs'
 
 const OPTIONS = { useBigInt64: true }
 const SUBSCRIBE_TO_SHARD = 0x28
@@ -35,8 +36,6 @@ export class SubscriberLane {
   #stream
   #onBatch
   #socket
-  #rest = Buffer.alloc(0)
-  #isUpgraded = false
   #isFirst = true
   #subscriptionId = 0
   #outBytes = 0
@@ -62,15 +61,14 @@ export class SubscriberLane {
   async subscribe() {
     const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
     this.#socket = socket
-    this.#rest = Buffer.alloc(0)
-    this.#isUpgraded = false
     this.isEnded = false
     this.closeCode = null
     this.#outBytes = 0
     const done = new Promise((resolve) => {
       this.#subscribed = resolve
     })
-    socket.on('data', (chunk) => this.#take(chunk))
+    const frames = new ServerFrames((opcode, payload) => this.#frame(opcode, payload))
+    socket.on('data', (chunk) => this.#take(frames, chunk))
     socket.on('error', () => undefined) // 'close' follows
     socket.on('close', () => {
       if (this.#socket !== socket) return
@@ -105,38 +103,12 @@ export class SubscriberLane {
     this.#socket?.destroy()
   }
 
-  #take(chunk) {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+  #take(frames, chunk) {
     try {
-      this.#parse()
+      frames.take(chunk)
     } catch (error) {
       this.failure ??= error
       this.destroy()
-    }
-  }
-
-  #parse() {
-    if (!this.#isUpgraded) {
-      const end = this.#rest.indexOf('\r\n\r\n')
-      if (end < 0) return
-      this.#isUpgraded = true
-      this.#rest = this.#rest.subarray(end + 4)
-    }
-    for (;;) {
-      const { length } = this.#rest
-      if (length < 2) return
-      const short = this.#rest[1]
-      const head = short < 126 ? 2 : short === 126 ? 4 : 10
-      if (length < head) return
-      const bytes =
-        short < 126
-          ? short
-          : short === 126
-            ? this.#rest.readUInt16BE(2)
-            : Number(this.#rest.readBigUInt64BE(2))
-      if (length < head + bytes) return
-      this.#frame(this.#rest[0] & 0x0f, this.#rest.subarray(head, head + bytes))
-      this.#rest = this.#rest.subarray(head + bytes)
     }
   }
 

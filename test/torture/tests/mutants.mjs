@@ -15,7 +15,7 @@ export const tests = [
     unit: 'mutants',
     // Ten that the seed picks where minutes count, all of them otherwise.
     counts: { ci: 10, full: mutants.length },
-    skip: () => needCompiler() ?? needNodeModule('typescript'),
+    skip: () => needCompiler() ?? needNodeModule('typescript') ?? needNodeModule('vitest'),
     command: [...['node', 'test/sabotage/run.mjs'], ...['--count', '{count}', '--seed', '{seed}']],
   }),
 ]

@@ -1,6 +1,7 @@
 /** Repeats of idempotent producers between which the shards of a stream have changed. */
 
 import { expect, onTestFinished, test } from 'vitest'
+import { AckTimes } from '../../../src/broker/ack-times.ts'
 import { Puts } from '../../../src/broker/puts.ts'
 import { StreamCounters } from '../../../src/broker/stream-counters.ts'
 import { sequenceNumber } from '../../../src/log/log.ts'
@@ -58,7 +59,9 @@ test('a repeat names the shard that has the records, also one that is closed by 
     }),
   ) as [Shard, Shard, Shard]
   const onFailed = (error: Error) => expect.unreachable(error.message)
-  const puts = new Puts({ log, counters: new StreamCounters(), onFailed })
+  const elapsed = () => 0
+  const acks = new AckTimes(elapsed)
+  const puts = new Puts({ log, counters: new StreamCounters(), acks, onFailed, elapsed })
   const put = async (producerSequence: number) => {
     const records = [0n, top].map((explicitHashKey) => ({
       ...textRecord('k', ''),

@@ -261,6 +261,23 @@ test('counts are those of a stream, and begin anew with it', async () => {
   expect((await broker.stats()).streams).toMatchObject([{ appendRecords: 0, readRecords: 0 }])
 })
 
+test('what is refused before its stream is looked at is counted, too', async () => {
+  const { broker } = await makeBroker()
+  await makeStream(broker, streamName)
+  const record = textRecord('k', 'x')
+  const code = async (to: object) => {
+    const target = { ...os, ...to }
+    return (await failure(put(broker, target, record))).code
+  }
+  expect(await code({ durability: 'paper' })).toBe('INVALID_ARGUMENT')
+  expect(await code({ streamName: 'none' })).toBe('STREAM_NOT_FOUND')
+  expect(await code({ streamName: 'none' })).toBe('STREAM_NOT_FOUND')
+  expect(await code({ streamName: 'none', durability: 'paper' })).toBe('INVALID_ARGUMENT')
+  const { streams, strayRefused } = await broker.stats()
+  expect(streams[0]?.appendRefused).toEqual(new Map([['INVALID_ARGUMENT', 1]]))
+  expect(Object.fromEntries(strayRefused)).toEqual({ STREAM_NOT_FOUND: 2, INVALID_ARGUMENT: 1 })
+})
+
 test('a broker that is closed refuses, and what was put before is acknowledged', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)

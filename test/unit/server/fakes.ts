@@ -179,6 +179,8 @@ export class FakeBroker implements ServedBroker {
 
   /** Set by a test; what the log says of itself is left out where it does not matter. */
   counts: BrokerStats['streams'] = []
+  strayRefused: BrokerStats['strayRefused'] = new Map()
+  acks: BrokerStats['acks'] = []
   log: Partial<BrokerStats['log']> = {}
   fail: (error: MillraceError) => void = () => undefined
   readonly failed = new Promise<MillraceError>((resolve) => {
@@ -197,8 +199,9 @@ export class FakeBroker implements ServedBroker {
   fanOut: Partial<BrokerStats['fanOut']> = {}
 
   async stats(): Promise<BrokerStats> {
+    const { counts: streams, strayRefused, acks } = this
     const log = { ...quietLog, ...this.log }
-    return { streams: this.counts, log, fanOut: { ...quietFanOut, ...this.fanOut } }
+    return { streams, strayRefused, acks, log, fanOut: { ...quietFanOut, ...this.fanOut } }
   }
 
   async flush(): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { Metrics } from '../../../src/server/metrics.ts'
+import { ackBoundsSeconds } from '../../../src/server/served-broker.ts'
 import { type ShardLevelMetric, shardLevelMetrics } from '../../../src/wire/structures.ts'
 import { FakeBroker } from './fakes.ts'
 
@@ -43,6 +44,12 @@ function makeBroker(): FakeBroker {
     takenOver: 3,
     behindMillis: new Map([['orders', 2500]]),
   }
+  const counts = Array.from({ length: ackBoundsSeconds.length + 1 }, () => 0)
+  broker.acks = [
+    { durability: 'disk', counts: counts.with(0, 2).with(3, 1).with(-1, 4), sumSeconds: 50.5 },
+    { durability: 'os', counts, sumSeconds: 0 },
+  ]
+  broker.strayRefused = new Map([['STREAM_NOT_FOUND', 4]])
   broker.log = { syncCount: 40, syncMicrosTotal: 2_500_000, mappedSegmentCount: 3 }
   return broker
 }
@@ -56,6 +63,7 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_append_records_total{stream="orders"} 100',
     'millrace_append_bytes_total{stream="orders"} 12000',
     'millrace_append_refused_total{stream="orders",code="DISK_FULL"} 2',
+    'millrace_append_refused_total{stream="other",code="STREAM_NOT_FOUND"} 4',
     'millrace_read_records_total{stream="orders",mode="poll"} 90',
     'millrace_read_records_total{stream="orders",mode="push"} 500',
     'millrace_read_bytes_total{stream="orders",mode="push"} 70000',
@@ -73,6 +81,15 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_socket_buffered_bytes 4096',
     'millrace_disconnects_total{code="4500"} 1',
     'millrace_errors_total{code="LIMIT_EXCEEDED"} 7',
+    'millrace_append_ack_seconds_bucket{durability="disk",le="0.000064"} 2',
+    'millrace_append_ack_seconds_bucket{durability="disk",le="0.000256"} 2',
+    'millrace_append_ack_seconds_bucket{durability="disk",le="0.000512"} 3',
+    'millrace_append_ack_seconds_bucket{durability="disk",le="8.388608"} 3',
+    'millrace_append_ack_seconds_bucket{durability="disk",le="+Inf"} 7',
+    'millrace_append_ack_seconds_sum{durability="disk"} 50.5',
+    'millrace_append_ack_seconds_count{durability="disk"} 7',
+    'millrace_append_ack_seconds_count{durability="os"} 0',
+    '# TYPE millrace_append_ack_seconds histogram',
     'millrace_syncs_total 40',
     'millrace_sync_seconds_total 2.5',
     'millrace_segments{state="mapped"} 3',
