@@ -57,6 +57,75 @@ describe('stream', () => {
   })
 })
 
+describe('the shards of a stream', () => {
+  const id = (index: number) => `shardId-00000000000${index}`
+
+  it('are split, merged and scaled, or it is shown what would be', async () => {
+    const { run } = await broker()
+    await run(['stream', 'create', 'flights', '--shards', '2', '--mode', 'PROVISIONED'])
+    const half = String(2n ** 127n)
+    const tried = await run(['stream', 'scale', 'flights', '3', '--dry-run'])
+    expect(tried.status).toBe(0)
+    expect(tried.stdout.split('\n')).toEqual([
+      'flights would have these new shards:',
+      expect.stringMatching(/^ {2}0 % to 33\.3 % of the hash keys +first key 0 +from shardId-0+$/),
+      expect.stringMatching(/^ {2}33\.3 % to 66\.6 % .* from shardId-0+, shardId-0+1$/),
+      expect.stringMatching(/^ {2}66\.6 % to 100 % .* from shardId-0+1$/),
+      '',
+    ])
+    const split = ['stream', 'split', 'flights', '1', '--at', String(2n ** 127n + 5n), '--json']
+    const moves = [
+      { startingHashKey: half, endingHashKey: String(2n ** 127n + 4n), shardIds: [id(1)] },
+      {
+        startingHashKey: String(2n ** 127n + 5n),
+        endingHashKey: String(2n ** 128n - 1n),
+        shardIds: [id(1)],
+      },
+    ]
+    const shown = JSON.parse((await run([...split, '--dry-run'])).stdout)
+    expect(shown).toEqual({ stream: 'flights', dryRun: true, moves })
+    const done = JSON.parse((await run(split)).stdout)
+    expect(done).toEqual({ stream: 'flights', dryRun: false, moves, openShardCount: 3 })
+    const merged = await run(['stream', 'merge', 'flights', '0', '2'])
+    expect([merged.status, merged.stderr]).toEqual([0, ''])
+    const [head, row] = merged.stdout.split('\n')
+    expect(head).toBe('flights has 2 open shards, and these are new:')
+    expect(row).toMatch(/^ {2}0 % to 50 % .* from shardId-0+, shardId-0+2$/)
+    const scaled = await run(['stream', 'scale', 'flights', '4', '--json'])
+    expect(JSON.parse(scaled.stdout)).toMatchObject({ currentShardCount: 2, openShardCount: 4 })
+    expect((await run(['stream', 'scale', 'flights', '4'])).stdout).toBe(
+      'flights has these shards already: nothing moves\n',
+    )
+    const info = await run(['stream', 'info', 'flights'])
+    expect(info.stdout).toMatch(/^shards +4 open of \d+$/m)
+    expect(info.stdout).toMatch(/^ +shardId-000000000002 .* closed, /m)
+  })
+
+  it('are refused with what is wrong', async () => {
+    const { run } = await broker()
+    await run(['stream', 'create', 'flights', '--shards', '3', '--mode', 'PROVISIONED'])
+    const cases: [string[], RegExp, number][] = [
+      [['split', 'orders', '0'], /^error: INVALID_ARGUMENT: .* On-Demand mode\..*\nhint: /, 2],
+      [['split', 'nowhere', '0'], /^error: STREAM_NOT_FOUND: /, 3],
+      [['split', 'flights', '7'], /^error: SHARD_NOT_FOUND: Could not find shard /, 3],
+      [
+        ['split', 'flights', '0', '--at', '1'],
+        /^error: INVALID_ARGUMENT: NewStartingHashKey 1 /,
+        2,
+      ],
+      [['split', 'flights', '0', '--at', 'x'], /^error: USAGE: --at is "x", .*\nhint: /, 2],
+      [['merge', 'flights', '1', '0'], /^error: INVALID_ARGUMENT: .* not an adjacent pair/, 2],
+      [['scale', 'flights', '7'], /^error: INVALID_ARGUMENT: .* scale up over double /, 2],
+      [['scale', 'flights', 'many'], /^error: USAGE: the number of shards is "many"/, 2],
+    ]
+    for (const [args, stderr, status] of cases) {
+      const ended = await run(['stream', ...args])
+      expect([args, ended.stdout, ended.status]).toEqual([args, '', status])
+      expect(ended.stderr).toMatch(stderr)
+    }
+  })
+})
+
 describe('consumer', () => {
   it('is registered, listed, described and removed', async () => {
     const { run, environment } = await broker()

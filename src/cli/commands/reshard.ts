@@ -61,7 +61,9 @@ async function change(invocation: Invocation, ask: Change): Promise<void> {
     const changed = await ask(client, stream, dryRun)
     if (dryRun) {
       output.show({ stream, dryRun, ...changed }, () => [
-        changed.moves.length === 0 ? nothingMoves(stream) : `${stream} would have these new shards`,
+        changed.moves.length === 0
+          ? nothingMoves(stream)
+          : `${stream} would have these new shards:`,
         ...moveRows(changed.moves),
       ])
       return
@@ -70,7 +72,7 @@ async function change(invocation: Invocation, ask: Change): Promise<void> {
     output.show({ stream, dryRun, ...changed, openShardCount }, () => [
       changed.moves.length === 0
         ? nothingMoves(stream)
-        : `${stream} has ${plural(openShardCount, 'open shard')}, and these are new`,
+        : `${stream} has ${plural(openShardCount, 'open shard')}, and these are new:`,
       ...moveRows(changed.moves),
     ])
   })

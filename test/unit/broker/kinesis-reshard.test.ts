@@ -183,6 +183,38 @@ test('5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch on', asyn
   expect((await readShard(broker, streamName, '0')).map((it) => it.text)).toEqual(['a'])
 })
 
+test('5: a repeat of an idempotent put is answered by the parent, also after an open', async () => {
+  const made = await makeBroker()
+  await makeStream(made.broker, streamName, 2, provisioned)
+  const records = [at(0n, 'a'), at(half - 1n, 'b'), at(top, 'c')]
+  const of = (producerSequence: number) => ({
+    streamName,
+    producer: { producerId: 9n, producerSequence },
+  })
+  const first = await putMany(made.broker, of(1), records)
+  await made.broker.call(splitShard, { streamName, shardToSplit: '0' })
+  await untilActive(made.broker, streamName)
+  expect(await putMany(made.broker, of(1), records)).toEqual(first)
+  const second = await putMany(made.broker, of(2), records)
+  expect(second.map((it) => it.shardId)).toEqual([id(2), id(3), id(1)])
+  const names = { shardToMerge: '2', adjacentShardToMerge: '3' }
+  await made.broker.call(mergeShards, { streamName, ...names })
+  await untilActive(made.broker, streamName)
+  // What it has of its last reshards it has from the catalog.
+  await made.reopen()
+  expect(await putMany(made.broker, of(1), records)).toEqual(first)
+  expect(await putMany(made.broker, of(2), records)).toEqual(second)
+  const texts = async (shardId: string) =>
+    (await readShard(made.broker, streamName, shardId)).map((it) => it.text)
+  expect(await Promise.all(['0', '1', '2', '3', '4'].map(texts))).toEqual([
+    ['a', 'b'],
+    ['c', 'c'],
+    ['a'],
+    ['b'],
+    [],
+  ])
+})
+
 test('6: both children of a split name their parent, after everything was read', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName, 1, provisioned)
