@@ -13,8 +13,8 @@ const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
 const { Broker } = await load('broker/broker.js')
 const { startServer } = await load('server/server.js')
 
-const { logOptions, limits = {} } = JSON.parse(options)
-const broker = await Broker.open({ dir, logOptions })
+const { logOptions, limits = {}, shardLimits } = JSON.parse(options)
+const broker = await Broker.open({ dir, logOptions, shardLimits })
 const observed = new ObservedBroker(broker)
 const logger = pino({ level: 'warn' }, pino.destination(2))
 const server = await startServer({

@@ -7,6 +7,7 @@ import { loadPart } from '../micro/package.mjs'
 
 const wire = await loadPart('wire/frame.js')
 const operations = await loadPart('wire/operations.js')
+const monitoring = await loadPart('wire/monitoring-operations.js')
 
 const triesMax = 1000
 const triesPauseMillis = 10
@@ -34,7 +35,7 @@ export class Control {
   }
 
   #call(name, request) {
-    const operation = operations[name]
+    const operation = operations[name] ?? monitoring[name]
     this.#requestId += 1
     const requestId = this.#requestId
     return new Promise((resolve, reject) => {
@@ -44,9 +45,20 @@ export class Control {
   }
 
   /** Creates a stream; answers when it takes records. */
-  async createStream(streamName, shardCount) {
-    await this.#call('createStream', { streamName, shardCount })
-    await this.#until(async () => {
+  async createStream(streamName, shardCount, streamMode = 'ON_DEMAND') {
+    await this.#call('createStream', { streamName, shardCount, streamMode })
+    await this.#untilActive(streamName)
+  }
+
+  /** Has the broker tell every metric of each shard. */
+  async monitor(streamName) {
+    const request = { streamName, shardLevelMetrics: ['ALL'] }
+    await this.#call('enableEnhancedMonitoring', request)
+    await this.#untilActive(streamName)
+  }
+
+  #untilActive(streamName) {
+    return this.#until(async () => {
       const { streamStatus } = await this.#call('describeStreamSummary', { streamName })
       return streamStatus === 'ACTIVE'
     })

@@ -1,6 +1,8 @@
 // I1 to I6: puts over WebSockets into a stream of 4 shards. The broker and a raw uWebSockets server
 // take turns on one processor with the same frames from the same generator; I6 compares `disk` with
-// `os` instead. After each turn of the broker everything is read back.
+// `os` instead, and the second row of I2 a stream with limits, which are never reached, and metrics
+// of each shard, which are asked for every second, with one that has neither. After each turn of
+// the broker everything is read back.
 import { addRow, logOptions, pick, printReport, wants } from '../micro/harness.mjs'
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
@@ -14,6 +16,13 @@ const bytesPerTurn = pick(700e6, 200e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
 const rawTimes = pick(5, 5, 1)
+
+/** Limits that no load reaches: what is measured is what it costs to look at them. */
+const shardLimits = {
+  recordsPerSecond: 2 ** 40,
+  bytesPerSecond: 2 ** 40,
+  bytesBurst: 2 ** 40,
+}
 
 /** Frames of so many bytes; small ones count by what they cost instead. */
 function framesOf(frameBytes) {
@@ -45,7 +54,15 @@ const inFlight = (one, window) => ({ ...one, load: { ...one.load, window } })
 
 const parts = {
   I1: [sealed],
-  I2: [putRecords],
+  I2: [
+    putRecords,
+    {
+      ...putRecords,
+      name: `${putRecords.name}, limits and metrics of shards`,
+      against: { name: 'the same without', isLimited: false },
+      isLimited: true,
+    },
+  ],
   I3: [
     {
       name: 'PutRecords, 64 KiB frames, 1 KiB',
@@ -70,13 +87,16 @@ const parts = {
   I6: [inFlight(sealed, 64), inFlight(putRecords, 64), pipelined].map((it) => ({
     ...it,
     durability: 'disk',
+    against: { name: 'the same with os', durability: 'os' },
   })),
 }
 
 /** One load on the broker: into a stream of its own, which is read back and then deleted. */
-async function turnOfBroker(broker, control, load, durability) {
-  const stream = `bench-${durability}`
-  await control.createStream(stream, shards)
+async function turnOfBroker({ broker, control }, load, { durability = 'os', isLimited = false }) {
+  const stream = `bench-${durability}-${isLimited}`
+  await control.createStream(stream, shards, isLimited ? 'PROVISIONED' : 'ON_DEMAND')
+  if (isLimited) await control.monitor(stream)
+  const scraper = isLimited ? setInterval(() => scrape(broker.port), 1000) : undefined
   const iterators = (await control.startsOf(stream)).join(',')
   const server = { port: broker.port, serverPid: broker.pid }
   const report = await runProgram('ws_load', {
@@ -87,18 +107,27 @@ async function turnOfBroker(broker, control, load, durability) {
     durability,
     iterators,
   })
+  clearInterval(scraper)
   if (!/^\d+ records read back/.test(report.verified)) throw new Error('nothing was read back')
   // Its segments are what the next stream writes to.
   await control.deleteStream(stream)
   return report
 }
 
+/** As Prometheus does, but more often. */
+async function scrape(port) {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+  const text = await answer.text()
+  if (!text.includes('millrace_shard_append_records_total{'))
+    throw new Error('no metrics of shards')
+}
+
 const turnOfRaw = (raw, load) =>
   runProgram('ws_load', { ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
-function addCase({ name, durability = 'os', load }, broker, limit) {
+function addCase({ name, durability = 'os', against, load }, broker, limit) {
   const { latencyMicros, verified, frameBytes } = broker.last
-  const limitName = durability === 'disk' ? 'the same with os' : 'raw uWebSockets receive + ack'
+  const limitName = against?.name ?? 'raw uWebSockets receive + ack'
   addRow(`${name}${broker.mark}`, broker.rate, 'records/s', {
     params: { ...load, shards, frameBytes, durability, memory: 'recycled segments' },
     info: {
@@ -117,17 +146,16 @@ function addCase({ name, durability = 'os', load }, broker, limit) {
 const withWarmUp = (frames) => ({ frames, warmUp: Math.floor(frames / 5) })
 
 async function measure(one, servers) {
-  const { raw, broker, control } = servers
   const load = { ...one.load, ...withWarmUp(one.frames) }
   const rawLoad = { ...one.load, ...withWarmUp(one.rawFrames) }
   const figure = new Turns()
   const limit = new Turns()
   for (let turn = -warmUps; turn < repetitions; turn += 1) {
-    const isDisk = one.durability === 'disk'
-    const limitReport = isDisk
-      ? await turnOfBroker(broker, control, load, 'os')
-      : await turnOfRaw(raw, rawLoad)
-    const report = await turnOfBroker(broker, control, load, isDisk ? 'disk' : 'os')
+    const limitReport =
+      one.against === undefined
+        ? await turnOfRaw(servers.raw, rawLoad)
+        : await turnOfBroker(servers, load, one.against)
+    const report = await turnOfBroker(servers, load, one)
     if (turn >= 0) {
       limit.add(limitReport)
       figure.add(report)
@@ -136,7 +164,7 @@ async function measure(one, servers) {
   addCase(one, figure, limit)
 }
 
-await withServers(startRawServer, { logOptions }, async (servers) => {
+await withServers(startRawServer, { logOptions, shardLimits }, async (servers) => {
   for (const [part, cases] of Object.entries(parts)) {
     if (!wants(part)) continue
     for (const one of cases) await measure(one, servers)

@@ -1,5 +1,6 @@
 #include "native/ingest/put_records.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -57,6 +58,19 @@ class AnswerWriter {
  private:
   uint8_t* at_;
 };
+
+// Keys and data of a run. Summed up where it is needed: one more sum for each record that is routed
+// would cost as much as all else that limits and counts do.
+uint64_t PayloadBytes(const ScannedRequest& request, const ShardRun& run) {
+  if (run.count == request.record_count()) {
+    return request.payload_bytes();
+  }
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < run.count; ++i) {
+    bytes += request.record(run.records[i]).shape.payload_bytes;
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -180,14 +194,15 @@ void PutRecords::PutRun(log::Core* core, const Routes& routes, uint32_t run_inde
   if (is_limited && AnswerRepeat(*core, routes, place, options)) {
     return;
   }
-  const Refusal refusal = is_limited ? Throttle(routes, run_index, options) : Refusal();
+  const uint64_t bytes = PayloadBytes(*request_, run);
+  const Refusal refusal = is_limited ? Throttle(routes, run_index, bytes, options) : Refusal();
   if (run.count != 0) {
     log::AppendResult result{};
     const Status status = Append(core, place, options, &result);
     if (status.ok() && !result.duplicate) {
-      routes.meter(run.ordinal)->CountAppended(run.count, run.payload_bytes);
+      routes.meter(run.ordinal)->CountAppended(run.count, bytes - refusal.bytes);
     } else if (is_limited) {
-      routes.meter(run.ordinal)->GiveBack(run.count, run.payload_bytes);
+      routes.meter(run.ordinal)->GiveBack(run.count, bytes - refusal.bytes);
     } else if (status.code() == Code::kInvalidArgument &&
                AnswerRepeat(*core, routes, place, options)) {
       return;  // the stream had limits the first time
@@ -226,12 +241,13 @@ bool PutRecords::AnswerRepeat(const log::Core& core, const Routes& routes, const
 
 // Takes out of the run what is beyond the limits. The part that tells of it comes next, or behind
 // the one of what is left.
-Refusal PutRecords::Throttle(const Routes& routes, uint32_t run_index, const Options& options) {
+Refusal PutRecords::Throttle(const Routes& routes, uint32_t run_index, uint64_t bytes,
+                             const Options& options) {
   const ShardRun& run = router_->run(run_index);
   const bool in_order = request_->producer_id() != 0;
-  const Refusal refusal =
-      routes.meter(run.ordinal)
-          ->Charge(*routes.limits(), options.now_millis, *request_, run, in_order, settled_.get());
+  const Refusal refusal = routes.meter(run.ordinal)
+                              ->Charge(*routes.limits(), options.now_millis, *request_, run, bytes,
+                                       in_order, settled_.get());
   if (refusal.count == 0) {
     return refusal;
   }
@@ -319,9 +335,7 @@ void PutRecords::TellPartsFromRuns() {
     return;
   }
   parts_are_runs_ = false;
-  for (uint32_t record = 0; record < request_->record_count(); ++record) {
-    part_of_record_[record] = static_cast<uint16_t>(router_->run_of_record(record));
-  }
+  std::copy_n(router_->runs_of_records(), request_->record_count(), part_of_record_.get());
 }
 
 size_t PutRecords::AnswerBytesMax() const {
@@ -353,14 +367,15 @@ size_t PutRecords::EncodeAnswer(uint8_t* to, size_t capacity) const {
     }
   }
   const uint32_t records = part_count_ == 0 ? 0 : request_->record_count();
+  const uint16_t* const parts =
+      parts_are_runs_ ? router_->runs_of_records() : part_of_record_.get();
   const bool wide = part_count_ > kShardsOfOneByteMax;
   writer.Uint32(format::kBin32, wide ? 2 * records : records);
   for (uint32_t record = 0; record < records; ++record) {
-    const uint32_t part = PartOfRecord(record);
     if (wide) {
-      writer.Uint16(static_cast<uint16_t>(part));
+      writer.Uint16(parts[record]);
     } else {
-      writer.Byte(static_cast<uint8_t>(part));
+      writer.Byte(static_cast<uint8_t>(parts[record]));
     }
   }
   writer.Uint32(format::kUint32, failed);

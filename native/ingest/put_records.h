@@ -98,7 +98,8 @@ class PutRecords {
   void PutRun(log::Core* core, const Routes& routes, uint32_t run_index, const Options& options);
   bool AnswerRepeat(const log::Core& core, const Routes& routes, const Place& place,
                     const Options& options);
-  Refusal Throttle(const Routes& routes, uint32_t run_index, const Options& options);
+  Refusal Throttle(const Routes& routes, uint32_t run_index, uint64_t bytes,
+                   const Options& options);
   base::Status Append(log::Core* core, const Place& place, const Options& options,
                       log::AppendResult* result) const;
 
@@ -107,10 +108,6 @@ class PutRecords {
                const log::AppendResult& result);
   void AddThrottled(const Place& place, const Refusal& refusal);
   void TellPartsFromRuns();
-
-  uint32_t PartOfRecord(uint32_t record) const {
-    return parts_are_runs_ ? router_->run_of_record(record) : part_of_record_[record];
-  }
 
   const uint32_t records_max_;
   std::unique_ptr<ScannedRequest> request_;

@@ -21,8 +21,7 @@ bool AllocateArray(std::unique_ptr<T[]>* array, size_t count) {
 void Append(const ScannedRequest& request, uint32_t index, ShardRun* run, uint32_t* records,
             Piece* pieces) {
   const uint8_t* data = request.record_data(index);
-  const RecordShape& shape = request.record(index).shape;
-  const uint32_t bytes = shape.bytes;
+  const uint32_t bytes = request.record(index).shape.bytes;
   const bool joins = run->count > 0 && records[run->count - 1] + 1 == index;
   const uint32_t place = run->piece_count - (joins ? 1 : 0);
   Piece* piece = &pieces[place];
@@ -31,7 +30,6 @@ void Append(const ScannedRequest& request, uint32_t index, ShardRun* run, uint32
   records[run->count] = index;
   run->count += 1;
   run->bytes += bytes;
-  run->payload_bytes += shape.payload_bytes;
   run->piece_count = place + 1;
 }
 
@@ -83,9 +81,7 @@ void Router::RouteToOnlyShard(const ShardMap& shards, const ScannedRequest& requ
   std::memset(run_of_record_.get(), 0, count * sizeof run_of_record_[0]);
   pieces_[0] = {request.record_data(0), bytes};
   first_places_[0] = 0;
-  const auto payload_bytes = static_cast<uint32_t>(request.payload_bytes());
-  runs_[0] = {shards.shard(0), 0, count, bytes, payload_bytes, 1, sorted_records_.get(),
-              pieces_.get()};
+  runs_[0] = {shards.shard(0), 0, count, bytes, 1, sorted_records_.get(), pieces_.get()};
   run_count_ = 1;
 }
 
@@ -116,7 +112,7 @@ void Router::CountRuns(const ShardMap& shards, uint32_t record_count) {
     const uint32_t ordinal = shards.Find(hash_keys_[index]);
     uint32_t run = run_of_ordinal_[ordinal];
     if (run == 0) {
-      runs_[run_count_] = {shards.shard(ordinal), ordinal, 0, 0, 0, 0, nullptr, nullptr};
+      runs_[run_count_] = {shards.shard(ordinal), ordinal, 0, 0, 0, nullptr, nullptr};
       run = ++run_count_;
       run_of_ordinal_[ordinal] = static_cast<uint16_t>(run);
     }
@@ -154,7 +150,6 @@ void Router::Drop(const ScannedRequest& request, uint32_t run_index, const uint8
   Piece* pieces = &pieces_[first_places_[run_index]];
   run.count = 0;
   run.bytes = 0;
-  run.payload_bytes = 0;
   run.piece_count = 0;
   // In place: no more records are kept than were looked at, so only places already read are
   // written.

@@ -24,10 +24,9 @@ using log::Piece;
 
 struct ShardRun {
   uint64_t shard;
-  uint32_t ordinal;        // of the shard in the ShardMap
-  uint32_t count;          // records
-  uint32_t bytes;          // of the pieces together
-  uint32_t payload_bytes;  // of the keys and data
+  uint32_t ordinal;  // of the shard in the ShardMap
+  uint32_t count;    // records
+  uint32_t bytes;    // of the pieces together
   uint32_t piece_count;
   const uint32_t* records;  // places in the request, ascending
   const Piece* pieces;
@@ -60,6 +59,9 @@ class Router {
 
   // The run that a record of the request went to.
   uint32_t run_of_record(uint32_t record) const { return run_of_record_[record]; }
+
+  // The same of all records, by record.
+  const uint16_t* runs_of_records() const { return run_of_record_.get(); }
 
   // Takes those records out of the run whose byte in `dropped` (one per record of the request) is
   // not zero: what a throttled shard does not accept, and what an earlier one has. The others keep

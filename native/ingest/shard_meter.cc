@@ -20,19 +20,18 @@ uint64_t RetryMillis(const ShardBudget& budget, const ThroughputLimits& limits,
 }  // namespace
 
 Refusal ShardMeter::Charge(const ThroughputLimits& limits, uint64_t now_millis,
-                           const ScannedRequest& request, const ShardRun& run, bool in_order,
-                           uint8_t* refused) {
+                           const ScannedRequest& request, const ShardRun& run, uint64_t run_bytes,
+                           bool in_order, uint8_t* refused) {
   const std::lock_guard<std::mutex> lock(mutex_);
   budget_.Advance(limits, now_millis);
   // More than that is no single record, and so not taken on credit.
   const bool fits_at_all =
-      run.count <= limits.records_per_second && run.payload_bytes <= limits.bytes_burst;
-  if (fits_at_all && budget_.Take(limits, run.count, run.payload_bytes)) {
+      run.count <= limits.records_per_second && run_bytes <= limits.bytes_burst;
+  if (fits_at_all && budget_.Take(limits, run.count, run_bytes)) {
     return {};
   }
   Refusal refusal;
   uint64_t first_bytes = 0;
-  uint64_t refused_bytes = 0;
   for (uint32_t i = 0; i < run.count; ++i) {
     const uint32_t bytes = request.record(run.records[i]).shape.payload_bytes;
     const bool is_behind = in_order && refusal.count != 0;
@@ -41,11 +40,11 @@ Refusal ShardMeter::Charge(const ThroughputLimits& limits, uint64_t now_millis,
     }
     refused[run.records[i]] = 1;
     first_bytes = refusal.count == 0 ? bytes : first_bytes;
-    refused_bytes += bytes;
+    refusal.bytes += bytes;
     refusal.count += 1;
   }
   if (refusal.count != 0) {
-    refusal.retry_millis = RetryMillis(budget_, limits, first_bytes, refusal.count, refused_bytes);
+    refusal.retry_millis = RetryMillis(budget_, limits, first_bytes, refusal.count, refusal.bytes);
     throttled_.fetch_add(refusal.count, std::memory_order_relaxed);
   }
   return refusal;
@@ -59,7 +58,7 @@ Refusal ShardMeter::ChargeWhole(const ThroughputLimits& limits, uint64_t now_mil
     return {};
   }
   throttled_.fetch_add(records, std::memory_order_relaxed);
-  return {records, budget_.WaitMillis(limits, records, bytes)};
+  return {records, bytes, budget_.WaitMillis(limits, records, bytes)};
 }
 
 void ShardMeter::GiveBack(uint32_t records, uint64_t bytes) {

@@ -18,6 +18,7 @@ namespace millrace::ingest {
 // What a shard would not take of a run.
 struct Refusal {
   uint32_t count = 0;         // records
+  uint64_t bytes = 0;         // of their keys and data
   uint64_t retry_millis = 0;  // when it is worth to send them again
 };
 
@@ -32,11 +33,11 @@ struct ShardTraffic {
 // Safe from any thread.
 class ShardMeter {
  public:
-  // Pays for the records of a run one by one, and sets the byte in `refused` (one per record of the
-  // request) of those that are beyond the limits. `in_order`: none is taken behind one that was
-  // refused.
+  // Pays for the records of a run, of so many bytes together, one by one, and sets the byte in
+  // `refused` (one per record of the request) of those that are beyond the limits. `in_order`: none
+  // is taken behind one that was refused.
   Refusal Charge(const ThroughputLimits& limits, uint64_t now_millis, const ScannedRequest& request,
-                 const ShardRun& run, bool in_order, uint8_t* refused);
+                 const ShardRun& run, uint64_t run_bytes, bool in_order, uint8_t* refused);
 
   // The same for a packed batch, of which all is taken or nothing.
   Refusal ChargeWhole(const ThroughputLimits& limits, uint64_t now_millis, uint32_t records,

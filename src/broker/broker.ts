@@ -4,7 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { Durability, Log, LogStats, ShardTraffic } from '../log/log.ts'
+import type { Durability, Log, LogStats, ShardTraffic, ThroughputLimits } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
@@ -37,6 +37,11 @@ export interface BrokerOptions {
   readonly elapsed?: () => number
   /** What retention counts with; the machine's unless told otherwise. */
   readonly steadyClock?: SteadyClock
+  /**
+   * What each shard of a stream in PROVISIONED mode takes in; the limits of Kinesis unless told
+   * otherwise.
+   */
+  readonly shardLimits?: ThroughputLimits
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
   readonly catalogSnapshotBytesMin?: number
   /**
@@ -129,8 +134,16 @@ export class Broker {
     const now = options.now ?? Date.now
     const elapsed = options.elapsed ?? (() => performance.now())
     const acks = new AckTimes(elapsed)
-    const { durabilityMax } = options
-    const puts = new Puts({ log, counters, acks, onFailed: failure.note, durabilityMax, elapsed })
+    const { durabilityMax, shardLimits } = options
+    const puts = new Puts({
+      log,
+      counters,
+      acks,
+      onFailed: failure.note,
+      durabilityMax,
+      shardLimits,
+      elapsed,
+    })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {

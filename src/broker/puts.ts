@@ -26,8 +26,7 @@ import {
 import { countRefused, type StreamCounters } from './stream-counters.ts'
 import { streamNotFound } from './stream-errors.ts'
 
-/** Of each shard of a stream in PROVISIONED mode. */
-const provisionedLimits: ThroughputLimits = {
+const kinesisLimits: ThroughputLimits = {
   recordsPerSecond: shardRecordsPerSecond,
   bytesPerSecond: shardBytesPerSecond,
   bytesBurst: shardBurstBytes,
@@ -41,6 +40,8 @@ export interface PutsOptions {
   readonly onFailed: OnFailed
   /** The most that acknowledgements promise; `disk` unless it is given. */
   readonly durabilityMax?: Durability | undefined
+  /** Of each shard of a stream in PROVISIONED mode; those of Kinesis unless they are given. */
+  readonly shardLimits?: ThroughputLimits | undefined
   /** What limits are measured by, in milliseconds of a clock that never goes back. */
   readonly elapsed: () => number
 }
@@ -71,7 +72,7 @@ export class Puts {
     const isLimited = stream.mode === 'PROVISIONED'
     this.#log.setRoutes(stream.number, shards.map(routeTo), {
       previous: previous.map((map) => map.map(routeTo)),
-      limits: isLimited ? provisionedLimits : undefined,
+      limits: isLimited ? (this.#options.shardLimits ?? kinesisLimits) : undefined,
     })
     this.#targets.set(stream.name, {
       stream,
