@@ -4,21 +4,23 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Broker } from '../../src/broker/broker.ts'
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts'
 import { createLogger } from '../../src/server/logger.ts'
 import { type Server, startServer } from '../../src/server/server.ts'
 
 export class BrokerPlace {
   readonly #directory: string
+  readonly #options: Partial<BrokerOptions>
   #port = 0
   #running: { readonly broker: Broker; readonly server: Server } | undefined
 
-  private constructor(directory: string) {
+  private constructor(directory: string, options: Partial<BrokerOptions>) {
     this.#directory = directory
+    this.#options = options
   }
 
-  static async open(): Promise<BrokerPlace> {
-    const place = new BrokerPlace(mkdtempSync(join(tmpdir(), 'millrace-e2e-')))
+  static async open(options: Partial<BrokerOptions> = {}): Promise<BrokerPlace> {
+    const place = new BrokerPlace(mkdtempSync(join(tmpdir(), 'millrace-e2e-')), options)
     await place.start()
     return place
   }
@@ -35,7 +37,7 @@ export class BrokerPlace {
   async start(): Promise<void> {
     // Known from the beginning: a port that was given by the system is not asked for again alike.
     if (this.#port === 0) this.#port = await freePort()
-    const broker = await Broker.open({ dir: join(this.#directory, 'data') })
+    const broker = await Broker.open({ ...this.#options, dir: join(this.#directory, 'data') })
     const logger = createLogger({ level: 'silent' })
     const server = await startServer({ broker, logger, port: this.#port, version: '0.0.0-test' })
     this.#running = { broker, server }

@@ -39,6 +39,34 @@ describe('stream', () => {
     expect(JSON.parse(removed.stdout)).toEqual({ stream: 'flights', deleted: true })
   })
 
+  it('is monitored shard by shard', async () => {
+    const { run, served } = await broker()
+    const monitor = (...args: string[]) => run(['stream', 'monitor', 'orders', ...args])
+    const none = { status: 0, stdout: 'no metrics of the shards of orders are told\n', stderr: '' }
+    expect(await monitor()).toEqual(none)
+    const some = await monitor('--enable', 'incomingrecords', '--enable', 'OutgoingRecords')
+    const list = 'of each shard of orders:\n  IncomingRecords\n  OutgoingRecords\n'
+    expect(some).toEqual({ status: 0, stdout: list, stderr: '' })
+    await run(['put', 'orders', '--key', 'k', 'text'])
+    const answer = await fetch(new URL('/metrics', served.url.replace('ws', 'http')))
+    const metrics = await answer.text()
+    expect(
+      metrics.match(/^millrace_shard_append_records_total\{stream="orders",.*\} [01]$/gm),
+    ).toHaveLength(2)
+    expect((await run(['stream', 'info', 'orders'])).stdout).toMatch(
+      /^metrics +IncomingRecords, OutgoingRecords$/m,
+    )
+    const other = await monitor('--disable', 'ALL', '--enable', 'IncomingBytes', '--json')
+    expect(JSON.parse(other.stdout)).toEqual({
+      streamName: 'orders',
+      shardLevelMetrics: ['IncomingBytes'],
+    })
+    expect(await monitor('--disable', 'ALL')).toEqual(none)
+    const wrong = await monitor('--enable', 'Bytes')
+    expect(wrong.stderr).toMatch(/^error: USAGE: --enable is "Bytes", wanted one of IncomingBytes,/)
+    expect(wrong.status).toBe(2)
+  })
+
   it('says what is wrong, and exits accordingly', async () => {
     const { run } = await broker()
     const taken = await run(['stream', 'create', 'orders'])

@@ -4,6 +4,7 @@ import { connect } from '../../src/client/node.ts'
 import { nodeSockets } from '../../src/client/node-socket.ts'
 import { BrokerPlace } from './broker-place.ts'
 import { type Cut, CuttingProxy } from './cutting-proxy.ts'
+import { storedByKey } from './stored-by-key.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -20,23 +21,6 @@ afterAll(async () => {
   await direct.close()
   await place.close()
 })
-
-/** The texts of all records of a stream, by key, in the order of its shard. */
-async function storedByKey(stream: string, count: number): Promise<Map<string, string[]>> {
-  const byKey = new Map<string, string[]>()
-  let seen = 0
-  const reader = direct.read(stream, { from: 'oldest' })
-  for await (const batch of reader) {
-    for (const record of batch) {
-      const key = record.partitionKey
-      byKey.set(key, [...(byKey.get(key) ?? []), decoder.decode(record.data)])
-      seen += 1
-    }
-    // Once all are there, a look for what is too much, until the end of each shard was seen.
-    if (seen >= count && reader.state === 'live') break
-  }
-  return byKey
-}
 
 /** A random number that the test can be run with again. */
 function seededRandom(seed: number): () => number {
@@ -79,7 +63,7 @@ test('a cut at any byte loses and doubles nothing of an idempotent producer', as
   }
   expect(proxy.cuts).toBeGreaterThan(positions)
   await proxy.close()
-  expect(await storedByKey('cuts', count)).toEqual(wanted)
+  expect(await storedByKey(direct, 'cuts', count)).toEqual(wanted)
 })
 
 test('a reader whose connections are cut again and again misses and repeats nothing', async () => {
