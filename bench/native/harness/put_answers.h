@@ -188,6 +188,9 @@ class PutAnswers {
       if (!reader->TakeNil()) {
         Fail("a shard refused its records: " + reader->Text());
       }
+      if (!reader->TakeNil()) {
+        Fail("a shard that took its records asks for a pause");
+      }
       parts[i] = {&AccountOf(shards[i], sequence, count), sequence, sequence + count};
     }
     uint32_t ordinal_count = 0;
