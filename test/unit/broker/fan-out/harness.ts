@@ -180,6 +180,8 @@ export async function makeFanOut(
   let made: TestFanOut | undefined
   const streams = await Streams.open(log, {
     now: clock.now,
+    steadyClock: { bootId: 'boot', millis: clock.now },
+    isBeingRead: (shard) => made?.fanOut.isReading(shard) ?? false,
     onServing: (stream) => made?.fanOut.streamChanged(stream),
     onError: (error) => {
       throw error
