@@ -1,7 +1,7 @@
 /**
- * Keeps each subscriber of a shard of a PROVISIONED stream to 2 MiB a second: a cursor that is ahead
- * of that waits here, and its subscription goes on with other shards. No error: what it does not
- * send now it sends later.
+ * Keeps each subscriber of a shard of a PROVISIONED stream to 2 MiB a second: a cursor that is
+ * ahead of that waits here, and its subscription goes on with other shards. No error: what it does
+ * not send now it sends later.
  */
 
 import { shardReadBytesPerSecondMax } from '../../limits.ts'

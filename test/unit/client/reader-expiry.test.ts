@@ -43,7 +43,7 @@ async function half() {
   return { stream, reader, next, texts }
 }
 
-test('a shard that expires before all of it is read is a gap, and its children follow', async () => {
+test('a shard that expires before it is read to its end is a gap, children follow', async () => {
   const { stream, reader, next, texts } = await half()
   stream.expired.add(0)
   const gaps: unknown[] = []

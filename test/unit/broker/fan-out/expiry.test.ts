@@ -9,7 +9,7 @@ function kinds(told: readonly Told[]): unknown[] {
   return told.map((it) => it.texts ?? [it.kind, it['reason'] ?? it['shardNumber']])
 }
 
-test('Kinesis 20: a subscription below the horizon goes on at it, and with the children', async () => {
+test('Kinesis 20: a subscription below the horizon goes on at it, then with children', async () => {
   const made = await makeFanOut()
   const parent = made.shard(0)
   for (let i = 0; i < 20; i += 1) await made.put(0, [`${i}`], 1000)

@@ -1,4 +1,4 @@
-/** The pace of subscriptions of a PROVISIONED stream: 2 MiB a second of each shard, and no error. */
+/** The pace of subscriptions of a PROVISIONED stream: 2 MiB a second of each shard, no error. */
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Pace } from '../../../../src/broker/fan-out/pacer.ts'
