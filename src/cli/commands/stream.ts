@@ -1,6 +1,6 @@
 /**
- * `millrace stream create|ls|info|rm`; stream-settings.ts and stream-monitor.ts have what is set of
- * a stream.
+ * `millrace stream create|ls|info|rm`; what changes a stream is in reshard.ts, stream-settings.ts
+ * and stream-monitor.ts.
  */
 
 import { type Command, Option } from 'commander'
@@ -110,8 +110,8 @@ export function addStreamCommands(program: Command, runner: Runner): void {
     .command('stream')
     .summary('create, list, describe, reshard, set, delete streams')
   stream.description(
-    'Create, list and describe streams, change their shards and how they are kept, and\n' +
-      'delete them.',
+    'Create, list and describe streams, change their shards and how they are kept,\n' +
+      'and delete them.',
   )
   stream.helpOption('-h, --help', 'show this help').helpCommand(false)
   setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
