@@ -22,6 +22,7 @@ import type { SubscriptionSink } from './fan-out/sink.ts'
 import { Subscriptions } from './fan-out/subscriptions.ts'
 import type { TakeAnswer } from './pending-puts.ts'
 import { Puts } from './puts.ts'
+import { ReadLimits } from './read-limits.ts'
 import { ReadPace } from './read-pace.ts'
 import { type ShardFigures, shardFigures } from './shard-figures.ts'
 import { StreamCounters, type StreamCounts } from './stream-counters.ts'
@@ -161,7 +162,9 @@ export class Broker {
     const sealer = new TokenSealer(streams.instanceKey)
     const consumers = new Consumers(streams, elapsed)
     const pace = new ReadPace()
-    const context = { log, streams, consumers, sealer, counters, pace, now, elapsed }
+    const readLimits = new ReadLimits(elapsed)
+    const shared = { pace, readLimits, now, elapsed }
+    const context = { log, streams, consumers, sealer, counters, ...shared }
     fanOut = new FanOut({ ...context, report })
     return new Broker(context, { puts, acks, fanOut, report, failed: failure.noted })
   }

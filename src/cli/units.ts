@@ -14,6 +14,14 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${byteUnits[unit]}`
 }
 
+/** Bytes of a text such as `10GiB`, or undefined where it is none. */
+export function parseBytes(text: string): number | undefined {
+  const [, amount, unit = 'B'] = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|TiB)?$/i.exec(text) ?? []
+  if (amount === undefined) return undefined
+  const power = byteUnits.findIndex((it) => it.toLowerCase() === unit.toLowerCase())
+  return Math.floor(Number(amount) * 1024 ** power)
+}
+
 /** `1,234,567`. */
 export function formatCount(count: number | bigint): string {
   return count.toLocaleString('en-US')

@@ -72,6 +72,8 @@ export class CheckpointWriter {
   }
 }
 
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof MillraceError && error.code === 'LEASE_LOST'
+/** With a shard that has expired its lease is gone, too. */
+export function isLeaseLost(error: unknown): boolean {
+  const code = error instanceof MillraceError ? error.code : undefined
+  return code === 'LEASE_LOST' || code === 'SHARD_NOT_FOUND'
 }

@@ -7,7 +7,7 @@
 import { MillraceError } from '../errors.ts'
 import type { RecordView } from '../wire/slice-cursor.ts'
 import type { Verbs } from '../wire/verbs.ts'
-import { CheckpointWriter } from './checkpoint-writer.ts'
+import { CheckpointWriter, isLeaseLost } from './checkpoint-writer.ts'
 import type { Clock } from './clock.ts'
 import type { ConsumeSettings } from './consumer-options.ts'
 import { HeldShard } from './held-shard.ts'
@@ -298,8 +298,13 @@ export class Consumer extends PushedBatches {
   }
 
   #fail(held: HeldShard, error: unknown): void {
-    if (error instanceof MillraceError && error.code === 'LEASE_LOST') this.#lose(held)
-    else this.end(error)
+    if (!isLeaseLost(error)) {
+      this.end(error)
+      return
+    }
+    this.#lose(held)
+    // What follows a shard that has expired is to be had now.
+    this.#leases.wake()
   }
 
   /** A lease is another worker's: nothing of the shard is delivered any more. */

@@ -16,7 +16,7 @@ import type { ReaderSettings } from './reader-options.ts'
 import { RecordBatch } from './record-batch.ts'
 import { encodeResumeToken, type ShardPosition } from './resume-token.ts'
 import { type Fetched, type Gap, onlyGap, ShardCursor, type ShardStart } from './shard-cursor.ts'
-import { childrenToRead, planResume } from './shard-lineage.ts'
+import { childrenOf, childrenToRead, planResume } from './shard-lineage.ts'
 import { listShards } from './shard-list.ts'
 import { sleep } from './sleep.ts'
 import { Slots } from './slots.ts'
@@ -252,7 +252,7 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
 
   /** Reads once, and waits until that is taken. */
   async #fetch(cursor: ShardCursor): Promise<Fetched> {
-    const fetched = await cursor.fetch()
+    const fetched = await this.#fetchOrFollow(cursor)
     const { gap, records, millisBehindLatest } = fetched
     if (gap !== undefined && !this.#tellGap(gap)) return fetched
     if (gap !== undefined || records.recordCount > 0) {
@@ -262,6 +262,19 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
     else this.#behind.delete(cursor.shard.shardId)
     this.#become(this.#behind.size > 0 ? 'catching-up' : 'live')
     return fetched
+  }
+
+  /** A shard that has expired is a gap up to its end, and reading goes on with its children. */
+  async #fetchOrFollow(cursor: ShardCursor): Promise<Fetched> {
+    try {
+      return await cursor.fetch()
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'SHARD_NOT_FOUND') throw error
+      const children = childrenOf(cursor.shard, await this.#list(everything))
+      // Without any it was not a shard that was gone, but its stream.
+      if (children.length === 0) throw error
+      return cursor.expired(children.map((it) => it.shardId))
+    }
   }
 
   /** Whether the reading goes on. */

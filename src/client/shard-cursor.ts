@@ -176,6 +176,13 @@ export class ShardCursor {
     return onlyGap(this.#gap(range.start, range.end), range.end)
   }
 
+  /** What is left to be told of a shard that is there no more. */
+  expired(childShardIds: readonly string[]): Fetched {
+    const next = this.next ?? this.shard.startingSequenceNumber
+    const gap = { shardId: this.shard.shardId, lostFrom: next, firstAvailable: undefined }
+    return { ...onlyGap(gap, next), isEnd: true, childShardIds }
+  }
+
   #gap(lostFrom: bigint, firstAvailable: bigint): Gap {
     return { shardId: this.shard.shardId, lostFrom, firstAvailable }
   }

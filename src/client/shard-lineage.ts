@@ -32,6 +32,15 @@ export function childrenToRead(
   })
 }
 
+/** The children of a shard: of a later stream of the same name none are. */
+export function childrenOf(
+  { shardId, shardNumber }: ShardDescription,
+  shards: readonly ShardDescription[],
+): ShardDescription[] {
+  const isOther = shards.some((it) => it.shardId === shardId && it.shardNumber !== shardNumber)
+  return isOther ? [] : shards.filter((it) => parentsOf(it).includes(shardId))
+}
+
 /** Whether all children of a shard, and there are some, have been begun. */
 export function allChildrenBegun(
   shardId: string,

@@ -37,6 +37,8 @@ export interface StoredTime extends RetentionTime {
 
 /** Between two looks at the clocks, and while they are read one after the other. */
 const marginMillis = 1000
+/** By so much a clock may fall behind its span before that is written down. */
+const tremblingMillisMax = 100
 /** A clock that is ahead of its span by more than this begins another one. */
 const aheadMillisMax = 60_000
 
@@ -91,9 +93,17 @@ export function horizonOf({ runMillis, spans }: RetentionTime, retentionMillis: 
   return Math.max(0, Math.floor(lowest) - marginMillis)
 }
 
-/** Whether what is known after it is lost when the process ends right now. */
-export function hasNewSpan(time: RetentionTime, stored: RetentionTime | undefined): boolean {
-  return time.spans.at(-1)?.runMillis !== stored?.spans.at(-1)?.runMillis
+/**
+ * Whether the clock of the machine has shown lower times than those that were written down would
+ * say, or went on elsewhere: if that were lost, what arrived since then could go early.
+ */
+export function hasStepped(time: RetentionTime, stored: RetentionTime | undefined): boolean {
+  const last = time.spans.at(-1)
+  const known = stored?.spans.at(-1)
+  if (last === undefined || known === undefined) return last !== known
+  // Two can begin at the same time: after a restart the retention clock is where it was left.
+  const isOther = last.runMillis !== known.runMillis || last.wallMillis > known.wallMillis
+  return isOther || last.wallMillis < known.wallMillis - tremblingMillisMax
 }
 
 function wallOf(span: ClockSpan, runMillis: number): number {

@@ -8,7 +8,7 @@ import type { ShardId } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { CatalogRecord } from './catalog-records.ts'
 import type { RetentionTime, StoredTime } from './retention-clock.ts'
-import { advance, hasNewSpan, horizonOf, millisPerHour, resumeTime } from './retention-clock.ts'
+import { advance, hasStepped, horizonOf, millisPerHour, resumeTime } from './retention-clock.ts'
 import { expiryRecords } from './setting-records.ts'
 import { ShardTrims } from './shard-trims.ts'
 import { SizeRetention } from './size-retention.ts'
@@ -22,8 +22,13 @@ const lookMillis = 1000
 /** How often what has expired is looked for, and how often the clock is written down. */
 const sweepMillis = 5 * 60_000
 const storeMillis = 5 * 60_000
+/** How long it rests after something has failed. */
+const failureRestMillis = 60_000
 /** What a close writes down if more has passed since the last time. */
 const closeStoreMillis = 10_000
+
+/** Of changes by which space becomes free, and of the clock that they need. */
+const freesSpace = { usesReserve: true }
 
 export interface RetentionOptions {
   readonly steadyClock: SteadyClock
@@ -43,6 +48,8 @@ export class Retention {
   /** By stream: what was expired once stays so, whatever the clock does. */
   readonly #horizons = new Map<number, number>()
   #sweptRunMillis = Number.NEGATIVE_INFINITY
+  /** After a failure it is not tried again at once. */
+  #storesAfter = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #working: Promise<void> | undefined
   #isStopped = false
@@ -58,8 +65,12 @@ export class Retention {
     this.#time = resumeTime(stored, steadyClock.bootId, this.#steadyMillis, Math.floor(host.now()))
   }
 
-  /** Begins to look at the clocks, and to trim. */
-  start(): void {
+  /**
+   * Begins to look at the clocks, and to trim. What the clock of the machine has done since the
+   * last time is on disk when it answers: records are stamped with it from now on. Never rejects.
+   */
+  async start(): Promise<void> {
+    await this.#storeIfDue()
     this.#timer = setInterval(() => this.#tick(), lookMillis)
     this.#timer.unref()
   }
@@ -156,10 +167,7 @@ export class Retention {
 
   /** Never rejects. */
   async #work(): Promise<void> {
-    const { state } = this.#host.catalog
-    const isNew = hasNewSpan(this.#time, state.retentionTime)
-    const isStoreDue = isNew || this.#millisNotStored() >= storeMillis
-    if (isStoreDue && hasAny(state.streams)) await this.#reported(this.#store())
+    await this.#storeIfDue()
     if (this.#time.runMillis - this.#sweptRunMillis >= sweepMillis) await this.sweep()
     else await this.#reported(this.#trimBySize())
   }
@@ -171,13 +179,25 @@ export class Retention {
     }
   }
 
+  async #storeIfDue(): Promise<void> {
+    const { state } = this.#host.catalog
+    const hasStep = hasStepped(this.#time, state.retentionTime)
+    const isDue = hasStep || this.#millisNotStored() >= storeMillis
+    // Without a stream there is nothing to be kept.
+    if (isDue && hasAny(state.streams) && this.#steadyMillis >= this.#storesAfter) {
+      await this.#reported(this.#store())
+    }
+  }
+
   #millisNotStored(): number {
     const stored = this.#host.catalog.state.retentionTime
     return stored === undefined ? 0 : this.#time.runMillis - stored.runMillis
   }
 
   async #store(): Promise<void> {
-    await this.#host.catalog.change(() => [this.record()])
+    this.#storesAfter = this.#steadyMillis + failureRestMillis
+    await this.#host.catalog.change(() => [this.record()], freesSpace)
+    this.#storesAfter = Number.NEGATIVE_INFINITY
   }
 
   async #reported(work: Promise<void>): Promise<void> {
@@ -206,8 +226,12 @@ export class Retention {
     if (gone.length === 0) return
     const indexes = gone.map((it) => it.index)
     const numbers = gone.map((it) => it.number)
-    await this.#host.catalog.change(() =>
-      this.#served(streamNumber) === undefined ? [] : expiryRecords(streamNumber, indexes, numbers),
+    await this.#host.catalog.change(
+      () =>
+        this.#served(streamNumber) === undefined
+          ? []
+          : expiryRecords(streamNumber, indexes, numbers),
+      freesSpace,
     )
     this.#host.forgetShards(numbers)
     for (const number of numbers) this.#trims.forget(number)

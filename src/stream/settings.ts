@@ -14,6 +14,8 @@ import type { Stream } from './stream.ts'
 import type { StreamHost } from './stream-host.ts'
 import { checkTags } from './tags.ts'
 
+/** Also on a full disk: a stream that keeps less is what helps. */
+const mayFreeSpace = { usesReserve: true }
 const dayMillis = 24 * millisPerHour
 
 /** Throws a MillraceError, INVALID_ARGUMENT, for a period that no stream can have. */
@@ -138,10 +140,12 @@ export class StreamSettings {
   async finish({ number: streamNumber }: Stream): Promise<void> {
     await this.#retention.trimStream(streamNumber)
     const { catalog } = this.#host
-    await catalog.change(() =>
-      catalog.state.byNumber(streamNumber)?.status === 'UPDATING'
-        ? [{ kind: 'statusSet', streamNumber, status: 'ACTIVE' }]
-        : [],
+    await catalog.change(
+      () =>
+        catalog.state.byNumber(streamNumber)?.status === 'UPDATING'
+          ? [{ kind: 'statusSet', streamNumber, status: 'ACTIVE' }]
+          : [],
+      mayFreeSpace,
     )
     this.#host.changed(streamNumber)
   }
@@ -180,7 +184,7 @@ export class StreamSettings {
       if (record === undefined) return []
       isChanged = true
       return [record, { kind: 'statusSet', streamNumber, status: 'UPDATING' }]
-    })
+    }, mayFreeSpace)
     if (isChanged) {
       this.#host.changed(streamNumber)
       this.#host.startWork(streamNumber)

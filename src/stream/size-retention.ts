@@ -14,6 +14,8 @@ import type { StreamHost } from './stream-host.ts'
 const slackPart = 1 / 64
 /** A stream is not looked at again for so many times as long as the last look took. */
 const restFactor = 100
+/** ... and after something has failed for so long. */
+const failureRestMillis = 60_000
 
 /** What a shard has that can be read. */
 interface Held {
@@ -84,6 +86,7 @@ export class SizeRetention {
   async trim(stream: Stream): Promise<void> {
     if (stream.retentionBytes === undefined) return
     const begunMillis = performance.now()
+    this.#restsUntil.set(stream, begunMillis + failureRestMillis)
     await this.#trim(stream, stream.retentionBytes)
     const endMillis = performance.now()
     this.#restsUntil.set(stream, endMillis + restFactor * (endMillis - begunMillis))

@@ -72,7 +72,7 @@ export class Streams {
       if (isServing(stream)) streams.#serve(stream)
       if (stream.status !== 'ACTIVE') streams.#work.start(stream.number)
     }
-    streams.retention.start()
+    await streams.retention.start()
     return streams
   }
 

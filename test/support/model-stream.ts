@@ -35,6 +35,8 @@ export class ModelStream {
   fail: (name: string) => MillraceError | undefined = () => undefined
   /** Shards that lists do not have yet. */
   readonly hidden = new Set<number>()
+  /** Shards that are there no more. */
+  readonly expired = new Set<number>()
   #incarnation = 0
   #nextNumber: bigint
 
@@ -100,6 +102,7 @@ export class ModelStream {
     const all = this.shards.filter(
       (it) =>
         !this.hidden.has(it.index) &&
+        !this.expired.has(it.index) &&
         (type === 'FROM_TRIM_HORIZON' ||
           (type === 'AT_LATEST' ? !it.closed : it.parents.length === 0)),
     )
@@ -116,7 +119,9 @@ export class ModelStream {
     startingSequenceNumber,
   }: RequestOf<typeof getShardIterator>): AnswerOf<typeof getShardIterator> {
     const shard = this.shards[parseShardId(shardId) ?? -1]
-    if (shard === undefined) throw new MillraceError('SHARD_NOT_FOUND')
+    if (shard === undefined || this.expired.has(shard.index)) {
+      throw new MillraceError('SHARD_NOT_FOUND')
+    }
     const end = shard.first + BigInt(shard.texts.length)
     const start = startingSequenceNumber ?? shard.first
     if (start > end) throw new MillraceError('SEQUENCE_NUMBER_IN_FUTURE')
@@ -127,6 +132,7 @@ export class ModelStream {
     const [incarnation, index, at] = request.shardIterator.split(' ').map(BigInt) as bigint[]
     if (Number(incarnation) !== this.#incarnation) throw new MillraceError('INVALID_ARGUMENT')
     const shard = this.shards[Number(index)] as ModelShard
+    if (this.expired.has(shard.index)) throw new MillraceError('SHARD_NOT_FOUND')
     const oldest = shard.first + BigInt(shard.trimmed)
     const wanted = at as bigint
     const first = wanted < oldest ? oldest : wanted

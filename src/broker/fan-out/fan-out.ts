@@ -13,10 +13,12 @@ import type { Start } from '../start-position.ts'
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Claims } from './claims.ts'
 import { Heartbeats } from './heartbeats.ts'
+import { Pace, Pacer } from './pacer.ts'
 import { Rounds } from './rounds.ts'
 import { ShardCursor } from './shard-cursor.ts'
 import { type FeedOwner, ShardFeed } from './shard-feed.ts'
-import type { Subscription, SubscriptionOwner } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
+import type { SubscriptionOwner } from './subscription-parts.ts'
 
 /** How long a round of sending takes at most, in milliseconds. */
 const roundMillis = 1
@@ -58,6 +60,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly heartbeats: Heartbeats = new Heartbeats(heartbeatMillis)
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
+  readonly #pacer: Pacer
   readonly #rounds = new Rounds(roundMillis, () => this.#takeBack())
   /** Feeds that have read something in this round, and memory that is free for the next. */
   #reading: ShardFeed[] = []
@@ -66,6 +69,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
 
   constructor(context: FanOutContext) {
     this.context = context
+    this.#pacer = new Pacer(context.elapsed, (cursor) => cursor.subscription.release(cursor))
     context.consumers.onDeregistered((streamNumber, consumerName) =>
       this.#consumerGone(streamNumber, consumerName),
     )
@@ -90,7 +94,9 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     }
     feed.join()
     const counts = this.context.counters.of(subscription.streamName)
-    return new ShardCursor(subscription, feed, index, counts, place)
+    const cursor = new ShardCursor(subscription, feed, index, counts, place)
+    this.#setPace(cursor, this.context.streams.findShard(number)?.stream)
+    return cursor
   }
 
   /** Whether a subscription is in a shard. */
@@ -101,6 +107,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   free(cursor: ShardCursor): void {
     const { feed, subscription } = cursor
     this.claims.release(subscription, feed.shard)
+    if (this.#pacer.isHolding(cursor)) this.#pacer.drop(cursor)
     feed.leave(cursor)
     if (feed.cursorCount > 0) return
     feed.stop()
@@ -144,7 +151,29 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
       this.#end(streamNotFound(stream.name), (it) => it.streamNumber === stream.number)
       return
     }
+    for (const subscription of this.#subscriptions) {
+      if (subscription.streamNumber !== stream.number) continue
+      for (const cursor of subscription.cursors.values()) this.#setPace(cursor, stream)
+    }
     for (const { number } of stream.shards.values()) this.#feeds.get(number)?.wakeAll()
+  }
+
+  waits(cursor: ShardCursor): boolean {
+    return this.#pacer.waitMillis(cursor) > 0
+  }
+
+  hold(cursor: ShardCursor): void {
+    this.#pacer.hold(cursor, this.#pacer.waitMillis(cursor))
+  }
+
+  sends(cursor: ShardCursor, bytes: number): void {
+    this.#pacer.take(cursor, bytes)
+  }
+
+  /** One that waits as its stream was PROVISIONED goes on when it is asked the next time. */
+  #setPace(cursor: ShardCursor, stream: Stream | undefined): void {
+    if (stream?.mode !== 'PROVISIONED') cursor.pace = undefined
+    else cursor.pace ??= new Pace()
   }
 
   /** Ends everything, and takes no more. */

@@ -4,6 +4,7 @@ import type { Position, SequenceNumber, ShardId } from '../../log/log.ts'
 import type { GapReason } from '../../wire/structures.ts'
 import type { StreamCounts } from '../stream-counters.ts'
 import type { Queued } from './linked-queue.ts'
+import type { Pace } from './pacer.ts'
 import type { ShardFeed } from './shard-feed.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -21,6 +22,8 @@ export class ShardCursor implements Queued<ShardCursor> {
   need = 0
   /** Why records before `position` are missing that were not sent. */
   lost: GapReason | undefined
+  /** How quickly it may send; undefined where the stream has no such limit. */
+  pace: Pace | undefined
   /** Whether the subscriber is to be told when everything has been sent. */
   owesCaughtUp = true
   /** Where it waits: in its feed for records, or in its subscription for its turn. */

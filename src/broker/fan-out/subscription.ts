@@ -20,51 +20,19 @@ import {
   subscriptionEnded,
 } from '../../wire/pushes.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
-import type { ChildShard, SubscribedShard } from '../../wire/structures.ts'
+import type { SubscribedShard } from '../../wire/structures.ts'
 import { asMillraceError } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
 import { LinkedQueue } from './linked-queue.ts'
 import type { Sender } from './rounds.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
+import type { Scope, SubscriptionOwner, SubscriptionParts } from './subscription-parts.ts'
 
 /** Bytes that a subscription sends before others have their turn. */
 const quantumBytes = 64 * 1024
 
-/** What a subscription asks of those around it. */
-export interface SubscriptionOwner {
-  /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
-  ready(subscription: Subscription, isLive: boolean): void
-  /** The children of a shard that the log has closed; undefined while they are not known. */
-  childrenOf(cursor: ShardCursor): readonly ChildShard[] | undefined
-  /** How long ago the record arrived that is sent next; 0 where everything has been sent. */
-  millisBehind(cursor: ShardCursor): number
-  /** The cursor is of no use any more. */
-  free(cursor: ShardCursor): void
-  /** Told of what a subscription ends with. */
-  report(error: MillraceError): void
-}
-
-/** Which shards a subscription is about, and what becomes of it when one was sent to its end. */
-export interface Scope {
-  /** Whether a shard, by its index, is sent or will be. */
-  covers(index: number): boolean
-  finished(subscription: Subscription, index: number): void
-}
-
 type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
-
-export interface SubscriptionParts {
-  readonly id: number
-  readonly streamName: string
-  readonly streamNumber: number
-  readonly consumerName: string | undefined
-  readonly leaseCounter: bigint | undefined
-  readonly creditBytes: number
-  readonly scope: Scope
-  readonly way: SharedWay
-  readonly owner: SubscriptionOwner
-}
 
 export class Subscription implements Sender {
   readonly id: number
@@ -85,6 +53,8 @@ export class Subscription implements Sender {
   queue: object | undefined
   ahead: Sender | undefined
   behind: Sender | undefined
+  /** Cursors that wait as they have been too quick. */
+  #heldCount = 0
   #isBegun = false
   #hasEnded = false
   #owesHeartbeat = false
@@ -118,7 +88,7 @@ export class Subscription implements Sender {
   /** `behind` with something to send, `waiting` for credit; `live` otherwise. */
   get state(): 'live' | 'behind' | 'waiting' {
     if (this.#isOwed) return 'waiting'
-    return this.#pending.first === undefined ? 'live' : 'behind'
+    return this.#pending.first === undefined && this.#heldCount === 0 ? 'live' : 'behind'
   }
 
   /** Whether something waits for credit, its own or that of the connection. */
@@ -155,6 +125,13 @@ export class Subscription implements Sender {
   advance(cursor: ShardCursor): void {
     this.#pending.push(cursor)
     if (!this.#isOwed && !this.#way.isPaused) this.#owner.ready(this, true)
+  }
+
+  /** A cursor that was held may go on. */
+  release(cursor: ShardCursor): void {
+    this.#heldCount -= 1
+    this.#pending.push(cursor)
+    if (!this.#isOwed && !this.#way.isPaused) this.#owner.ready(this, false)
   }
 
   /** The sink takes slices again, or the connection has credit again. */
@@ -242,6 +219,7 @@ export class Subscription implements Sender {
   #send(cursor: ShardCursor): number {
     const { feed } = cursor
     if (cursor.position >= feed.end) return this.#reachEnd(cursor)
+    if (cursor.pace !== undefined && this.#hold(cursor)) return 0
     if (!this.#allows(cursor.need > 0 ? cursor.need : 1)) return -1
     const room = Math.min(this.#credit.left, this.#way.credit.left, sliceBytesMax)
     const slice = this.#read(cursor, Math.max(room, 1))
@@ -265,13 +243,24 @@ export class Subscription implements Sender {
     return bytes
   }
 
+  /** Whether it has been too quick; others have their turns meanwhile. */
+  #hold(cursor: ShardCursor): boolean {
+    if (!this.#owner.waits(cursor)) return false
+    this.#pending.remove(cursor)
+    this.#heldCount += 1
+    this.#owner.hold(cursor)
+    return true
+  }
+
   #rotate(cursor: ShardCursor): void {
     this.#pending.remove(cursor)
     this.#pending.push(cursor)
   }
 
-  #pushSlice({ counts }: ShardCursor, { bytes, recordCount }: Slice): void {
+  #pushSlice(cursor: ShardCursor, { bytes, recordCount }: Slice): void {
     if (this.#hasEnded) return
+    const { counts } = cursor
+    if (cursor.pace !== undefined) this.#owner.sends(cursor, bytes.length)
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
     counts.pushedSlices += 1

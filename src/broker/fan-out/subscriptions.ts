@@ -25,7 +25,8 @@ import { type FanOut, type Place, placeOf } from './fan-out.ts'
 import { SharedWay } from './shared-way.ts'
 import type { SubscriptionSink } from './sink.ts'
 import { lineageFrom, planResume, type StreamLineage } from './stream-lineage.ts'
-import { type Scope, Subscription, subscribedShardOf } from './subscription.ts'
+import { Subscription, subscribedShardOf } from './subscription.ts'
+import type { Scope } from './subscription-parts.ts'
 
 type ShardRequest = RequestOf<typeof subscribeToShard>
 type StreamRequest = RequestOf<typeof subscribeToStream>

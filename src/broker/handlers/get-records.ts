@@ -34,6 +34,7 @@ export async function handleGetRecords(context: BrokerContext, request: Request)
   const { stream, shard } = found
   const limit = request.limit ?? getRecordsRecordsMax
   try {
+    context.readLimits.admit(stream, shard)
     const slice = await readSlice(context, iterator, stream, shard, limit)
     return answerOf(context, iterator, stream, shard, slice, limit, now)
   } catch (error) {
@@ -101,13 +102,14 @@ function answerOf(
 ): Answer {
   const wanted = iterator.sequenceNumber
   const skip = Math.max(0, Number(wanted - slice.firstSequenceNumber))
-  const { bytes, recordCount, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
+  const { bytes, recordCount, recordBytes, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
   // Without a batch the slice begins at no record.
   const start = slice.bytes.length === 0 || skip > 0 ? wanted : slice.firstSequenceNumber
   const next = (start + BigInt(recordCount)) as SequenceNumber
   const isAtTip = next >= slice.committedNextSequenceNumber
   const isAtEnd = isAtTip && shard.closing !== undefined
   context.pace.learn(shard.number, slice.bytes.length, slice.recordCount)
+  context.readLimits.charge(stream, shard, recordBytes)
   // Never 0 while there is something to read, whatever the clocks say.
   const millisBehindLatest = isAtTip ? 0 : Math.max(1, now - lastArrivalMillis)
   countRead(context.counters.of(stream.name), shard, recordCount, bytes.length, millisBehindLatest)

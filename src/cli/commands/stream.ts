@@ -1,4 +1,7 @@
-/** `millrace stream create|ls|info|monitor|rm`. */
+/**
+ * `millrace stream create|ls|info|rm`; what changes a stream is in reshard.ts, stream-settings.ts
+ * and stream-monitor.ts.
+ */
 
 import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
@@ -16,6 +19,7 @@ import { tagOption, tagText } from '../tags.ts'
 import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
 import { addReshardCommands } from './reshard.ts'
 import { addStreamMonitor } from './stream-monitor.ts'
+import { addSettingCommands, retentionText } from './stream-settings.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
@@ -66,7 +70,7 @@ async function info(invocation: Invocation): Promise<undefined> {
     output.show({ ...summary, openShardCount, shards, tags }, () => [
       `${output.style('bold', name)}  ${summary.streamStatus}  ${summary.streamMode}`,
       `created    ${formatTime(summary.streamCreationTimestamp)}`,
-      `retention  ${plural(summary.retentionPeriodHours, 'hour')}`,
+      `retention  ${retentionText(summary)}`,
       `records    at most ${formatBytes(summary.recordBytesMax)} of key and data`,
       ...(summary.shardLevelMetrics === undefined
         ? []
@@ -104,8 +108,11 @@ async function remove(invocation: Invocation): Promise<undefined> {
 export function addStreamCommands(program: Command, runner: Runner): void {
   const stream = program
     .command('stream')
-    .summary('create, list, describe, reshard, delete streams')
-  stream.description('Create, list and describe streams, change their shards, and delete them.')
+    .summary('create, list, describe, reshard, set, delete streams')
+  stream.description(
+    'Create, list and describe streams, change their shards and how they are kept,\n' +
+      'and delete them.',
+  )
   stream.helpOption('-h, --help', 'show this help').helpCommand(false)
   setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
   const settings = ['url']
@@ -149,6 +156,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
   })
   addReshardCommands(stream, runner)
   addStreamMonitor(stream, runner)
+  addSettingCommands(stream, runner)
   defineCommand(stream, runner, {
     usage: 'rm <stream>',
     summary: 'delete a stream',

@@ -286,7 +286,14 @@ class Run {
 test('any sequence of splits, merges, puts and reopenings leaves what the model has', async () => {
   const arbitrary = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 20 }))
   const property = fc.asyncProperty(arbitrary, async ([count, steps]) => {
-    const made = await makeBroker()
+    // Each look at the clock is a second later: PROVISIONED streams are read 5 times a second.
+    let elapsed = 0
+    const made = await makeBroker({
+      elapsed: () => {
+        elapsed += 1000
+        return elapsed
+      },
+    })
     try {
       await makeStream(made.broker, streamName, count, { streamMode: 'PROVISIONED' })
       const run = new Run(made, new Model(count))

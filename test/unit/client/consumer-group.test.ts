@@ -165,6 +165,8 @@ describe('splits and merges', () => {
       ])
       expect(await group.checkpoints()).toMatchObject({ 0: 'end', 1: 'end', 2: 'end' })
       expect(worker.shardIds.map((it) => it.slice(-1)).sort()).toEqual(['3', '4'])
+      // The lease of a shard that is worked off is given back soon.
+      while ('2' in (await group.leases())) await group.advance(25)
       expect(Object.keys(await group.leases())).toEqual(['3', '4'])
       // Nobody has waited for the next round.
       expect(group.clock.millis).toBeLessThan(100_000)
@@ -217,6 +219,28 @@ describe('splits and merges', () => {
       await group.progress(third.close())
     },
   )
+
+  test('what follows a shard that has expired is worked on', async () => {
+    await put(0, 'a')
+    const worker = group.worker({ from: 'oldest', checkpoints: 'manual' })
+    const first = await group.nextBatch(worker)
+    await group.fanOut.split(0)
+    await put(2, 'b')
+    const lost: string[] = []
+    worker.on('lost', (it) => lost.push(it.shardId.slice(-1)))
+    // All of it has been sent, and a day later it has not been worked off.
+    await group.advance(100)
+    group.fanOut.clock.millis += 25 * 3_600_000
+    await group.fanOut.streams.retention.sweep()
+    expect(group.fanOut.streams.require(streamName).shards.has(0)).toBe(false)
+    const error = await group.progress(worker.checkpoint(first).catch((it: unknown) => it))
+    expect(error).toBeInstanceOf(LeaseLostError)
+    expect(lost).toEqual(['0'])
+    // The record from before has expired, too.
+    await put(2, 'c')
+    expect(await group.take(worker, 1)).toEqual(['c'])
+    await group.progress(worker.close())
+  })
 
   test('a shard that is not worked off keeps its children back', async () => {
     await put(0, 'a')

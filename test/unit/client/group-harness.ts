@@ -1,5 +1,6 @@
 import { handlerOf } from '../../../src/broker/dispatch.ts'
 import { Subscriptions } from '../../../src/broker/fan-out/subscriptions.ts'
+import { ReadLimits } from '../../../src/broker/read-limits.ts'
 import { ReadPace } from '../../../src/broker/read-pace.ts'
 import type { Consumer } from '../../../src/client/consumer.ts'
 import type { ConsumeOptions } from '../../../src/client/consumer-options.ts'
@@ -99,6 +100,7 @@ export class GroupHarness {
       ...fanOut.fanOut.context,
       sealer: new TokenSealer(fanOut.streams.instanceKey),
       pace: new ReadPace(),
+      readLimits: new ReadLimits(fanOut.fanOut.context.elapsed),
     }
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { clockSpansMax } from '../../../src/stream/catalog-records.ts'
 import {
   advance,
-  hasNewSpan,
+  hasStepped,
   horizonOf,
   type RetentionTime,
   resumeTime,
@@ -104,9 +104,14 @@ describe('an open', () => {
   })
 
   it('has something to write down after a step, and nothing else', () => {
-    expect(hasNewSpan(resumeTime(stored, 'boot', 7 * day, start + 30 * hour), stored)).toBe(false)
-    expect(hasNewSpan(resumeTime(stored, 'boot', 7 * day, start + 40 * hour), stored)).toBe(true)
-    expect(hasNewSpan(began(), undefined)).toBe(true)
+    expect(hasStepped(resumeTime(stored, 'boot', 7 * day, start + 30 * hour), stored)).toBe(false)
+    expect(hasStepped(resumeTime(stored, 'boot', 7 * day, start + 40 * hour), stored)).toBe(true)
+    expect(hasStepped(began(), undefined)).toBe(true)
+    // Where the retention clock is where it was left the spans begin at the same time.
+    const again = { ...stored, spans: [...stored.spans, { runMillis: 30, wallMillis: 900 }] }
+    const other = { ...stored, spans: [...stored.spans, { runMillis: 30, wallMillis: 700 }] }
+    expect([hasStepped(again, other), hasStepped(other, again)]).toEqual([true, true])
+    expect(hasStepped(again, again)).toBe(false)
   })
 })
 
@@ -202,7 +207,7 @@ class Machine {
   #look(): void {
     this.time = advance(this.time, this.millis - this.#seenMillis, this.#wallMillis)
     this.#seenMillis = this.millis
-    if (hasNewSpan(this.time, this.#stored)) this.#store()
+    if (hasStepped(this.time, this.#stored)) this.#store()
   }
 
   #put(): void {
@@ -223,7 +228,7 @@ class Machine {
     }
     if (random.chance(3)) this.#step()
     this.time = this.#open()
-    if (hasNewSpan(this.time, this.#stored)) this.#store()
+    if (hasStepped(this.time, this.#stored)) this.#store()
   }
 
   /** Records that are below the horizon for the first time. */

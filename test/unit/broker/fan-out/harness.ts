@@ -12,7 +12,7 @@ import { openLog } from '../../../../src/log/native-log.ts'
 import type { Shard } from '../../../../src/shard/shard.ts'
 import { Streams } from '../../../../src/stream/streams.ts'
 import { BatchBuilder } from '../../../../src/wire/batch-builder.ts'
-import type { AnswerOf, RequestOf } from '../../../../src/wire/operations.ts'
+import type { AnswerOf, RequestOf, StreamMode } from '../../../../src/wire/operations.ts'
 import { decodePush, isSliceFrame, pushesByOpcode } from '../../../../src/wire/pushes.ts'
 import { SliceCursor } from '../../../../src/wire/slice-cursor.ts'
 import {
@@ -165,12 +165,13 @@ export class TestFanOut {
 interface FanOutOptions {
   readonly wrap?: (log: Log) => Log
   readonly segmentBytes?: number
+  readonly streamMode?: StreamMode
 }
 
 /** A stream with so many shards. */
 export async function makeFanOut(
   shardCount = 1,
-  { wrap = (log) => log, segmentBytes = 64 * 1024 }: FanOutOptions = {},
+  { wrap = (log) => log, segmentBytes = 64 * 1024, streamMode }: FanOutOptions = {},
 ): Promise<TestFanOut> {
   const dir = join(temporaryDirectory(), 'data')
   const clock = new FakeClock()
@@ -179,6 +180,8 @@ export async function makeFanOut(
   let made: TestFanOut | undefined
   const streams = await Streams.open(log, {
     now: clock.now,
+    steadyClock: { bootId: 'boot', millis: clock.now },
+    isBeingRead: (shard) => made?.fanOut.isReading(shard) ?? false,
     onServing: (stream) => made?.fanOut.streamChanged(stream),
     onError: (error) => {
       throw error
@@ -189,7 +192,7 @@ export async function makeFanOut(
     await streams.close()
     await log.close()
   })
-  await makeStream(made, streamName, shardCount)
+  await makeStream(made, streamName, shardCount, streamMode)
   return made
 }
 
@@ -197,8 +200,9 @@ export async function makeStream(
   { streams }: TestFanOut,
   name: string,
   shardCount: number,
+  streamMode: StreamMode = 'PROVISIONED',
 ): Promise<void> {
-  await streams.create({ streamName: name, shardCount, streamMode: 'PROVISIONED' })
+  await streams.create({ streamName: name, shardCount, streamMode })
   while (streams.serving(name) === undefined) await turns(1)
 }
 

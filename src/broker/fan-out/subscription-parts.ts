@@ -1,0 +1,46 @@
+/** What a subscription is made of, and what it asks of those around it. */
+
+import type { MillraceError } from '../../errors.ts'
+import type { ChildShard } from '../../wire/structures.ts'
+import type { ShardCursor } from './shard-cursor.ts'
+import type { SharedWay } from './shared-way.ts'
+import type { Subscription } from './subscription.ts'
+
+/** What a subscription asks of those around it. */
+export interface SubscriptionOwner {
+  /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
+  ready(subscription: Subscription, isLive: boolean): void
+  /** The children of a shard that the log has closed; undefined while they are not known. */
+  childrenOf(cursor: ShardCursor): readonly ChildShard[] | undefined
+  /** How long ago the record arrived that is sent next; 0 where everything has been sent. */
+  millisBehind(cursor: ShardCursor): number
+  /** Whether a cursor with a pace has sent so much that it has to wait. */
+  waits(cursor: ShardCursor): boolean
+  /** Keeps a cursor until it may go on: it is released then. */
+  hold(cursor: ShardCursor): void
+  /** A cursor with a pace sends so many bytes. */
+  sends(cursor: ShardCursor, bytes: number): void
+  /** The cursor is of no use any more. */
+  free(cursor: ShardCursor): void
+  /** Told of what a subscription ends with. */
+  report(error: MillraceError): void
+}
+
+/** Which shards a subscription is about, and what becomes of it when one was sent to its end. */
+export interface Scope {
+  /** Whether a shard, by its index, is sent or will be. */
+  covers(index: number): boolean
+  finished(subscription: Subscription, index: number): void
+}
+
+export interface SubscriptionParts {
+  readonly id: number
+  readonly streamName: string
+  readonly streamNumber: number
+  readonly consumerName: string | undefined
+  readonly leaseCounter: bigint | undefined
+  readonly creditBytes: number
+  readonly scope: Scope
+  readonly way: SharedWay
+  readonly owner: SubscriptionOwner
+}

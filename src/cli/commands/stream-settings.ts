@@ -1,0 +1,213 @@
+/** `millrace stream retention|record-size|mode|tag|limits`. */
+
+import type { Command } from 'commander'
+import type { Client } from '../../client/client.ts'
+import {
+  recordBytesMaxHighest,
+  recordBytesMaxLowest,
+  retentionBytesLowest,
+  tagsMax,
+} from '../../limits.ts'
+import type { StreamMode } from '../../wire/operations.ts'
+import { withClient } from '../broker-client.ts'
+import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { CliError } from '../exit-codes.ts'
+import { CliOption } from '../help.ts'
+import { parseTag, tagText } from '../tags.ts'
+import { formatBytes, formatCount, parseAge, parseBytes, plural } from '../units.ts'
+import { whenActive } from '../wait-active.ts'
+
+interface Kept {
+  readonly retentionPeriodHours: number
+  readonly retentionBytes?: number | undefined
+}
+
+const millisPerHour = 3_600_000
+const hoursPerDay = 24
+
+/** `24 hours`, `7 days, at most 10 GiB`. */
+export function retentionText({ retentionPeriodHours: hours, retentionBytes }: Kept): string {
+  const days = hours / hoursPerDay
+  const isDays = Number.isInteger(days) && days > 1
+  const time = isDays ? plural(days, 'day') : plural(hours, 'hour')
+  return retentionBytes === undefined ? time : `${time}, at most ${formatBytes(retentionBytes)}`
+}
+
+/** Hours of `36`, `36h` or `7d`. */
+function parseHours(text: string): number {
+  const millis = parseAge(/^\d+$/.test(text) ? `${text}h` : text)
+  const hours = (millis ?? Number.NaN) / millisPerHour
+  if (Number.isInteger(hours)) return hours
+  throw new CliError('USAGE', `the retention period is "${text}", wanted hours or 7d`)
+}
+
+/** Undefined for `none`. */
+function parseBytesOrNone(text: string): number | undefined {
+  if (text === 'none') return undefined
+  const bytes = parseBytes(text)
+  if (bytes !== undefined && bytes >= retentionBytesLowest) return bytes
+  const least = formatBytes(retentionBytesLowest)
+  throw new CliError('USAGE', `--bytes is "${text}", wanted a size such as 10GiB, ${least} or more`)
+}
+
+async function setRetention(client: Client, name: string, hours: number): Promise<void> {
+  const { retentionPeriodHours: now } = await client.describeStreamSummary(name)
+  if (hours >= now) await client.increaseStreamRetentionPeriod(name, hours)
+  else await client.decreaseStreamRetentionPeriod(name, hours)
+}
+
+async function retention(invocation: Invocation): Promise<undefined> {
+  const { args, options, output } = invocation
+  const name = args[0] as string
+  const hours = args[1] === undefined ? undefined : parseHours(args[1])
+  const bytesText = options['bytes'] as string | undefined
+  const bytes = bytesText === undefined ? undefined : parseBytesOrNone(bytesText)
+  await withClient(invocation, async (client) => {
+    const active = () => whenActive(() => client.describeStreamSummary(name), invocation.signal)
+    if (hours !== undefined) await setRetention(client, name, hours)
+    if (hours !== undefined) await active()
+    if (bytesText !== undefined) await client.updateStreamRetentionBytes(name, bytes)
+    const isAsked = hours === undefined && bytesText === undefined
+    const { retentionPeriodHours, retentionBytes } = isAsked
+      ? await client.describeStreamSummary(name)
+      : await active()
+    const kept = { retentionPeriodHours, retentionBytes }
+    output.show({ streamName: name, ...kept }, () => `${name} keeps records ${keptText(kept)}`)
+  })
+}
+
+function keptText(kept: Kept): string {
+  return `for ${retentionText(kept)}`
+}
+
+async function recordSize(invocation: Invocation): Promise<undefined> {
+  const { args, output } = invocation
+  const [name, text] = [args[0] as string, args[1] as string]
+  const recordBytesMax = parseBytes(text)
+  const isPossible =
+    recordBytesMax !== undefined &&
+    recordBytesMax >= recordBytesMaxLowest &&
+    recordBytesMax <= recordBytesMaxHighest
+  if (!isPossible) {
+    const range = `${formatBytes(recordBytesMaxLowest)} to ${formatBytes(recordBytesMaxHighest)}`
+    throw new CliError('USAGE', `the record size is "${text}", wanted ${range}`)
+  }
+  await withClient(invocation, async (client) => {
+    await client.updateMaxRecordSize(name, recordBytesMax)
+    await whenActive(() => client.describeStreamSummary(name), invocation.signal)
+    output.show({ streamName: name, recordBytesMax }, () => {
+      return `records of ${name} have at most ${formatBytes(recordBytesMax)} of key and data`
+    })
+  })
+}
+
+const modes: Readonly<Record<string, StreamMode>> = {
+  provisioned: 'PROVISIONED',
+  'on-demand': 'ON_DEMAND',
+}
+
+async function mode(invocation: Invocation): Promise<undefined> {
+  const { args, output } = invocation
+  const [name, text] = [args[0] as string, args[1] as string]
+  const streamMode = modes[text.toLowerCase().replace('_', '-')]
+  if (streamMode === undefined) {
+    throw new CliError('USAGE', `the mode is "${text}", wanted ${Object.keys(modes).join(' or ')}`)
+  }
+  await withClient(invocation, async (client) => {
+    await client.updateStreamMode(name, streamMode)
+    await whenActive(() => client.describeStreamSummary(name), invocation.signal)
+    output.show({ streamName: name, streamMode }, () => `${name} is ${streamMode}`)
+  })
+}
+
+async function tag(invocation: Invocation): Promise<undefined> {
+  const { args, options, output } = invocation
+  const name = args[0] as string
+  const texts = (args[1] ?? []) as unknown as readonly string[]
+  const set = texts.map((text) => parseTag(text, 'the tag'))
+  const removed = (options['remove'] ?? []) as readonly string[]
+  await withClient(invocation, async (client) => {
+    if (set.length > 0) await client.addTagsToStream(name, set)
+    if (removed.length > 0) await client.removeTagsFromStream(name, removed)
+    const { tags } = await client.listTagsForStream(name, { limit: tagsMax })
+    if (output.json) output.row({ streamName: name, tags })
+    else if (tags.length === 0) output.note(`${name} has no tags`)
+    else for (const it of tags) output.line(tagText(it))
+  })
+}
+
+async function limits(invocation: Invocation): Promise<undefined> {
+  const { output } = invocation
+  await withClient(invocation, async (client) => {
+    const it = await client.describeLimits()
+    const streams = plural(it.onDemandStreamCount, 'stream')
+    output.show(it, () => [
+      `shards   ${formatCount(it.openShardCount)} open, at most ${formatCount(it.shardLimit)}`,
+      `streams  ${streams} ON_DEMAND, at most ${formatCount(it.onDemandStreamCountLimit)}`,
+    ])
+  })
+}
+
+export function addSettingCommands(stream: Command, runner: Runner): void {
+  const settings = ['url']
+  defineCommand(stream, runner, {
+    usage: 'retention <stream> [hours]',
+    summary: 'show or set how long and how much is kept',
+    purpose:
+      'Show for how long a stream keeps its records, or set it: 24 hours to 365 days.\n' +
+      'A shorter time hides what is older at once; a longer one brings nothing back.\n' +
+      'With --bytes the oldest records go beyond a size, too, of all shards together.',
+    examples: [
+      'millrace stream retention orders',
+      'millrace stream retention orders 7d',
+      'millrace stream retention orders 36 --bytes 10GiB',
+      'millrace stream retention orders --bytes none',
+    ],
+    settings,
+    options: [new CliOption('--bytes <size>', 'bytes that are kept, or none')],
+    action: retention,
+  })
+  defineCommand(stream, runner, {
+    usage: 'record-size <stream> <size>',
+    summary: 'set how large records can be',
+    purpose: 'Set how many bytes key and data of a record can have: 1 MiB to 10 MiB.',
+    examples: ['millrace stream record-size orders 4MiB'],
+    settings,
+    action: recordSize,
+  })
+  defineCommand(stream, runner, {
+    usage: 'mode <stream> <mode>',
+    summary: 'set how a stream is limited',
+    purpose:
+      'Set the mode of a stream: on-demand is limited by the machine alone, provisioned\n' +
+      'has the limits of Kinesis for each shard. It can be switched twice in 24 hours.',
+    examples: ['millrace stream mode orders provisioned', 'millrace stream mode orders on-demand'],
+    settings,
+    action: mode,
+  })
+  defineCommand(stream, runner, {
+    usage: 'tag <stream> [tags...]',
+    summary: 'show, set and remove tags',
+    purpose: 'Set tags of a stream, remove some, and show those that it has then.',
+    examples: [
+      'millrace stream tag orders',
+      'millrace stream tag orders team=shop stage=test',
+      'millrace stream tag orders --remove stage',
+    ],
+    settings,
+    options: [
+      new CliOption('--remove <key>', 'a tag to remove; can be repeated').argParser(
+        (key: string, before: readonly string[] = []) => [...before, key],
+      ),
+    ],
+    action: tag,
+  })
+  defineCommand(stream, runner, {
+    usage: 'limits',
+    summary: 'show what the broker can have of streams',
+    purpose: 'Show how many shards and streams the broker has, and how many it can have.',
+    examples: ['millrace stream limits'],
+    settings,
+    action: limits,
+  })
+}
