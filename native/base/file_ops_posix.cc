@@ -312,6 +312,7 @@ class PosixFiles final : public FileOps {
     int error = 0;
     for (;;) {
       errno = 0;
+      // Each call has a stream of its own. NOLINTNEXTLINE(concurrency-mt-unsafe)
       const dirent* const entry = ::readdir(directory);
       if (entry == nullptr) {
         error = errno;

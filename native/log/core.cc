@@ -45,7 +45,7 @@ Status CheckOptions(const CoreOptions& options) {
     return Status(
         Code::kInvalidArgument,
         Format("segments take %llu to %llu bytes in steps of %llu, not %llu to %llu",
-               static_cast<ull>(4 * base::kPageBytes), static_cast<ull>(format::kSegmentBytesMax),
+               4 * static_cast<ull>(base::kPageBytes), static_cast<ull>(format::kSegmentBytesMax),
                static_cast<ull>(base::kPageBytes), static_cast<ull>(options.segment_bytes_min),
                static_cast<ull>(options.segment_bytes_max)));
   }

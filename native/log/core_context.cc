@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "native/log/core.h"
 
@@ -42,7 +43,7 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
     : options(core_options),
       file_ops(core_options.file_ops != nullptr ? core_options.file_ops : base::PosixFileOps()),
       clock(core_options.clock != nullptr ? core_options.clock : base::SystemClock()),
-      directory(file_ops, path),
+      directory(file_ops, std::move(path)),
       manifest(file_ops, &directory),
       pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),
                                          core_options.spare_segments)),

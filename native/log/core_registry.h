@@ -20,6 +20,7 @@ namespace millrace::log {
 class CoreRegistry {
  public:
   CoreRegistry() = default;
+  ~CoreRegistry() = default;
   CoreRegistry(const CoreRegistry&) = delete;
   CoreRegistry& operator=(const CoreRegistry&) = delete;
 

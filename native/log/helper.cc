@@ -93,13 +93,13 @@ void Helper::RunOnce(bool periodic) {
     work = std::move(work_);
     work_ = Work{};
   }
-  Do(std::move(work));
+  Do(work);
   if (periodic) {
     DoPeriodic();
   }
 }
 
-void Helper::Do(Work work) {
+void Helper::Do(const Work& work) {
   // First what an appender may be about to wait for.
   for (const auto& writer : work.populates) {
     writer->PopulateAhead();

@@ -54,7 +54,7 @@ class Helper {
   };
 
   void Run();
-  void Do(Work work);
+  void Do(const Work& work);
   void PopulateFirst();
   void DoPeriodic();
 

@@ -11,8 +11,6 @@
 
 namespace millrace::log {
 
-using base::Code;
-using base::Format;
 using base::OsError;
 using base::Status;
 

@@ -17,6 +17,7 @@ namespace millrace::log {
 class ShardTable {
  public:
   ShardTable() = default;
+  ~ShardTable() = default;
   ShardTable(const ShardTable&) = delete;
   ShardTable& operator=(const ShardTable&) = delete;
 

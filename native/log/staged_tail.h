@@ -24,6 +24,7 @@ class StagedTail {
   StagedTail(base::FileOps* file_ops, int fd, uint64_t capacity)
       : file_ops_(file_ops), fd_(fd), capacity_(capacity) {}
 
+  ~StagedTail() = default;
   StagedTail(const StagedTail&) = delete;
   StagedTail& operator=(const StagedTail&) = delete;
 
