@@ -291,10 +291,11 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
   async #endShard(shard: ShardDescription, childShardIds: readonly string[]): Promise<void> {
     this.#progress.end(shard)
     this.#behind.delete(shard.shardId)
-    this.#shardCount -= 1
     const shards = childShardIds.length === 0 ? [] : await this.#listWith(childShardIds)
     const children = this.#childrenOf(shard, shards)
     for (const it of children) this.#readInBackground(it)
+    // Not before its children count: others may end meanwhile, and have none that can be begun.
+    this.#shardCount -= 1
     if (this.#shardCount === 0) this.#end(undefined)
   }
 

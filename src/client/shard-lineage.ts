@@ -18,18 +18,40 @@ export interface BegunShards {
 
 /**
  * The children of a shard that has been read to its end that can be begun now: those none of whose
- * parents is still being read.
+ * parents is still being read, or is to be. What came before a reader began is never to be.
  */
 export function childrenToRead(
   endedShardId: string,
   shards: readonly ShardDescription[],
   begun: BegunShards,
 ): ShardDescription[] {
+  const isPending = pendingShards(shards, begun)
   return shards.filter((it) => {
     const parents = parentsOf(it)
     const isNext = parents.includes(endedShardId) && !begun.isKnown(it.shardId)
-    return isNext && !parents.some((parent) => begun.isBeingRead(parent))
+    return isNext && !parents.some(isPending)
   })
+}
+
+/** Which shards are being read, or will be as they follow some that are known. */
+function pendingShards(
+  shards: readonly ShardDescription[],
+  begun: BegunShards,
+): (shardId: string) => boolean {
+  const byId = new Map(shards.map((it) => [it.shardId, it]))
+  // Shards that are split and merged in turn have more ways up than shards.
+  const answers = new Map<string, boolean>()
+  const isPending = (shardId: string): boolean => {
+    if (begun.isKnown(shardId)) return begun.isBeingRead(shardId)
+    const known = answers.get(shardId)
+    if (known !== undefined) return known
+    const shard = byId.get(shardId)
+    const parents = shard === undefined ? [] : parentsOf(shard)
+    const answer = parents.some((parent) => begun.isKnown(parent) || isPending(parent))
+    answers.set(shardId, answer)
+    return answer
+  }
+  return isPending
 }
 
 /** The children of a shard: of a later stream of the same name none are. */

@@ -44,10 +44,23 @@ test.each([
   ['not while the other parent is being read', 'c', [d], [a, c], []],
   ['as soon as the other parent is done', 'd', [], [c, d], ['e']],
   ['not those that are done, or being read', 'a', [c], [a, b], []],
+  ['not while what the other parent comes from is being read', 'd', [a], [d], []],
+  ['not while the other parent is about to be begun', 'd', [], [a, d], []],
   ['those whose other parent is not known', 'd', [], [d], ['e']],
 ])('children to read: %s', (_, ended, reading, done, expected) => {
   const children = childrenToRead(ended, all, progressOf(reading, done))
   expect(children.map((it) => it.shardId)).toEqual(expected)
+})
+
+test('shards that were split and merged in turn for a long time are looked at once each', () => {
+  const shards = [shard('M0')]
+  for (let i = 1; i <= 60; i += 1) {
+    shards.push(shard(`A${i}`, `M${i - 1}`), shard(`B${i}`, `M${i - 1}`))
+    shards.push(shard(`M${i}`, `A${i}`, `B${i}`))
+  }
+  const progress = progressOf([], [])
+  progress.end(shard('A60'))
+  expect(childrenToRead('A60', shards, progress).map((it) => it.shardId)).toEqual(['M60'])
 })
 
 test('a shard that is done is kept until all of its children are begun', () => {
