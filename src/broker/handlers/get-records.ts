@@ -103,8 +103,7 @@ function answerOf(
   const wanted = iterator.sequenceNumber
   const skip = Math.max(0, Number(wanted - slice.firstSequenceNumber))
   const { bytes, recordCount, recordBytes, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
-  // Without a batch the slice begins at no record.
-  const start = slice.bytes.length === 0 || skip > 0 ? wanted : slice.firstSequenceNumber
+  const start = firstOf(slice, wanted)
   const next = (start + BigInt(recordCount)) as SequenceNumber
   const isAtTip = next >= slice.committedNextSequenceNumber
   const isAtEnd = isAtTip && shard.closing !== undefined
@@ -136,6 +135,13 @@ function countRead(
   reads.records += records
   reads.bytes += bytes
   reads.iteratorAgeMillis = millisBehindLatest
+}
+
+/** The first record of an answer; without a batch the one to come: those before were trimmed. */
+function firstOf(slice: Slice, wanted: SequenceNumber): SequenceNumber {
+  const { bytes, firstSequenceNumber, committedNextSequenceNumber } = slice
+  const there = bytes.length === 0 ? committedNextSequenceNumber : firstSequenceNumber
+  return there > wanted ? there : wanted
 }
 
 function nextIterator(
