@@ -10,7 +10,7 @@ import type { CatalogRecord } from './catalog-records.ts'
 import type { RetentionTime, StoredTime } from './retention-clock.ts'
 import { advance, hasStepped, horizonOf, millisPerHour, resumeTime } from './retention-clock.ts'
 import { expiryRecords } from './setting-records.ts'
-import { ShardTrims } from './shard-trims.ts'
+import { type Due, ShardTrims } from './shard-trims.ts'
 import { SizeRetention } from './size-retention.ts'
 import { SmallSteps } from './small-steps.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -133,13 +133,12 @@ export class Retention {
   async #trimStream(streamNumber: number): Promise<void> {
     const stream = this.#served(streamNumber)
     if (stream === undefined) return
-    const horizon = this.horizonOf(stream)
-    const { runMillis } = this.#time
-    const expired = runMillis - stream.retentionPeriodHours * millisPerHour
-    for (const { number } of horizon === 0 ? [] : stream.shards.values()) {
+    const due = this.#dueOf(stream)
+    // As long as not a whole period has been seen nothing can have expired.
+    for (const { number } of due.horizonMillis === 0 ? [] : stream.shards.values()) {
       if (this.#served(streamNumber) === undefined) return
-      if (this.#trims.isDone(number, horizon, expired)) continue
-      await this.#trims.trim(number, horizon, runMillis)
+      if (this.#trims.isDone(number, due)) continue
+      await this.#trims.trim(number, due)
       await this.#steps.pause()
     }
     await this.#bySize.trim(stream)
@@ -149,6 +148,16 @@ export class Retention {
   forget(stream: Stream): void {
     this.#horizons.delete(stream.number)
     for (const { number } of stream.shards.values()) this.#trims.forget(number)
+  }
+
+  #dueOf(stream: Stream): Due {
+    const { runMillis } = this.#time
+    return {
+      horizonMillis: this.horizonOf(stream),
+      runMillis,
+      expiredRunMillis: runMillis - stream.retentionPeriodHours * millisPerHour,
+      wallMillis: this.#host.now(),
+    }
   }
 
   #served(streamNumber: number): Stream | undefined {

@@ -155,12 +155,12 @@ export class StreamSettings {
     hours: number,
     check: (nowHours: number) => void,
   ): Promise<void> {
+    this.#retention.look()
     const number = await this.#change(name, (stream) => {
       checkRetentionHours(hours)
       check(stream.retentionPeriodHours)
       if (stream.retentionPeriodHours === hours) return undefined
       const changed = { ...stream, retentionPeriodHours: hours }
-      this.#retention.look()
       // Of a shorter period, or of the one that was: what is older is gone for good.
       const horizons = [stream, changed].map((it) => this.#retention.horizonOf(it))
       return retentionRecord({ ...changed, horizonMillis: Math.max(...horizons) })

@@ -46,9 +46,32 @@ interface Oldest {
   readonly seenRunMillis: number
 }
 
+/** What has expired now. */
+export interface Due {
+  /** Arrival times below it have. */
+  readonly horizonMillis: number
+  /** The retention clock, and what it showed a retention period ago. */
+  readonly runMillis: number
+  readonly expiredRunMillis: number
+  /** The clock of the machine. */
+  readonly wallMillis: number
+}
+
+/** That a shard had its records up to one when the retention clock showed a time. */
+interface Mark {
+  readonly runMillis: number
+  readonly next: SequenceNumber
+}
+
+/** A stamp that is so far ahead of the clock of the machine says nothing of when it was made. */
+const aheadMillisMax = 60_000
+const marksPerPeriod = 24
+
 export class ShardTrims {
   readonly #log: Log
   readonly #oldest = new Map<ShardId, Oldest>()
+  /** Of shards whose stamps are ahead; ascending. */
+  readonly #marks = new Map<ShardId, Mark[]>()
 
   constructor(log: Log) {
     this.#log = log
@@ -58,21 +81,42 @@ export class ShardTrims {
    * Whether nothing of a shard can have expired, as far as is known: its oldest record is not older
    * than the horizon, or it had none within the retention period.
    */
-  isDone(shard: ShardId, horizonMillis: number, expiredRunMillis: number): boolean {
+  isDone(shard: ShardId, due: Due): boolean {
     const oldest = this.#oldest.get(shard)
     if (oldest === undefined) return false
     const { arrivalMillis, seenRunMillis } = oldest
-    return arrivalMillis === undefined
-      ? seenRunMillis > expiredRunMillis
-      : arrivalMillis >= horizonMillis
+    if (arrivalMillis === undefined) return seenRunMillis > due.expiredRunMillis
+    return arrivalMillis >= due.horizonMillis && !isAhead(arrivalMillis, due)
   }
 
-  /** Drops what arrived before the horizon; `runMillis` is the time of the retention clock. */
-  async trim(shard: ShardId, horizonMillis: number, runMillis: number): Promise<void> {
-    const first = await findSince(this.#log, shard, horizonMillis)
+  /** Drops what has expired. */
+  async trim(shard: ShardId, due: Due): Promise<void> {
+    const first = await findSince(this.#log, shard, due.horizonMillis)
     if (first === undefined) return
-    await this.#log.trim(shard, first.next)
-    this.#oldest.set(shard, { arrivalMillis: first.arrivalMillis, seenRunMillis: runMillis })
+    const { next, arrivalMillis } = first
+    await this.#log.trim(shard, next)
+    this.#oldest.set(shard, { arrivalMillis, seenRunMillis: due.runMillis })
+    if (arrivalMillis !== undefined && isAhead(arrivalMillis, due))
+      await this.#trimByMark(shard, due)
+    else this.#marks.delete(shard)
+  }
+
+  /**
+   * A clock that was ahead for a while has left stamps that nothing expires by for as long, as
+   * those of a shard never go back. What such a shard has now expires a retention period from now.
+   */
+  async #trimByMark(shard: ShardId, { runMillis, expiredRunMillis }: Due): Promise<void> {
+    const marks = this.#marks.get(shard) ?? []
+    this.#marks.set(shard, marks)
+    const last = marks.at(-1)?.runMillis ?? Number.NEGATIVE_INFINITY
+    if (runMillis - last >= (runMillis - expiredRunMillis) / marksPerPeriod) {
+      const { committedNextSequenceNumber } = await this.#log.shardStats(shard)
+      marks.push({ runMillis, next: committedNextSequenceNumber as SequenceNumber })
+    }
+    const expired = marks.filter((it) => it.runMillis <= expiredRunMillis).at(-1)
+    if (expired === undefined) return
+    marks.splice(0, marks.indexOf(expired) + 1)
+    await this.#log.trim(shard, expired.next)
   }
 
   /** Drops everything that a shard has. */
@@ -83,5 +127,10 @@ export class ShardTrims {
 
   forget(shard: ShardId): void {
     this.#oldest.delete(shard)
+    this.#marks.delete(shard)
   }
+}
+
+function isAhead(arrivalMillis: number, { wallMillis }: Due): boolean {
+  return arrivalMillis > wallMillis + aheadMillisMax
 }

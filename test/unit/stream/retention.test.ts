@@ -98,6 +98,30 @@ test('Kinesis 20: a clock that leaps trims nothing early, also across a restart'
   await second.close()
 })
 
+test('stamps that a clock has put far into the future do not keep records for ever', async () => {
+  const clocks = new FakeClocks()
+  // To the log it is ten years later than to the broker.
+  clocks.wallMillis -= 10 * 365 * day
+  const { streams, log, close } = await openStreams(temporaryDirectory(), { clocks })
+  await makeStream(streams)
+  const shard = shardsOf(streams)[0]?.number as ShardId
+  await append(log, shard, 5)
+  clocks.pass(day + hour)
+  await streams.retention.sweep()
+  await append(log, shard, 5)
+  // Only now it is known how old they are at least.
+  clocks.pass(day - hour)
+  await streams.retention.sweep()
+  expect(await readable(log, shard)).toEqual([1n, 11n])
+  clocks.pass(hour)
+  await streams.retention.sweep()
+  expect(await readable(log, shard)).toEqual([6n, 11n])
+  clocks.pass(day - hour)
+  await streams.retention.sweep()
+  expect(await readable(log, shard)).toEqual([11n, 11n])
+  await close()
+})
+
 test('a restart of the broker alone does not begin the time anew', async () => {
   const dir = temporaryDirectory()
   const clocks = new FakeClocks()
