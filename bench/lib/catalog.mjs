@@ -217,6 +217,16 @@ export const benches = [
     ],
   },
   {
+    id: 'T1',
+    title: 'Retention: trimming, looking for what has expired, and memory',
+    runs: ['trim', 'sweep', 'memory'].map((part) => node('retention', part)),
+    goals: [
+      [/^processor time of trimming 100 GB$/, atMost('value', 1)],
+      [/^a look at shards of which none/, atMost('value', 300)],
+      [/^memory, more for/, atMost('value', 16)],
+    ],
+  },
+  {
     id: 'memory',
     title: 'Idle shards: memory and opening',
     runs: [native('memory_bench')],

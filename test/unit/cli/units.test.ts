@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest'
-import { formatBytes, formatCount, formatMillis, parseAge, plural } from '../../../src/cli/units.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatMillis,
+  parseAge,
+  parseBytes,
+  plural,
+} from '../../../src/cli/units.ts'
 
 it('writes numbers as people read them', () => {
   expect([0, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3].map(formatBytes)).toEqual([
@@ -29,4 +36,16 @@ it.each([
   ['3 m', undefined],
 ])('reads the age %s', (text, millis) => {
   expect(parseAge(text)).toBe(millis)
+})
+
+it.each([
+  ['512', 512],
+  ['1KiB', 1024],
+  ['1.5 gib', 1.5 * 1024 ** 3],
+  ['2TiB', 2 * 1024 ** 4],
+  ['1GB', undefined],
+  ['GiB', undefined],
+  ['-1MiB', undefined],
+])('reads the size %s', (text, bytes) => {
+  expect(parseBytes(text)).toBe(bytes)
 })

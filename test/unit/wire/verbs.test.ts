@@ -47,6 +47,27 @@ test('reads and descriptions may be repeated, changes may not', async () => {
   expect(seen.at(-1)?.request).toEqual({ shardIterator: 'i', limit: 5 })
 })
 
+test('settings are sent as they are, and not repeated by themselves', async () => {
+  const { exchange, seen } = fakeExchange({ openShardCount: 3 })
+  const verbs = new Verbs(exchange)
+  await verbs.increaseStreamRetentionPeriod('s', 48)
+  await verbs.decreaseStreamRetentionPeriod('s', 24)
+  await verbs.updateStreamRetentionBytes('s', 2 ** 40)
+  await verbs.updateStreamRetentionBytes('s')
+  await verbs.updateMaxRecordSize('s', 2 ** 21)
+  await verbs.updateStreamMode('s', 'PROVISIONED')
+  expect(await verbs.describeLimits()).toEqual({ openShardCount: 3 })
+  expect(seen.map((it) => [it.name, it.request, it.options.repeatable])).toEqual([
+    ['IncreaseStreamRetentionPeriod', { streamName: 's', retentionPeriodHours: 48 }, false],
+    ['DecreaseStreamRetentionPeriod', { streamName: 's', retentionPeriodHours: 24 }, false],
+    ['UpdateStreamRetentionBytes', { streamName: 's', retentionBytes: 2 ** 40 }, false],
+    ['UpdateStreamRetentionBytes', { streamName: 's' }, false],
+    ['UpdateMaxRecordSize', { streamName: 's', recordBytesMax: 2 ** 21 }, false],
+    ['UpdateStreamMode', { streamName: 's', streamMode: 'PROVISIONED' }, false],
+    ['DescribeLimits', {}, true],
+  ])
+})
+
 test('of consumers: what would be done twice, or be answered once, is not repeated', async () => {
   const { exchange, seen } = fakeExchange({ checkpoints: [], lost: [], leases: [] })
   const verbs = new Verbs(exchange)

@@ -1,0 +1,65 @@
+/** What is set of a stream on the command line, against a running broker. */
+
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { runCli, serve, temporaryDirectory } from './cli-process.ts'
+
+/** A broker with a stream `orders` of two shards, and how to run a command against it. */
+async function broker() {
+  const data = join(temporaryDirectory(), 'data')
+  const served = await serve(['--data', data, '--create', 'orders:2'])
+  const environment = { MILLRACE_URL: served.url }
+  return (...args: string[]) => runCli(args, { environment, input: '' })
+}
+
+const done = (stdout: string) => ({ status: 0, stdout: `${stdout}\n`, stderr: '' })
+
+it('how long and how much is kept is set, shown and bounded', async () => {
+  const run = await broker()
+  const retention = (...args: string[]) => run('stream', 'retention', 'orders', ...args)
+  expect(await retention()).toEqual(done('orders keeps records for 24 hours'))
+  expect(await retention('7d', '--bytes', '1.5GiB')).toEqual(
+    done('orders keeps records for 7 days, at most 1.5 GiB'),
+  )
+  expect(await retention('36')).toEqual(done('orders keeps records for 36 hours, at most 1.5 GiB'))
+  const info = await run('stream', 'info', 'orders')
+  expect(info.stdout).toMatch(/^retention +36 hours, at most 1\.5 GiB$/m)
+  const json = JSON.parse((await retention('--bytes', 'none', '--json')).stdout)
+  expect(json).toEqual({ streamName: 'orders', retentionPeriodHours: 36 })
+  const short = await retention('1')
+  expect(short.stderr).toMatch(/^error: INVALID_ARGUMENT: Minimum allowed .* 24 hours/)
+  expect([short.status, (await retention('1')).stdout]).toEqual([2, ''])
+  for (const args of [['soon'], ['--bytes', 'much'], ['--bytes', '10']]) {
+    const wrong = await retention(...args)
+    expect(wrong.stderr).toMatch(/^error: USAGE: .*(?:soon|much|10).*wanted/)
+    expect(wrong.status).toBe(2)
+  }
+})
+
+it('mode, record size and tags are set, and limits are shown', async () => {
+  const run = await broker()
+  expect(await run('stream', 'mode', 'orders', 'provisioned')).toEqual(
+    done('orders is PROVISIONED'),
+  )
+  expect(await run('stream', 'mode', 'orders', 'on-demand')).toEqual(done('orders is ON_DEMAND'))
+  const third = await run('stream', 'mode', 'orders', 'provisioned')
+  expect(third.stderr).toMatch(/^error: LIMIT_EXCEEDED: .*switched 2 times within 24 hours/)
+  expect((await run('stream', 'mode', 'orders', 'fast')).status).toBe(2)
+  expect(await run('stream', 'record-size', 'orders', '4MiB')).toEqual(
+    done('records of orders have at most 4.0 MiB of key and data'),
+  )
+  expect((await run('stream', 'record-size', 'orders', '1GiB')).stderr).toMatch(/1\.0 MiB to 10\.0/)
+  const tags = await run('stream', 'tag', 'orders', 'team=shop', 'stage=test')
+  expect(tags).toEqual(done('stage=test\nteam=shop'))
+  expect(await run('stream', 'tag', 'orders', '--remove', 'stage', '--remove', 'team')).toEqual({
+    status: 0,
+    stdout: '',
+    stderr: 'orders has no tags\n',
+  })
+  expect((await run('stream', 'tag', 'orders', 'team')).stderr).toMatch(
+    /^error: USAGE: .*KEY=VALUE/,
+  )
+  const limits = JSON.parse((await run('stream', 'limits', '--json')).stdout)
+  expect(limits).toMatchObject({ openShardCount: 2, onDemandStreamCount: 1 })
+  expect((await run('stream', 'limits')).stdout).toMatch(/^shards +2 open, at most 1,000,000$/m)
+})
