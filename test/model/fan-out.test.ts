@@ -5,6 +5,7 @@
 
 import { expect, it } from 'vitest'
 import type { SequenceNumber } from '../../src/log/log.ts'
+import type { Stream } from '../../src/stream/stream.ts'
 import { Random } from '../support/random.ts'
 import { makeFanOut, type TestFanOut, turns, until } from '../unit/broker/fan-out/harness.ts'
 import { FanOutModel, type ModelShard } from './fan-out-model.ts'
@@ -27,6 +28,7 @@ class FanOutRun {
     this.made = made
     this.random = random
     for (const index of [0, 1]) this.model.add(made.shard(index), [])
+    made.changing = (stream) => this.#learn(stream)
     this.subscribers = Array.from(
       { length: subscriberCount },
       () => new ModelSubscriber(made, this.model, random),
@@ -64,6 +66,8 @@ class FanOutRun {
     }
     await until(() => {
       this.#check()
+      // A stream that is PROVISIONED is sent so much in a time.
+      this.made.clock.millis += millisPerStep
       for (const it of this.subscribers) it.giveBack(Number.MAX_SAFE_INTEGER)
       return this.subscribers.every((it) => it.hasAll())
     })
@@ -115,10 +119,19 @@ class FanOutRun {
   async #reshard(parents: readonly ModelShard[]): Promise<void> {
     const [lower, upper] = parents.map((it) => it.index) as [number, number | undefined]
     for (const it of parents) it.isClosed = true
-    const shards =
-      upper === undefined ? await this.made.split(lower) : [await this.made.merge(lower, upper)]
-    for (const shard of shards) {
-      if (!this.model.shards.has(shard.number)) this.model.add(shard, parents)
+    if (upper === undefined) await this.made.split(lower)
+    else await this.made.merge(lower, upper)
+  }
+
+  /** Before subscribers hear of shards the model has them. */
+  #learn({ shards }: Stream): void {
+    for (const shard of shards.values()) {
+      if (this.model.shards.has(shard.number)) continue
+      const parents = shard.parents.flatMap((it) => shards.get(it)?.number ?? [])
+      this.model.add(
+        shard,
+        parents.map((it) => this.model.shard(it)),
+      )
     }
   }
 }

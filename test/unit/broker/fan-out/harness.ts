@@ -10,6 +10,7 @@ import { StreamCounters } from '../../../../src/broker/stream-counters.ts'
 import { type Log, type SequenceNumber, sequenceNumber } from '../../../../src/log/log.ts'
 import { openLog } from '../../../../src/log/native-log.ts'
 import type { Shard } from '../../../../src/shard/shard.ts'
+import type { Stream } from '../../../../src/stream/stream.ts'
 import { Streams } from '../../../../src/stream/streams.ts'
 import { BatchBuilder } from '../../../../src/wire/batch-builder.ts'
 import type { AnswerOf, RequestOf, StreamMode } from '../../../../src/wire/operations.ts'
@@ -108,6 +109,8 @@ export class TestFanOut {
   readonly fanOut: FanOut
   readonly clock: FakeClock
   readonly reported: string[] = []
+  /** Told of a change of a stream before any subscription is. */
+  changing: (stream: Stream) => void = () => undefined
   readonly #builder = new BatchBuilder()
 
   constructor(log: Log, streams: Streams, clock: FakeClock) {
@@ -182,7 +185,10 @@ export async function makeFanOut(
     now: clock.now,
     steadyClock: { bootId: 'boot', millis: clock.now },
     isBeingRead: (shard) => made?.fanOut.isReading(shard) ?? false,
-    onServing: (stream) => made?.fanOut.streamChanged(stream),
+    onServing: (stream) => {
+      made?.changing(stream)
+      made?.fanOut.streamChanged(stream)
+    },
     onError: (error) => {
       throw error
     },
