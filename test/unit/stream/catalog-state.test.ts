@@ -79,6 +79,61 @@ test('a snapshot adds up to the state that it was made of', () => {
   expect([...again.snapshot()]).toEqual([...state.snapshot()])
 })
 
+function reshard(streamNumber: number): CatalogRecord[] {
+  const replacements = [{ parents: [2], startingHashKeys: [0n, 2n ** 100n] }]
+  const children = [3, 4].map((index) => ({
+    index,
+    number: 2n ** 50n + BigInt(index),
+    startingHashKey: index === 3 ? 0n : 2n ** 100n,
+    endingHashKey: index === 3 ? 2n ** 100n - 1n : 2n ** 128n - 1n,
+    startingSequenceNumber: 2n ** 33n,
+    createdMillis: 1_800_000_000_002,
+    parents: [2],
+  }))
+  return [
+    { kind: 'shardCountUpdatesSet', streamNumber, millis: [1_800_000_000_000] },
+    { kind: 'reshardBegun', streamNumber, replacements, targetShardCount: 7 },
+    { kind: 'routesSwitched', streamNumber, children },
+  ]
+}
+
+test('a snapshot has a reshard at each of its steps, also of a stream that goes', () => {
+  const [counted, begun, switched] = reshard(1) as [CatalogRecord, CatalogRecord, CatalogRecord]
+  const before = [created(1, 'one'), ...shards(1)]
+  const active: CatalogRecord = { kind: 'statusSet', streamNumber: 1, status: 'ACTIVE' }
+  const gone: CatalogRecord = { kind: 'deletionBegun', streamNumber: 1, endSequenceNumber: 9n }
+  for (const after of [
+    [counted],
+    [counted, begun],
+    [begun, switched],
+    [begun, gone],
+    [begun, switched, gone],
+    [begun, switched, active],
+  ]) {
+    const state = stateOf([...before, active, ...after])
+    const again = stateOf([...state.snapshot()].flat())
+    expect([...again.streams]).toEqual([...state.streams])
+    expect([...again.snapshot()]).toEqual([...state.snapshot()])
+  }
+  const [stream] = stateOf([...before, active, begun, switched]).streams
+  expect([stream?.status, stream?.shards.size]).toEqual(['UPDATING', 3])
+  expect(stream?.reshard?.children.map((it) => it.index)).toEqual([3, 4])
+  const [done] = stateOf([...before, active, begun, switched, active]).streams
+  expect([done?.status, done?.reshard]).toEqual(['ACTIVE', undefined])
+})
+
+test.each([
+  ['of a shard that is not open', { kind: 'reshardBegun', parents: [0] }],
+  ['of a shard that is not there', { kind: 'reshardBegun', parents: [9] }],
+  ['without a beginning', { kind: 'routesSwitched', parents: [] }],
+])('a reshard %s stops the open', (_, { kind, parents }) => {
+  const replacements = [{ parents, startingHashKeys: [0n] }]
+  const record = { kind, streamNumber: 1, replacements, children: [] } as unknown as CatalogRecord
+  expect(() => stateOf([created(1, 'one'), ...shards(1), record])).toThrow(
+    expect.objectContaining({ code: 'CATALOG_UNREADABLE' }),
+  )
+})
+
 test('the last numbers of 1000 deleted streams are kept by name, of others for all', () => {
   const state = new CatalogState()
   for (let number = 1; number <= 1005; number += 1) {
