@@ -8,7 +8,6 @@ import type { Durability, Log, LogStats, ShardTraffic, ThroughputLimits } from '
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
-import { retiredRoutes } from '../stream/retired-routes.ts'
 import type { SteadyClock } from '../stream/steady-clock.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
@@ -27,6 +26,7 @@ import { ReadPace } from './read-pace.ts'
 import { type ShardFigures, shardFigures } from './shard-figures.ts'
 import { StreamCounters, type StreamCounts } from './stream-counters.ts'
 import { asMillraceError } from './stream-errors.ts'
+import { StreamRoutes } from './stream-routes.ts'
 
 export interface BrokerOptions {
   /** The data directory. It is created when it is missing; its parent has to exist. */
@@ -84,6 +84,7 @@ class Failure {
 
 interface BrokerParts {
   readonly puts: Puts
+  readonly routes: StreamRoutes
   readonly acks: AckTimes
   readonly fanOut: FanOut
   readonly report: (error: unknown) => void
@@ -94,6 +95,7 @@ export class Broker {
   readonly #log: Log
   readonly #context: BrokerContext
   readonly #puts: Puts
+  readonly #routes: StreamRoutes
   readonly #acks: AckTimes
   readonly #fanOut: FanOut
   readonly #report: (error: unknown) => void
@@ -145,14 +147,15 @@ export class Broker {
       shardLimits,
       elapsed,
     })
+    const routes = new StreamRoutes(puts, now, report)
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {
       now,
       onError: report,
       onServing: (stream) => {
-        if (isServing(stream)) puts.open(stream, retiredRoutes(stream, now()))
-        else puts.close(stream)
+        if (isServing(stream)) routes.open(stream)
+        else routes.close(stream)
         fanOut?.streamChanged(stream)
       },
       isBeingRead: (shard) => fanOut?.isReading(shard) ?? false,
@@ -166,17 +169,18 @@ export class Broker {
     const shared = { pace, readLimits, now, elapsed }
     const context = { log, streams, consumers, sealer, counters, ...shared }
     fanOut = new FanOut({ ...context, report })
-    return new Broker(context, { puts, acks, fanOut, report, failed: failure.noted })
+    return new Broker(context, { puts, routes, acks, fanOut, report, failed: failure.noted })
   }
 
-  private constructor(context: BrokerContext, { puts, acks, fanOut, report, failed }: BrokerParts) {
+  private constructor(context: BrokerContext, parts: BrokerParts) {
     this.#log = context.log
     this.#context = context
-    this.#puts = puts
-    this.#acks = acks
-    this.#fanOut = fanOut
-    this.#report = report
-    this.failed = failed
+    this.#puts = parts.puts
+    this.#routes = parts.routes
+    this.#acks = parts.acks
+    this.#fanOut = parts.fanOut
+    this.#report = parts.report
+    this.failed = parts.failed
   }
 
   /**
@@ -262,6 +266,7 @@ export class Broker {
     this.#puts.refuseAll(reason)
     this.#fanOut.close(reason)
     await this.#context.streams.close()
+    this.#routes.stop()
     await this.#log.close()
   }
 }

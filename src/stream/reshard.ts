@@ -135,8 +135,8 @@ export class Resharding {
   }
 
   /**
-   * Makes the children, and has everything put to them from the moment on that the catalog names
-   * them: also after a crash, so that no key goes back to its old shard.
+   * Makes the children. Everything is put to them from the moment on that the catalog names them:
+   * also after a crash, so that no key goes back to its old shard.
    */
   async #switchRoutes({ number, shards }: Stream, reshard: Reshard): Promise<void> {
     const { log, catalog, now } = this.#host
@@ -146,17 +146,20 @@ export class Resharding {
       const first = highest(ends) + sequenceNumbersAhead
       return startingHashKeys.map(() => first as SequenceNumber)
     })
-    const isSwitched = await createNamed(log, catalog, firsts, (numbers) => {
+    await createNamed(log, catalog, firsts, (numbers) => {
       if (!this.#isCurrent(number, reshard)) return []
       return [switchRecord(number, childrenOf(reshard, shards, { numbers, firsts, millis: now() }))]
     })
-    if (isSwitched) this.#host.changed(number)
   }
 
-  /** Closes the parents for good, and then shows the children to those who read. */
+  /**
+   * Has everything put to the children, closes the parents for good, and then shows the children to
+   * those who read.
+   */
   async #closeParents({ number, shards }: Stream, reshard: Reshard): Promise<void> {
     const { log, catalog, now } = this.#host
     const parents = parentsOf(reshard, shards)
+    this.#host.changed(number)
     for (const shard of parents) await log.sealShard(shard.number)
     const stats = await this.#statsOf(parents)
     const closedMillis = closingTime(parents, [...stats.values()], now())

@@ -129,4 +129,26 @@ export const mutants = [
     'client/consumer-group',
     'a child that has lost its beginning',
   ),
+  nodeMutant(
+    '81-keys-go-back.patch',
+    'broker/kinesis-reshard',
+    'from the switch on new ones are in the children',
+  ),
+  nodeMutant('82-children-numbered-low.patch', 'stream/reshard', 'ends are last records'),
+  nodeMutant('83-closed-without-seal.patch', 'stream/reshard-crash', 'wherever it is cut'),
+  nodeMutant(
+    '84-snapshot-forgets-reshard.patch',
+    'stream/catalog-state',
+    'a snapshot has a reshard at each of its steps',
+  ),
+  nodeMutant(
+    '85-old-routes-forgotten.patch',
+    'broker/kinesis-reshard',
+    'is answered by the parent, also after an open',
+  ),
+  nodeMutant(
+    '86-old-records-late.patch',
+    'broker/kinesis-reshard',
+    'a PutBatch to a closed shard is SHARD_CLOSED',
+  ),
 ]

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { StreamRoutes } from '../../../src/broker/stream-routes.ts'
+import type { Shard } from '../../../src/shard/shard.ts'
+import type { Stream } from '../../../src/stream/stream.ts'
+
+const minute = 60_000
+const started = 1_800_000_000_000
+
+beforeEach(() => void vi.useFakeTimers({ now: started }))
+afterEach(() => void vi.useRealTimers())
+
+/** A stream whose only shard was split so long ago. */
+function splitAgo(millis: number): Stream {
+  const closedMillis = Date.now() - millis
+  const shard = (index: number, more: object) => ({
+    index,
+    startingHashKey: index === 2 ? 5n : 0n,
+    endingHashKey: index === 1 ? 4n : 9n,
+    createdMillis: closedMillis,
+    parents: index === 0 ? [] : [0],
+    ...more,
+  })
+  const shards = [shard(0, { closing: { closedMillis } }), shard(1, {}), shard(2, {})]
+  return { number: 1, name: 's', shards: new Map(shards.map((it) => [it.index, it])) } as never
+}
+
+function make(fails = false) {
+  const opened: number[][] = []
+  const reported: unknown[] = []
+  const puts = {
+    open: (_: Stream, previous: readonly (readonly Shard[])[] = []) => {
+      if (fails && opened.length > 0) throw new Error('no room')
+      opened.push(previous.flat().map((it) => it.index))
+    },
+    close: () => void opened.push([-1]),
+  }
+  const routes = new StreamRoutes(puts, Date.now, (error) => reported.push(error))
+  return { routes, opened, reported }
+}
+
+test('routes of before a reshard are forgotten when it is 5 minutes old', () => {
+  const { routes, opened } = make()
+  routes.open(splitAgo(minute))
+  expect(opened).toEqual([[0]])
+  vi.advanceTimersByTime(5 * minute)
+  expect(opened).toEqual([[0]])
+  vi.advanceTimersByTime(1)
+  expect(opened).toEqual([[0], []])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a stream that never changed, or is closed, waits for nothing', () => {
+  const { routes, opened } = make()
+  routes.open(splitAgo(6 * minute))
+  expect(vi.getTimerCount()).toBe(0)
+  routes.open(splitAgo(0))
+  routes.open(splitAgo(0))
+  expect(vi.getTimerCount()).toBe(1)
+  routes.close(splitAgo(0))
+  expect(vi.getTimerCount()).toBe(0)
+  routes.open(splitAgo(0))
+  routes.stop()
+  expect(vi.getTimerCount()).toBe(0)
+  expect(opened).toEqual([[], [0], [0], [-1], [0]])
+})
+
+test('what goes wrong then is reported', () => {
+  const { routes, reported } = make(true)
+  routes.open(splitAgo(0))
+  vi.advanceTimersByTime(6 * minute)
+  expect(reported).toEqual([new Error('no room')])
+})
