@@ -61,7 +61,9 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
   readonly #slots = new Slots(fetchesMax)
   readonly #stop = new AbortController()
   readonly #behind = new Set<string>()
+  /** Shards whose children are not begun yet. */
   #shardCount = 0
+  #ended: Promise<void> = Promise.resolve()
   #state: ReaderState = 'starting'
   #forgetSignal: (() => void) | undefined
   readonly #started: Promise<void>
@@ -288,9 +290,19 @@ export class StreamReader implements AsyncIterableIterator<RecordBatch>, AsyncDi
     return false
   }
 
-  async #endShard(shard: ShardDescription, childShardIds: readonly string[]): Promise<void> {
+  /**
+   * Shards are done with one after the other. A child may have come to its own end, and be
+   * forgotten, when the second of its parents hears of it: it would be begun once more.
+   */
+  #endShard(shard: ShardDescription, childShardIds: readonly string[]): Promise<void> {
     this.#progress.end(shard)
     this.#behind.delete(shard.shardId)
+    const ended = this.#ended.then(() => this.#goOnBehind(shard, childShardIds))
+    this.#ended = ended.catch(() => undefined)
+    return ended
+  }
+
+  async #goOnBehind(shard: ShardDescription, childShardIds: readonly string[]): Promise<void> {
     const shards = childShardIds.length === 0 ? [] : await this.#listWith(childShardIds)
     const children = this.#childrenOf(shard, shards)
     for (const it of children) this.#readInBackground(it)

@@ -1,41 +1,13 @@
 import { expect, test } from 'vitest'
-import { StreamReader } from '../../../src/client/reader.ts'
-import { readerSettings } from '../../../src/client/reader-options.ts'
-import type { RecordBatch } from '../../../src/client/record-batch.ts'
-import { FakeClock, settle } from '../../support/fake-clock.ts'
-import { ModelStream } from '../../support/model-stream.ts'
-
-/** Reads a stream from its oldest record on; what is read comes while the clock goes on. */
-function open(stream: ModelStream) {
-  const clock = new FakeClock()
-  const settings = readerSettings({ from: 'oldest' }, 's')
-  const parts = { verbs: stream.verbs, clock, streamName: 's', settings, signal: undefined }
-  const reader = new StreamReader(parts)
-  const next = async (): Promise<RecordBatch> => {
-    const result = reader.next()
-    let isThere = false
-    const done = () => {
-      isThere = true
-    }
-    result.then(done, done)
-    for (let i = 0; i < 100 && !isThere; i += 1) {
-      await settle()
-      await clock.advance(100)
-    }
-    const { value } = await result
-    if (value === undefined) throw new Error('the reader has ended')
-    return value
-  }
-  return { reader, next }
-}
-
-const textsOf = (batch: RecordBatch) => Array.from(batch, (it) => new TextDecoder().decode(it.data))
+import { Reading, textsOf } from './reader-harness.ts'
 
 /** A stream whose first shard was split while its reader was at the beginning. */
 async function half() {
-  const stream = new ModelStream(1)
+  const reading = new Reading(1)
+  const { stream } = reading
   stream.put(0, ...Array.from({ length: 30 }, (_, i) => String(i)))
-  const { reader, next } = open(stream)
+  const reader = reading.read({ from: 'oldest' })
+  const next = () => reading.nextBatch(reader)
   const texts = textsOf(await next())
   stream.reshard([0], 2)
   stream.put(1, 'x')

@@ -1,62 +1,26 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { StreamReader } from '../../../src/client/reader.ts'
-import { type ReadOptions, readerSettings } from '../../../src/client/reader-options.ts'
+import type { ReadOptions } from '../../../src/client/reader-options.ts'
 import type { RecordBatch } from '../../../src/client/record-batch.ts'
 import { encodeResumeToken } from '../../../src/client/resume-token.ts'
 import { type ErrorCode, MillraceError } from '../../../src/errors.ts'
-import { FakeClock, settle } from '../../support/fake-clock.ts'
+import { type FakeClock, settle } from '../../support/fake-clock.ts'
 import { ModelStream } from '../../support/model-stream.ts'
+import { Reading, textsOf } from './reader-harness.ts'
 
+let reading: Reading
 let clock: FakeClock
 let stream: ModelStream
 
 beforeEach(() => {
-  clock = new FakeClock()
-  stream = new ModelStream(2)
+  reading = new Reading(2)
+  clock = reading.clock
+  stream = reading.stream
 })
 
-function read(options: ReadOptions = {}, from: ModelStream = stream): StreamReader {
-  return new StreamReader({
-    verbs: from.verbs,
-    clock,
-    streamName: 's',
-    settings: readerSettings(options, 's'),
-    signal: options.signal,
-  })
-}
-
-const textsOf = (batch: RecordBatch) => Array.from(batch, (it) => new TextDecoder().decode(it.data))
-
-/** The texts of so many records, as they come. */
-async function take(reader: StreamReader, count: number): Promise<string[]> {
-  const texts: string[] = []
-  while (texts.length < count) {
-    const batch = await nextBatch(reader)
-    texts.push(...textsOf(batch))
-  }
-  return texts
-}
-
-/** The next batch, for which the clock goes on. */
-async function nextBatch(reader: StreamReader): Promise<RecordBatch> {
-  const result = await progress(reader.next())
-  if (result.done === true) throw new Error('the stream has ended')
-  return result.value
-}
-
-async function progress<Answer>(answer: Promise<Answer>): Promise<Answer> {
-  let isThere = false
-  const done = () => {
-    isThere = true
-  }
-  answer.then(done, done)
-  for (let i = 0; i < 1000; i += 1) {
-    await settle()
-    if (isThere) return await answer
-    await clock.advance(100)
-  }
-  throw new Error('nothing came')
-}
+const read = (options?: ReadOptions, from = stream) => reading.read(options, from)
+const take = (...args: Parameters<Reading['take']>) => reading.take(...args)
+const nextBatch = (...args: Parameters<Reading['nextBatch']>) => reading.nextBatch(...args)
+const progress = <Answer>(answer: Promise<Answer>) => reading.progress(answer)
 
 describe('where it begins', () => {
   test('oldest: with all there is', async () => {
@@ -363,25 +327,4 @@ test('states: it catches up, is live, and falls behind', async () => {
   await clock.advance(10)
   await reader.close()
   expect(states).toEqual(['catching-up', 'live', 'catching-up', 'live', 'closed'])
-})
-
-describe('splits and merges', () => {
-  test('children follow when all of their parents are read', async () => {
-    stream.put(0, 'a1', 'a2', 'a3', 'a4')
-    stream.put(1, 'b1')
-    stream.reshard([0, 1], 1)
-    stream.put(2, 'c1')
-    const texts = await take(read({ from: 'oldest' }), 6)
-    expect(texts.at(-1)).toBe('c1')
-  })
-
-  test('children that a list does not have yet are waited for', async () => {
-    stream.reshard([0], 2)
-    stream.hidden.add(3)
-    stream.put(3, 'late')
-    const reader = read({ from: 'oldest' })
-    await clock.advance(1000)
-    stream.hidden.clear()
-    expect(await take(reader, 1)).toEqual(['late'])
-  })
 })
