@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import {
   ConnectionLost,
   GET_ITERATOR,
-  GET_RECORDS,
+  getRecords,
   PUT_RECORD,
   PUT_RECORDS,
   putRecordsPlaces,
@@ -187,7 +187,7 @@ export class Reader {
       const wasDone = isDone()
       let found = 0
       for (const [shard, iterator] of iterators.entries()) {
-        const answer = await client.ask(GET_RECORDS, iterator, 1000)
+        const answer = await getRecords(client, iterator, 1000)
         iterators[shard] = answer[0]
         for (const { sequence, data } of recordsOf(answer)) {
           this.#rig.history.saw(this.#name, shard, sequence, textOf(data))
@@ -218,7 +218,7 @@ export async function readAll(rig) {
     let [iterator] = await client.ask(GET_ITERATOR, rig.stream, shardIdOf(shard), 'TRIM_HORIZON')
     // A closed shard ends without one.
     for (let count = 1; count > 0 && iterator !== null; ) {
-      const answer = await client.ask(GET_RECORDS, iterator)
+      const answer = await getRecords(client, iterator)
       iterator = answer[0]
       const found = recordsOf(answer)
       count = found.length

@@ -6,7 +6,7 @@ import { indexOf, shardIdOf, textOf } from './load.mjs'
 import {
   CREDIT,
   GET_ITERATOR,
-  GET_RECORDS,
+  getRecords,
   LIST_SHARDS,
   recordsOf,
   recordsOfSlice,
@@ -85,7 +85,7 @@ export class StreamReader {
       for (const [shard, last] of [...this.#last]) {
         if (last === null) continue
         const iterator = iterators.get(shard) ?? (await this.#iterator(client, shard, last))
-        const answer = await client.ask(GET_RECORDS, iterator, 1000)
+        const answer = await getRecords(client, iterator, 1000)
         for (const { sequence, data } of recordsOf(answer)) {
           this.#rig.history.saw(this.#name, shard, sequence, textOf(data))
           this.#last.set(shard, sequence)

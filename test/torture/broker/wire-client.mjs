@@ -1,5 +1,6 @@
 // A client of the protocol for tests of the broker: it knows nothing of the client that is shipped,
 // so that a mistake of that one cannot hide one of the broker.
+import { setTimeout as wait } from 'node:timers/promises'
 import { decode, decodeMulti, encode } from '@msgpack/msgpack'
 import { WebSocket } from 'ws'
 
@@ -99,7 +100,23 @@ export class WireClient {
     const waiter = this.#waiting.get(id)
     this.#waiting.delete(id)
     if (status === null) waiter?.resolve(fields)
-    else waiter?.reject(Object.assign(new Error(`${status}: ${fields[0]}`), { code: status }))
+    else {
+      const [message, , retryAfterMs] = fields
+      const details = { code: status, retryAfterMs: Number(retryAfterMs ?? 0) }
+      waiter?.reject(Object.assign(new Error(`${status}: ${message}`), details))
+    }
+  }
+}
+
+// Reads, as soon as the limits of the shard allow it.
+export async function getRecords(client, iterator, limit = null) {
+  for (;;) {
+    try {
+      return await client.ask(GET_RECORDS, iterator, limit)
+    } catch (error) {
+      if (error.code !== 'THROUGHPUT_EXCEEDED') throw error
+      await wait(error.retryAfterMs)
+    }
   }
 }
 
