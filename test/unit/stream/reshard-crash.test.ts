@@ -3,7 +3,7 @@
 import { cpSync } from 'node:fs'
 import { describe, expect, it as test } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
-import type { AppendAnswer, Log } from '../../../src/log/log.ts'
+import type { AppendAnswer, AppendOptions, Log } from '../../../src/log/log.ts'
 import type { Shard } from '../../../src/shard/shard.ts'
 import { hashKeyMax } from '../../../src/stream/hash-ranges.ts'
 import { openShards, routedShards, type Stream } from '../../../src/stream/stream.ts'
@@ -199,8 +199,11 @@ test('a deletion takes all shards with it, wherever a split has got to', async (
   }
 }, 60_000)
 
-/** A log whose disk is full for the first such call of these. */
-function fullFor(log: Log, calls: Set<string>): Log {
+/**
+ * A log whose disk is full for the first such call of these, and that notes which appends may use
+ * what is kept free.
+ */
+function fullFor(log: Log, calls: Set<string>, reserves: boolean[]): Log {
   let isDue = false
   return new Proxy(log, {
     get(target, name) {
@@ -212,6 +215,7 @@ function fullFor(log: Log, calls: Set<string>): Log {
         }
         // What it begins with is in the catalog by then.
         if (name === 'append') isDue = true
+        if (name === 'append') reserves.push((args[2] as AppendOptions).usesReserve === true)
         return value.apply(target, args) as unknown
       }
     },
@@ -221,8 +225,9 @@ function fullFor(log: Log, calls: Set<string>): Log {
 test('what a full disk stopped goes on, and leaves no shards behind', async () => {
   const dir = await prepare()
   const calls = new Set(['createShards', 'append', 'sealShard'])
+  const reserves: boolean[] = []
   const { streams, log, errors, close } = await openStreams(dir, {
-    wrap: (it) => fullFor(it, calls),
+    wrap: (it) => fullFor(it, calls, reserves),
   })
   await streams.resharding.split({ streamName, shardToSplit: '1' })
   await untilDone(streams, streamName)
@@ -231,6 +236,8 @@ test('what a full disk stopped goes on, and leaves no shards behind', async () =
     { code: 'DISK_FULL' },
     { code: 'DISK_FULL' },
   ])
+  // What makes the children readable must not wait for space.
+  expect(reserves.at(-1)).toBe(true)
   await check(log, streams.require(streamName), new Map([0, 1, 2].map((index) => [index, 4])))
   await close()
 }, 20_000)
