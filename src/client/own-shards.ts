@@ -15,9 +15,14 @@ export class OwnShards implements BegunShards {
     this.#isSent.set(parseShardId(shardId), false)
   }
 
-  /** A shard has been sent to its end. Answers the children that can be begun now. */
-  end(shardId: string, children: readonly ChildShard[]): string[] {
+  /**
+   * A shard has been sent to its end. Answers the children that can be begun now; undefined where
+   * one of them has another parent that is not known: it may come behind a shard that is.
+   */
+  end(shardId: string, children: readonly ChildShard[]): string[] | undefined {
     this.#isSent.set(parseShardId(shardId), true)
+    const parents = children.flatMap((it) => it.parentShards)
+    if (!parents.every((it) => this.isKnown(it))) return undefined
     const ready = children.filter((child) => {
       const waits = child.parentShards.some((it) => this.isBeingRead(it))
       return !waits && !this.isKnown(child.shardId)

@@ -54,6 +54,8 @@ export class StreamSubscription extends PushedBatches {
   readonly #running = new Set<LastingSubscription>()
   /** Those that have subscriptions of their own: where only some of the shards are wanted. */
   readonly #own = new OwnShards()
+  /** Questions on their way what follows a shard. */
+  #lookups = 0
   readonly #stop = new AbortController()
   readonly #started: Promise<void>
   #hasStarted = false
@@ -183,7 +185,7 @@ export class StreamSubscription extends PushedBatches {
     const running = subscription.run()
     const over = () => {
       this.#running.delete(subscription)
-      if (this.#running.size === 0) this.end(undefined)
+      this.#endIfOver()
     }
     running.then(over, (error) => this.end(error))
     return Promise.race([subscription.started, running])
@@ -193,10 +195,30 @@ export class StreamSubscription extends PushedBatches {
     this.offer(item)
     // A subscription of the whole stream goes on with the children by itself.
     if (item.kind !== 'ended' || this.#parts.settings.shards === undefined) return
-    for (const shardId of this.#own.end(item.shard.shardId, item.children)) {
+    const { shardId } = item.shard
+    const ready = this.#own.end(shardId, item.children)
+    if (ready === undefined) this.#lookUp(shardId).catch((error) => this.end(error))
+    else this.#beginAll(ready)
+  }
+
+  /** Begins with the children of a shard all of whose parents are done, as the list says. */
+  async #lookUp(shardId: string): Promise<void> {
+    this.#lookups += 1
+    const all = await listShards(this.#parts, everything, this.#stop.signal)
+    this.#beginAll(childrenToRead(shardId, all, this.#own).map((it) => it.shardId))
+    this.#lookups -= 1
+    this.#endIfOver()
+  }
+
+  #beginAll(shardIds: readonly string[]): void {
+    for (const shardId of shardIds) {
       const child = this.#ofShard(shardId, { type: 'TRIM_HORIZON' })
       this.#run(child, false).catch((error) => this.end(error))
     }
+  }
+
+  #endIfOver(): void {
+    if (this.#running.size === 0 && this.#lookups === 0) this.end(undefined)
   }
 
   #whole(): Beginning {

@@ -42,6 +42,22 @@ describe('where it begins', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined })
   })
 
+  test('in some shards alone, a child behind a parent that is to come', async () => {
+    // 0 is split into 2 and 3, and 3 is merged with 1, which is soon read.
+    for (let i = 0; i < 50; i += 1) harness.broker.put(0, `a${i}`)
+    harness.broker.put(1, 'b')
+    harness.broker.reshard([0], 2)
+    harness.broker.put(3, 'c')
+    harness.broker.reshard([3, 1], 1)
+    harness.broker.put(4, 'd')
+    const options = { from: 'oldest', shards: ['0', '1'], creditBytes: 2 } as const
+    const texts = await harness.take(harness.subscribe(options), 53)
+    expect(texts.slice(-2)).toEqual(['c', 'd'])
+    // Without the other shards nobody waits for it.
+    const alone = harness.subscribe({ from: 'oldest', shards: ['1'] })
+    expect(await harness.take(alone, 2)).toEqual(['b', 'd'])
+  })
+
   test('in the middle of a batch: what lies before is passed over', async () => {
     harness.broker.put(0, 'a', 'b', 'c')
     const number = harness.broker.stream.shards[0]?.number ?? 0n
