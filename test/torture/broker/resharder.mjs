@@ -27,15 +27,18 @@ export class Resharder {
   #rig
   #random
   #intervalMillis
+  #onAccepted
   // What was accepted and is not known to be done.
   #accepted = null
   splits = 0
   merges = 0
 
-  constructor(rig, intervalMillis) {
+  // `onAccepted` is told of each split and merge that begins.
+  constructor(rig, intervalMillis, onAccepted) {
     this.#rig = rig
     this.#random = rig.random.fork('resharder')
     this.#intervalMillis = intervalMillis
+    this.#onAccepted = onAccepted
   }
 
   get count() {
@@ -69,6 +72,7 @@ export class Resharder {
     const change = this.#choose(open)
     await client.ask(change.opcode, this.#rig.stream, ...change.fields, null)
     this.#accepted = change
+    this.#onAccepted()
     await this.#untilActive(client)
     await this.#confirm(client)
   }

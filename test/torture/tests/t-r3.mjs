@@ -20,6 +20,9 @@ const WINDOW = 5
 const PAUSE_MILLIS = 400
 const INTERVAL_MILLIS = 200
 const LIFE_MILLIS = [300, 2000]
+// Some kills are meant to fall between the steps of a split or a merge.
+const AIMED_SHARE = 0.15
+const AIMED_MILLIS = [0, 12]
 const DRAIN_MILLIS_MAX = 30_000
 
 function makeProducers(rig) {
@@ -34,6 +37,7 @@ function makeProducers(rig) {
 // Kills the broker now and then, and has the next one on the same port, until `isDone`.
 class Killer {
   kills = 0
+  #hurry = () => undefined
 
   constructor(directory, port, random) {
     Object.assign(this, { directory, port, random })
@@ -42,7 +46,10 @@ class Killer {
 
   async run(isDone) {
     while (!isDone()) {
-      await wait(this.random.between(...LIFE_MILLIS))
+      const hurried = new Promise((resolve) => {
+        this.#hurry = resolve
+      })
+      await Promise.race([wait(this.random.between(...LIFE_MILLIS)), hurried])
       if (isDone()) return
       await this.broker.kill()
       this.#check()
@@ -50,6 +57,12 @@ class Killer {
       this.broker = new BrokerProcess(this.directory, this.port)
       await this.broker.ready()
     }
+  }
+
+  // A split or a merge has begun.
+  aim() {
+    if (!this.random.chance(AIMED_SHARE)) return
+    setTimeout(() => this.#hurry(), this.random.between(...AIMED_MILLIS))
   }
 
   async stop() {
@@ -112,7 +125,7 @@ async function runTest(context) {
   const reading = new StreamReader(rig, 'reader').run(() => isProduced)
   const subscriber = new StreamSubscriber(rig, 'subscriber')
   const subscribing = subscriber.run(() => isOver)
-  const resharder = new Resharder(rig, INTERVAL_MILLIS)
+  const resharder = new Resharder(rig, INTERVAL_MILLIS, () => killer.aim())
   let isResharded = false
   const killing = killer.run(() => isResharded)
   const resharding = resharder
