@@ -46,7 +46,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   'map-vs-pwritev': 24,
   'group-commit': 6,
   V1: 3,
-  T1: 6,
+  T1: 7,
   memory: 8,
   sync: 7,
   seam: 6,
