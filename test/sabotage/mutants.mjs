@@ -151,4 +151,36 @@ export const mutants = [
     'broker/kinesis-reshard',
     'a PutBatch to a closed shard is SHARD_CLOSED',
   ),
+  nodeMutant(
+    '22-retention-on-the-wall-clock.patch',
+    'stream/retention',
+    'a clock that leaps trims nothing early',
+  ),
+  nodeMutant(
+    '91-longer-period-revives.patch',
+    'stream/retention',
+    'does not come back with a longer period',
+  ),
+  nodeMutant(
+    '92-expired-shard-deleted-first.patch',
+    'stream/retention',
+    'shards go completely or not at all',
+  ),
+  nodeMutant('93-large-answers-unpaid.patch', 'shard/read-quota', 'wait after'),
+  nodeMutant(
+    '94-pushes-unpaced.patch',
+    'broker/fan-out/pacing',
+    '2 MiB a second of each shard are pushed',
+  ),
+  nodeMutant('95-steps-unwritten.patch', 'stream/retention-clock', 'whatever the clock does'),
+  nodeMutant(
+    '96-trimmed-to-the-end-is-behind.patch',
+    'broker/settings',
+    'the horizon has overtaken',
+  ),
+  nodeMutant(
+    '97-merged-shard-read-early.patch',
+    'client/shard-lineage',
+    'not while what the other parent comes from',
+  ),
 ]
