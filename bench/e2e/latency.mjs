@@ -1,6 +1,7 @@
 // L1 to L3: from a put that was due to its push. The generator keeps to its timetable whatever the
 // broker does. A raw uWebSockets server that hands each message on takes turns with the broker; with
-// `disk` the limit is a sync of the same disk.
+// `disk` it syncs a file before it does, and a sync of the same disk is shown beside.
+import { join } from 'node:path'
 import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
 import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
@@ -17,12 +18,15 @@ const timetable = (rate) => ({
   records: Math.ceil(rate * (warmUpSeconds + secondsPerTurn)),
 })
 
-const quantiles = ['p50Micros', 'p99Micros', 'p999Micros']
+const quantiles = { p50: 'p50Micros', p99: 'p99Micros', 'p99.9': 'p999Micros' }
 
 /** The quantiles of the turns of one server. */
 class Turns {
   series = Object.fromEntries(
-    [...quantiles, 'maxMicros', 'lateShare', 'serverCpuShare'].map((it) => [it, new Series()]),
+    [...Object.values(quantiles), 'maxMicros', 'lateShare', 'serverCpuShare'].map((it) => [
+      it,
+      new Series(),
+    ]),
   )
   last
 
@@ -45,14 +49,15 @@ async function turnOfBroker({ broker, control }, { rate, durability, subscribers
   return report
 }
 
-async function turnOfRaw({ raw }, { rate, subscribers }) {
-  await raw.ask({ do: 'relay', recordBytes })
+async function turnOfRaw({ raw, scratch }, { rate, durability, subscribers }) {
+  const path = durability === 'disk' ? join(scratch, 'relayed') : undefined
+  await raw.ask({ do: 'relay', recordBytes, path })
   const server = { port: raw.port, serverPid: raw.pid, server: 'raw' }
   return await runProgram('ws_latency', { ...server, ...timetable(rate), recordBytes, subscribers })
 }
 
 /** What a sync of one dirty page takes here and now, one that comes as often as records do. */
-async function syncMicros(scratch, { syncName }) {
+async function measureSync(scratch, syncName) {
   const { rows } = await runProgram('sync_bench', {
     load: pick('quick', 'quick', 'tiny'),
     dir: scratch,
@@ -62,40 +67,67 @@ async function syncMicros(scratch, { syncName }) {
   return { p50Micros: value * 1e3, p99Micros: info.p99Millis * 1e3 }
 }
 
-function addCase(one, figure, limits) {
-  const { name, limitName, rate, durability, subscribers } = one
-  for (const quantile of quantiles) {
-    const limit = limits.series[quantile]
-    const at = quantile.replace('Micros', '').replace('p999', 'p99.9')
-    addRow(`${name}, ${at}`, figure.series[quantile], 'us', {
-      params: { rate, recordBytes, durability, subscribers, shards: 1 },
-      info: {
-        maxMicros: figure.series.maxMicros.median,
-        lateShare: figure.series.lateShare.median,
-        brokerCpuShare: figure.series.serverCpuShare.median,
-      },
-      ...(limit && { limit: { name: limitName, value: limit.median, unit: 'us' } }),
-      check: `verified: true, ${figure.last.verified}`,
+/** Both servers in syncs of the same turn: what the disk asks for, and what else there is. */
+class InSyncs {
+  figure = { p50: new Series(), p99: new Series() }
+  limit = { p50: new Series(), p99: new Series() }
+  micros = new Series()
+
+  add(sync, report, limit) {
+    this.micros.add(sync.p50Micros)
+    for (const at of Object.keys(this.figure)) {
+      this.figure[at].add(report[quantiles[at]] / sync[quantiles[at]])
+      this.limit[at].add(limit[quantiles[at]] / sync[quantiles[at]])
+    }
+  }
+}
+
+const limitNames = {
+  os: 'raw uWebSockets, message to message',
+  disk: 'raw uWebSockets, fdatasync between',
+}
+
+function addCase({ name, rate, durability, subscribers, syncName }, figure, limits, inSyncs) {
+  const about = {
+    params: { rate, recordBytes, durability, subscribers, shards: 1 },
+    info: {
+      maxMicros: figure.series.maxMicros.median,
+      lateShare: figure.series.lateShare.median,
+      brokerCpuShare: figure.series.serverCpuShare.median,
+      rawCpuShare: limits.series.serverCpuShare.median,
+    },
+    check: `verified: true, ${figure.last.verified}`,
+  }
+  const limitName = limitNames[durability]
+  for (const [at, quantile] of Object.entries(quantiles)) {
+    const limit = { name: limitName, value: limits.series[quantile].median, unit: 'us' }
+    addRow(`${name}, ${at}`, figure.series[quantile], 'us', { ...about, limit })
+  }
+  if (syncName === undefined) return
+  for (const [at, series] of Object.entries(inSyncs.figure)) {
+    addRow(`${name}, ${at} in syncs`, series, 'syncs', {
+      params: { ...about.params, syncName },
+      info: { syncMicros: inSyncs.micros.median },
+      limit: { name: limitName, value: inSyncs.limit[at].median, unit: 'syncs' },
+      check: about.check,
     })
   }
 }
 
 async function measure(one, servers) {
   const figure = new Turns()
-  const isDisk = one.durability === 'disk'
-  const limits = isDisk
-    ? { series: { p50Micros: new Series(), p99Micros: new Series() } }
-    : new Turns()
+  const limits = new Turns()
+  const inSyncs = new InSyncs()
   for (let turn = -1; turn < repetitions; turn += 1) {
-    const limit = isDisk ? await syncMicros(servers.scratch, one) : await turnOfRaw(servers, one)
+    const sync = one.syncName && (await measureSync(servers.scratch, one.syncName))
+    const limit = await turnOfRaw(servers, one)
     const report = await turnOfBroker(servers, one)
     if (turn < 0 && repetitions > 1) continue
     figure.add(report)
-    if (!isDisk) limits.add(limit)
-    else for (const [at, series] of Object.entries(limits.series)) series.add(limit[at])
+    limits.add(limit)
+    if (sync) inSyncs.add(sync, report, limit)
   }
-  const limitName = isDisk ? one.syncName : 'raw uWebSockets, message to message'
-  addCase({ ...one, limitName }, figure, limits)
+  addCase(one, figure, limits, inSyncs)
 }
 
 const slow = pick(1000, 1000, 500)

@@ -4,6 +4,7 @@
 import uWS from 'uWebSockets.js'
 import { serveCommands } from './commands.mjs'
 import { rawBatch, stampSequence } from './raw-batch.mjs'
+import { SyncedFile } from './synced-file.mjs'
 
 const payloadBytesMax = 16 * 1024 * 1024
 const sentAtOnce = 1
@@ -69,6 +70,11 @@ class Rounds {
 
 /** One message in, one frame out to each subscriber: what a put and a push are without a log. */
 function relay(from) {
+  if (relayed.file === undefined) handOn(from)
+  else relayed.file.write(relayed.frame.bytes, () => handOn(from))
+}
+
+function handOn(from) {
   stampSequence(relayed.frame, relayed.sequence)
   relayed.sequence += 1
   for (const socket of sockets) socket.send(relayed.frame.bytes, true)
@@ -109,8 +115,10 @@ app.listen('127.0.0.1', 0, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, async (listener) => 
           rounds = new Rounds(rawBatch(records, recordBytes), frames, () => resolve({}))
           rounds.run()
         }),
-      relay({ recordBytes }) {
-        relayed = { frame: rawBatch(1, recordBytes), sequence: 1 }
+      relay({ recordBytes, path }) {
+        relayed?.file?.close()
+        const file = path && new SyncedFile(path)
+        relayed = { frame: rawBatch(1, recordBytes), sequence: 1, file }
       },
     },
     () => undefined,

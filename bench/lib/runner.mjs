@@ -68,7 +68,7 @@ async function runBench(bench, context) {
  * over figure.
  */
 function ratioOf(row) {
-  const isTime = /^(?:ns|us|ms|s)(?:\/|$)/.test(row.unit)
+  const isTime = /^(?:ns|us|ms|s|syncs)(?:\/|$)/.test(row.unit)
   return isTime ? row.limit.value / row.value : row.value / row.limit.value
 }
 
