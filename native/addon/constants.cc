@@ -95,6 +95,7 @@ constexpr Constant kBlock[] = {
     {"usesReserve", Field32(offsetof(CallBlock, uses_reserve))},
     {"isMetered", Field32(offsetof(CallBlock, is_metered))},
     {"route", Field32(offsetof(CallBlock, route))},
+    {"repeatsOnly", Field32(offsetof(CallBlock, repeats_only))},
     {"nowMillis", Field64(offsetof(CallBlock, now_millis))},
     {"answerFlags", Field32(offsetof(CallBlock, answer_flags))},
     {"bytes", Field32(offsetof(CallBlock, bytes))},

@@ -120,6 +120,7 @@ Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   request.epoch = block->epoch;
   request.expected_sequence = block->expected_sequence;
   request.uses_reserve = block->uses_reserve != 0;
+  request.repeats_only = block->repeats_only != 0;
   request.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
   log::AppendResult result{};
   const LogHandle::AppendingCall call(handle);

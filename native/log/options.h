@@ -79,6 +79,7 @@ struct AppendRequest {
 
   uint64_t producer_id = 0;  // 0 = not idempotent
   uint32_t producer_sequence = 0;
+  bool repeats_only = false;  // what is new is SHARD_CLOSED, also where the shard is not sealed yet
   bool producer_gaps_allowed =
       false;  // a producer whose numbers are shared by several shards skips some here
 

@@ -78,7 +78,7 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
       return status;
     }
   }
-  status = CheckOpenLocked(request.uses_reserve);
+  status = CheckOpenLocked(request);
   const bool visible = IsVisibleLocked(request);
   Way way = Way::kStaged;
   status = status.ok() ? PrepareWriterLocked(batch_bytes, visible, &way) : status;
@@ -140,14 +140,18 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
 
 // Whether anything new may be appended. A repeat is answered before: the first time it went well,
 // and an idempotent producer that lost the answer must not write it again elsewhere.
-Status ShardLog::CheckOpenLocked(bool uses_reserve) const {
+Status ShardLog::CheckOpenLocked(const AppendRequest& request) const {
   if (!refusal_.ok()) {
     return refusal_;
+  }
+  if (request.repeats_only) {
+    return Status(Code::kShardClosed, Format("shard %llu is being closed; append to its children",
+                                             static_cast<ull>(shard_)));
   }
   if (context_->failed.load(std::memory_order_acquire)) {
     return context_->failure();
   }
-  if (!uses_reserve && context_->disk_full.load(std::memory_order_relaxed)) {
+  if (!request.uses_reserve && context_->disk_full.load(std::memory_order_relaxed)) {
     return context_->DiskFullStatus();
   }
   return Status();

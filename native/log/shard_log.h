@@ -176,7 +176,7 @@ class ShardLog {
 
  private:
   base::Status CheckRequestLocked(const AppendRequest& request) const;
-  base::Status CheckOpenLocked(bool uses_reserve) const;
+  base::Status CheckOpenLocked(const AppendRequest& request) const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
   void AnswerRepeatLocked(const PriorBatch& prior, AppendResult* result) const;

@@ -143,7 +143,9 @@ export class Puts {
         recordBytesMax: stream.recordBytesMax,
         producerId,
         producerSequence,
-        ...(place !== undefined && { meter: { routes: stream.number, route: place } }),
+        ...(place === undefined
+          ? { repeatsOnly: true }
+          : { meter: { routes: stream.number, route: place } }),
         nowMillis: this.#nowMillis(target),
       }
       const waiter = new PendingBatch(request, shardIndex, this.#options.onFailed)

@@ -30,6 +30,7 @@ export interface BlockConstants {
   readonly usesReserve: number
   readonly isMetered: number
   readonly route: number
+  readonly repeatsOnly: number
   readonly nowMillis: number
   readonly answerFlags: number
   readonly bytes: number

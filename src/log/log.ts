@@ -52,6 +52,11 @@ export interface AppendOptions {
    */
   readonly usesReserve?: boolean
   /**
+   * Whether only repeats of a producer are answered, and what is new is SHARD_CLOSED: of a shard
+   * whose records go to others by now, and which is not sealed yet.
+   */
+  readonly repeatsOnly?: boolean
+  /**
    * The routes, and the place among the open shards of them, for which the append counts: their
    * limits have room for all of it, or refuse it (THROUGHPUT_EXCEEDED, with retryAfterMs).
    */

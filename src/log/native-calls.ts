@@ -35,6 +35,7 @@ const {
   usesReserve: usesReserveAt,
   isMetered: isMeteredAt,
   route: routeAt,
+  repeatsOnly: repeatsOnlyAt,
   nowMillis: nowMillisAt,
   routes: routesAt,
   answerFlags: answerFlagsAt,
@@ -157,6 +158,7 @@ export class NativeCalls {
     this.#u32[producerSequenceAt] = options.producerSequence ?? 0
     this.#u32[recordBytesMaxAt] = options.recordBytesMax ?? 0
     this.#u32[usesReserveAt] = options.usesReserve === true ? 1 : 0
+    this.#u32[repeatsOnlyAt] = options.repeatsOnly === true ? 1 : 0
     this.#u64[producerIdAt] = options.producerId ?? 0n
     this.#u64[expectedSequenceAt] = options.expectedSequenceNumber ?? 0n
     const { meter } = options
@@ -178,6 +180,7 @@ export class NativeCalls {
     this.#u32[producerSequenceAt] = 0
     this.#u32[recordBytesMaxAt] = 0
     this.#u32[usesReserveAt] = 0
+    this.#u32[repeatsOnlyAt] = 0
     this.#u64[producerIdAt] = 0n
     this.#u64[expectedSequenceAt] = 0n
     if (this.#u32[isMeteredAt] === 0) return
