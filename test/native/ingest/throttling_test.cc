@@ -65,7 +65,7 @@ class ThrottlingTest : public ::testing::Test {
   const uint64_t second_ = stream_.NewShard();
 };
 
-// Kinesis 4.4: 1001 records of one byte in one second to one shard.
+// Kinesis 4.4, row 1: 1001 records of one byte in one second to one shard.
 TEST_F(ThrottlingTest, OneRecordBeyondTheSecondIsRefusedAlone) {
   EXPECT_EQ(TakenOf(stream_.Put(Records(500, 0))), 500u);
   stream_.options.now_millis += 400;
@@ -88,7 +88,7 @@ TEST_F(ThrottlingTest, OneRecordBeyondTheSecondIsRefusedAlone) {
   EXPECT_EQ(TrafficOf(second_).records, 1u);
 }
 
-// Kinesis 4.4: sustained twice the limit: about half is refused. Kinesis 10.13: record by record.
+// Kinesis 4.4, row 2: sustained twice the limit: about half is refused, record by record.
 TEST_F(ThrottlingTest, SustainedOverloadIsCutToTheLimit) {
   uint64_t taken = 0;
   uint64_t put = 0;
