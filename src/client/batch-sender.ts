@@ -2,20 +2,22 @@
  * Puts records into requests, sends those, and does with each answer what it asks for.
  *
  * Records of one key are stored in the order in which they were added, also where some are refused
- * for a while and come later (key-lanes.ts). Each request bears a number by which the broker knows
- * a repeat; a request whose fate is open is repeated as it was, one that was refused for certain
- * gets a new number with what is left of it.
+ * for a while and come later (key-lanes.ts); those that a shard has no room for wait aside, and
+ * hold up nothing that goes to others (side-lanes.ts). Each request bears a number by which the
+ * broker knows a repeat; a request whose fate is open is repeated as it was, one that was refused
+ * for certain gets a new number with what is left of it.
  */
 
 import { MillraceError } from '../errors.ts'
 import { decodeBrokerFrame, parseAnswer } from '../wire/frame.ts'
 import { type AnswerOf, putRecords } from '../wire/operations.ts'
-import { putResults, refusalOf } from '../wire/put-answer.ts'
+import { putResults, type RefusedPut, refusalOf } from '../wire/put-answer.ts'
 import { PutRecordsBuilder } from '../wire/put-builder.ts'
 import type { Exchange, RecordInput } from '../wire/verbs.ts'
 import { backoffMillis } from './backoff.ts'
 import type { Clock, Timer } from './clock.ts'
-import { bucketOf, KeyLanes, type Lane } from './key-lanes.ts'
+import { KeyLanes } from './key-lanes.ts'
+import { bucketOf, type Lane } from './lane.ts'
 import { type AckWaiter, countDown, type FlushWaiter, ProducerBatch } from './producer-batch.ts'
 import type { ProducerSettings } from './producer-options.ts'
 import { isTriedAgain, judgeRequest } from './producer-verdict.ts'
@@ -31,11 +33,15 @@ export interface SenderParts {
 }
 
 export interface SenderEvents {
-  /** So many bytes are held no more. */
-  freed(bytes: number): void
+  /** So many bytes, of those that are held, wait aside from now on. */
+  wentAside(bytes: number): void
+  /** So many bytes are held no more; whether they had gone aside. */
+  freed(bytes: number, wereAside: boolean): void
   /** A record without an AckWaiter is given up. */
   refused(refused: RefusedRecord): void
 }
+
+const noMoves: ReadonlyMap<number, Lane> = new Map()
 
 export class BatchSender {
   readonly #parts: SenderParts
@@ -65,23 +71,43 @@ export class BatchSender {
    * RangeError for what is no record, and then has added nothing.
    */
   add(record: RecordInput, heldBytes: number, ack: AckWaiter | undefined): void {
-    const bucket = bucketOf(record.key)
-    const lane = this.#lanes.hold(bucket)
-    let batch = this.#openBatch(lane, heldBytes)
-    const isNew = batch === undefined
-    batch ??= new ProducerBatch(this.#takeBuilder(), this.#now() + this.#settings.lingerMillis)
+    const { key } = record
+    const bucket = bucketOf(key)
+    const lane = this.#lanes.hold(key, bucket)
+    const open = this.#openBatch(lane, heldBytes)
+    const batch = open ?? this.#newBatch()
     try {
       batch.add(record, bucket, heldBytes, this.taken)
     } catch (error) {
-      this.#lanes.release(bucket)
-      if (isNew) this.#freeBuilders.push(batch.end())
+      this.#lanes.release(lane, key, bucket)
+      if (open === undefined) this.#freeBuilders.push(batch.end())
       throw error
     }
-    if (isNew) lane.batches.push(batch)
     if (ack !== undefined) batch.acks.set(batch.count - 1, ack)
     this.taken += 1
+    if (lane.isAside) this.#events.wentAside(heldBytes)
+    this.#grown(lane, batch)
+  }
+
+  /**
+   * Whether the record of this key would wait aside; undefined where it would not. Else what it
+   * returns is to be called when the record is added, or is not to be: the key stays aside until
+   * then, and so no later record of it can be sent before.
+   */
+  waitAside(key: string): (() => void) | undefined {
+    const { aside } = this.#lanes
+    return aside.hold(key) && (() => aside.release(key))
+  }
+
+  isAside(key: string): boolean {
+    return this.#lanes.aside.laneOf(key) !== undefined
+  }
+
+  /** A batch of a lane has one record more. */
+  #grown(lane: Lane, batch: ProducerBatch): void {
+    if (lane.batches.at(-1) !== batch) lane.batches.push(batch)
     if (batch.count >= this.#settings.batchRecordsMax) this.#seal(lane, batch)
-    else if (isNew && lane.batches[0] === batch) this.#wakeAt(batch.dueAt)
+    else if (batch.count === 1 && lane.batches[0] === batch) this.#wakeAt(dueAtOf(lane, batch))
   }
 
   /** Sends what there is without waiting for more; answers when all of it has ended. */
@@ -89,7 +115,7 @@ export class BatchSender {
     return new Promise((done) => {
       // One more than there are batches, lest it be done before the last one is counted.
       const flush: FlushWaiter = { batchesLeft: 1, done }
-      for (const lane of this.#lanes.all) {
+      for (const lane of this.#lanes.all()) {
         for (const batch of lane.batches) {
           if (!batch.sealed) batch.dueAt = 0
           batch.inform(flush)
@@ -127,21 +153,26 @@ export class BatchSender {
   #sendAll(): void {
     this.#wake?.timer.cancel()
     this.#wake = undefined
-    for (const lane of this.#lanes.all) this.#send(lane)
+    for (const lane of this.#lanes.all()) this.#send(lane)
   }
 
   /** Sends the first batch of a lane, if it may be sent. */
   #send(lane: Lane): void {
     const batch = lane.batches[0]
     if (batch === undefined || lane.isBusy) return
-    if (batch.dueAt > this.#now()) {
-      this.#wakeAt(batch.dueAt)
+    const dueAt = dueAtOf(lane, batch)
+    if (dueAt > this.#now()) {
+      this.#wakeAt(dueAt)
       return
     }
     const { idempotent } = this.#settings
     batch.sealed = true
-    batch.firstSentAt ??= this.#now()
     batch.producer ??= idempotent ? lane.nextProducer() : undefined
+    if (!lane.isAside && this.#lanes.aside.mayHave(batch.buckets) && this.#sortOut(lane, batch)) {
+      return
+    }
+    if (batch.firstSentAt !== undefined || batch.attempt > 0) this.retries += 1
+    batch.firstSentAt ??= this.#now()
     lane.isBusy = true
     this.requests += 1
     this.#parts.exchange
@@ -150,9 +181,25 @@ export class BatchSender {
       .catch((error) => this.#failed(lane, batch, error))
   }
 
+  /**
+   * Before a batch is sent for the first time: has its records of keys that are aside by now follow
+   * those. Answers whether there were any; the others are sent.
+   */
+  #sortOut(lane: Lane, batch: ProducerBatch): boolean {
+    if (batch.firstSentAt !== undefined) return false
+    const moves = new Map<number, Lane>()
+    const rest: number[] = []
+    batch.records().forEach(({ key }, index) => {
+      const aside = this.#lanes.aside.hold(key)
+      if (aside === undefined) rest.push(index)
+      else moves.set(index, aside)
+    })
+    if (moves.size > 0) this.#finish(lane, batch, [rest], moves)
+    return moves.size > 0
+  }
+
   #answered(lane: Lane, batch: ProducerBatch, answer: AnswerOf<typeof putRecords>): void {
-    const again: number[] = []
-    let wait = 0
+    const again = new Map<number, RefusedPut>()
     if (answer.outcome.failedCount === 0 && batch.acks.size === 0) {
       this.acknowledged += batch.count
     } else {
@@ -165,8 +212,7 @@ export class BatchSender {
         }
         const error = refusalOf(result, this.#parts.streamName)
         if (isTriedAgain(error) && !this.#isTooLate(batch)) {
-          again.push(index)
-          wait = Math.max(wait, error.retryAfterMs ?? 0)
+          again.set(index, result)
         } else {
           // Whether an older repeat is stored is not known: the next ones have another name.
           if (error.code === 'PRODUCER_SEQUENCE_GAP') lane.renew()
@@ -174,10 +220,38 @@ export class BatchSender {
         }
       })
     }
-    // What went through shows that waiting less is enough.
-    const attempt = again.length < batch.count ? 0 : batch.attempt
-    const rest = again.length === 0 ? [] : [again]
-    this.#finish(lane, batch, rest, (part) => this.#delay(part, attempt + 1, wait))
+    const moves = lane.isAside ? noMoves : this.#findMoves(batch, again)
+    const rest = [...again].filter(([index]) => !moves.has(index))
+    if (rest.length > 0) {
+      // What went through shows that waiting less is enough.
+      const attempt = again.size < batch.count ? 0 : batch.attempt
+      const wait = Math.max(...rest.map(([, it]) => it.retryAfterMs ?? 0))
+      batch.attempt = attempt + 1
+      this.#delay(lane, batch.attempt, wait)
+    }
+    this.#finish(lane, batch, [rest.map(([index]) => index)], moves)
+  }
+
+  /** Which records go aside: those that a shard has no room for, and later ones of their keys. */
+  #findMoves(batch: ProducerBatch, again: ReadonlyMap<number, RefusedPut>): Map<number, Lane> {
+    const { aside } = this.#lanes
+    const moves = new Map<number, Lane>()
+    const shards = new Map<string, RefusedPut>()
+    const keyOf = (index: number) => (batch.records()[index] as RecordInput).key
+    for (const [index, refused] of again) {
+      if (refused.errorCode !== 'THROUGHPUT_EXCEEDED' || shards.has(keyOf(index))) continue
+      shards.set(keyOf(index), refused)
+    }
+    if (shards.size === 0) return moves
+    for (const index of again.keys()) {
+      const refused = shards.get(keyOf(index))
+      if (refused === undefined) continue
+      const lane = aside.move(keyOf(index), refused.shardId)
+      moves.set(index, lane)
+      const isWaiting = lane.batches.length > 0 || lane.notBefore > this.#now()
+      if (!isWaiting) this.#delay(lane, 1, refused.retryAfterMs)
+    }
+    return moves
   }
 
   #failed(lane: Lane, batch: ProducerBatch, error: unknown): void {
@@ -189,9 +263,9 @@ export class BatchSender {
       const half = count >>> 1
       this.#finish(lane, batch, [indexes.slice(0, half), indexes.slice(half)])
     } else if (verdict === 'repeat' && !this.#isTooLate(batch)) {
-      this.#delay(batch, batch.attempt + 1, (error as MillraceError).retryAfterMs)
+      batch.attempt += 1
+      this.#delay(lane, batch.attempt, (error as MillraceError).retryAfterMs)
       lane.isBusy = false
-      this.retries += 1
       this.#send(lane)
     } else {
       for (const index of indexes) this.#refuse(batch, index, error)
@@ -199,30 +273,46 @@ export class BatchSender {
     }
   }
 
-  /** Ends a batch that has its answer; what is left of it, in parts, goes on in its place. */
+  /**
+   * Ends a batch that has its answer, or is not sent as it is: what is left of it, in parts, goes
+   * on in its place, and `moves` to other lanes.
+   */
   #finish(
     lane: Lane,
     batch: ProducerBatch,
     parts: readonly number[][],
-    delay: (part: ProducerBatch) => void = () => undefined,
+    moves: ReadonlyMap<number, Lane> = noMoves,
   ): void {
-    const records = parts.length === 0 ? [] : batch.records()
-    const rest = parts.map((it) => batch.derive(this.#takeBuilder(), records, it))
     const left = new Set(parts.flat())
-    this.retries += rest.length
-    for (const part of rest) delay(part)
+    const needsRecords = left.size > 0 || moves.size > 0 || lane.isAside
+    const records = needsRecords ? batch.records() : []
+    const rest = parts
+      .filter((it) => it.length > 0)
+      .map((it) => batch.derive(this.#takeBuilder(), records, it))
     lane.batches.splice(0, 1, ...rest)
     lane.isBusy = false
     let freed = batch.heldBytes
     batch.buckets.forEach((bucket, index) => {
-      if (left.has(index)) freed -= batch.heldBytesOf(index)
-      else this.#lanes.release(bucket)
+      const to = moves.get(index)
+      if (to !== undefined) this.#moveTo(to, batch, index)
+      if (to !== undefined || left.has(index)) freed -= batch.heldBytesOf(index)
+      if (!left.has(index)) this.#lanes.release(lane, records[index]?.key ?? '', bucket)
     })
     this.#freeBuilders.push(batch.end())
-    this.#events.freed(freed)
+    this.#events.freed(freed, lane.isAside)
     this.#send(lane)
   }
 
+  /** Puts a record of a batch at the end of a lane aside. */
+  #moveTo(lane: Lane, from: ProducerBatch, index: number): void {
+    const bytes = from.heldBytesOf(index)
+    const batch = this.#openBatch(lane, bytes) ?? this.#newBatch()
+    batch.takeOver(from, index, from.records()[index] as RecordInput)
+    // What was refused once is tried again; what only follows it is not.
+    if (from.firstSentAt !== undefined) batch.attempt = Math.max(batch.attempt, 1)
+    this.#events.wentAside(bytes)
+    this.#grown(lane, batch)
+  }
   #refuse(batch: ProducerBatch, index: number, cause: unknown): void {
     this.refused += 1
     const ack = batch.acks.get(index)
@@ -240,15 +330,18 @@ export class BatchSender {
     return this.#now() - firstSentAt >= this.#settings.retryMillisMax
   }
 
-  /** The batch is sent when some time has passed: more with each attempt that brought nothing. */
-  #delay(batch: ProducerBatch, attempt: number, retryAfterMillis: number | undefined): void {
+  /** The lane sends when some time has passed: more with each attempt that brought nothing. */
+  #delay(lane: Lane, attempt: number, retryAfterMillis: number | undefined): void {
     const { clock } = this.#parts
-    batch.attempt = attempt
-    batch.dueAt = clock.now() + backoffMillis(attempt - 1, clock.random(), retryAfterMillis)
+    lane.notBefore = clock.now() + backoffMillis(attempt - 1, clock.random(), retryAfterMillis)
   }
 
   #now(): number {
     return this.#parts.clock.now()
+  }
+
+  #newBatch(): ProducerBatch {
+    return new ProducerBatch(this.#takeBuilder(), this.#now() + this.#settings.lingerMillis)
   }
 
   #takeBuilder(): PutRecordsBuilder {
@@ -259,6 +352,10 @@ export class BatchSender {
     const { streamName, settings } = this.#parts
     return new PutRecordsBuilder({ streamName, durability: settings.durability })
   }
+}
+
+function dueAtOf(lane: Lane, batch: ProducerBatch): number {
+  return Math.max(batch.dueAt, lane.notBefore)
 }
 
 /** Throws a MillraceError, PROTOCOL_VIOLATION. */

@@ -31,7 +31,7 @@ export class ProducerBatch {
   /** The number of each record among all that the producer took. */
   readonly ordinals: number[] = []
   readonly acks = new Map<number, AckWaiter>()
-  readonly #flushes: FlushWaiter[] = []
+  readonly #flushes = new Set<FlushWaiter>()
   heldBytes = 0
   /** Takes no more records. */
   sealed = false
@@ -71,8 +71,9 @@ export class ProducerBatch {
 
   /** Tells `flush` when the batch, and what may be made from it, has ended. */
   inform(flush: FlushWaiter): void {
+    if (this.#flushes.has(flush)) return
     flush.batchesLeft += 1
-    this.#flushes.push(flush)
+    this.#flushes.add(flush)
   }
 
   /** The frame: made at the first call, and the very same one under another id at later ones. */
@@ -89,6 +90,15 @@ export class ProducerBatch {
     return this.#records
   }
 
+  /** Takes over a record of another batch, with those who want to know what becomes of it. */
+  takeOver(from: ProducerBatch, index: number, record: RecordInput): void {
+    const [bucket, heldBytes] = [from.buckets[index] as number, from.heldBytesOf(index)]
+    this.add(record, bucket, heldBytes, from.ordinals[index] as number)
+    const ack = from.acks.get(index)
+    if (ack !== undefined) this.acks.set(this.count - 1, ack)
+    for (const flush of from.#flushes) this.inform(flush)
+  }
+
   /** A batch of some of its records, which are there in `records`, in place of this one. */
   derive(
     builder: PutRecordsBuilder,
@@ -96,18 +106,7 @@ export class ProducerBatch {
     indexes: readonly number[],
   ): ProducerBatch {
     const batch = new ProducerBatch(builder, this.dueAt)
-    indexes.forEach((index, at) => {
-      const record = records[index] as RecordInput
-      batch.add(
-        record,
-        this.buckets[index] as number,
-        this.#heldBytes[index] as number,
-        this.ordinals[index] as number,
-      )
-      const ack = this.acks.get(index)
-      if (ack !== undefined) batch.acks.set(at, ack)
-    })
-    for (const flush of this.#flushes) batch.inform(flush)
+    for (const index of indexes) batch.takeOver(this, index, records[index] as RecordInput)
     batch.sealed = true
     batch.attempt = this.attempt
     batch.firstSentAt = this.firstSentAt

@@ -16,19 +16,27 @@ export interface ProducerOptions {
   readonly lingerMillis?: number | undefined
   /**
    * The bound of what is held: bytes of all records that are not acknowledged yet, 32 MiB unless it
-   * is given. At the bound `put` waits.
+   * is given. At the bound `put` waits; for a key whose shard has no room for the time being, from
+   * half of it on, so that records for others go on.
    */
   readonly bytesMax?: number | undefined
   /** What an acknowledgement means: `disk` unless it is given. */
   readonly durability?: Durability | undefined
   /**
    * Whether the broker shall know repeats: true unless it is given. A request whose answer was lost
-   * is then sent again without the risk that its records are stored twice.
+   * is then sent again without the risk that its records are stored twice, and the records of a key
+   * are stored in the order in which they were put, whatever is refused and comes later.
+   *
+   * With false a request whose answer was lost is given up, and its records are refused with
+   * CONNECTION_LOST. Records of a key keep their order then, too, but in one case: where a shard of
+   * a PROVISIONED stream has no room for a record, it may take a smaller one behind it in the same
+   * request.
    */
   readonly idempotent?: boolean | undefined
   /**
-   * Requests on their way at the same time: 1 to 64, 8 unless it is given. With `idempotent` each
-   * counts as a producer of its own among the 1024 that a shard remembers.
+   * Requests on their way at the same time: 1 to 64, 8 unless it is given; and one more for each
+   * shard that has no room for the time being. With `idempotent` each counts as a producer of its
+   * own among the 1024 that a shard remembers.
    */
   readonly inFlightMax?: number | undefined
   /** How long what the broker refuses for the time being is tried again, in ms; 120,000. */

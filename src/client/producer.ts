@@ -63,7 +63,8 @@ export class Producer implements AsyncDisposable {
     this.#recordBytesMax = parts.settings.recordBytesMax
     this.#room = new Room(parts.settings.bytesMax)
     this.#sender = new BatchSender(parts, {
-      freed: (bytes) => this.#room.free(bytes),
+      wentAside: (bytes) => this.#room.goAside(bytes),
+      freed: (bytes, wereAside) => this.#room.free(bytes, wereAside ? 'aside' : 'usual'),
       refused: (refused) => {
         if (this.#events.has('refused')) this.#events.emit('refused', refused)
         else this.#refusals.add(refused)
@@ -151,11 +152,31 @@ export class Producer implements AsyncDisposable {
   ): Promise<void> | undefined {
     if (this.#isClosed) throw closedError()
     const heldBytes = this.#checkSize(record)
-    if (!this.#room.take(heldBytes)) {
-      return this.#room.wait(heldBytes, () => this.#add(record, heldBytes, ack), signal)
+    const kind = this.#sender.isAside(record.key) ? 'aside' : 'usual'
+    if (!this.#room.take(heldBytes, kind)) {
+      return this.#wait(record, heldBytes, ack, signal)
     }
     this.#add(record, heldBytes, ack)
     return undefined
+  }
+
+  async #wait(
+    record: RecordInput,
+    bytes: number,
+    ack: AckWaiter | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let leave: (() => void) | undefined
+    const isAside = () => {
+      leave = this.#sender.waitAside(record.key)
+      return leave !== undefined
+    }
+    try {
+      const enter = () => this.#add(record, bytes, ack)
+      await this.#room.wait({ bytes, enter, isAside }, signal)
+    } finally {
+      leave?.()
+    }
   }
 
   /** The most bytes that the record can take. */
@@ -176,7 +197,7 @@ export class Producer implements AsyncDisposable {
     try {
       this.#sender.add(record, heldBytes, ack)
     } catch (error) {
-      this.#room.free(heldBytes)
+      this.#room.free(heldBytes, 'usual')
       throw error
     }
     this.#countTurn(heldBytes)

@@ -53,6 +53,41 @@ test('a producer works through throttled shards without loss or repeat, through 
   await proxy.close()
 }, 60_000)
 
+test('one hot key holds up nobody else: neither by its requests nor by its memory', async () => {
+  await direct.createStream('mixed', { shardCount: 2, streamMode: 'PROVISIONED' })
+  const client = await connect(place.url)
+  const options = { batchRecordsMax: 50, bytesMax: 64 * 1024, durability: 'os' } as const
+  const producer = client.producer('mixed', options)
+  const data = (text: string) => encoder.encode(text.padEnd(100))
+  // 5 times what its shard takes within a second, as fast as there is room.
+  const hotCount = 1000
+  let hotAcknowledged = 0
+  const hot = Array.from({ length: hotCount }, async (_, i) => {
+    await producer.putAcknowledged({ key: 'hot', data: data(String(i)), explicitHashKey: 0n })
+    hotAcknowledged += 1
+  })
+  await expect.poll(() => hotAcknowledged, { timeout: 10_000 }).toBeGreaterThan(0)
+  for (let i = 0; i < 100; i += 1) {
+    const explicitHashKey = 2n ** 128n - 1n
+    await producer.putAcknowledged({ key: `cold-${i % 7}`, data: data(String(i)), explicitHashKey })
+  }
+  // A hundred round trips one after the other, while the hot ones wait for their seconds.
+  expect(hotAcknowledged).toBeLessThan(hotCount / 2)
+  await Promise.all(hot)
+  const { retries, refusedRecords } = producer.stats
+  expect({ refusedRecords, hotAcknowledged }).toEqual({
+    refusedRecords: 0,
+    hotAcknowledged: hotCount,
+  })
+  expect(retries).toBeLessThan(100)
+  await producer.close()
+  const stored = await storedByKey(direct, 'mixed', hotCount + 100)
+  const numbers = (key: string) => stored.get(key)?.map((it) => Number(it))
+  expect(numbers('hot')).toEqual(Array.from({ length: hotCount }, (_, i) => i))
+  expect(numbers('cold-3')).toEqual(Array.from({ length: 14 }, (_, i) => 3 + 7 * i))
+  await client.close()
+}, 60_000)
+
 test('a single put is told how long to wait, and /metrics counts what was refused', async () => {
   await direct.createStream('one', { shardCount: 1, streamMode: 'PROVISIONED' })
   const { desiredShardLevelMetrics } = await direct.enableEnhancedMonitoring('one', ['ALL'])

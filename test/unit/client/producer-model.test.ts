@@ -13,10 +13,10 @@ const open: readonly ErrorCode[] = ['LOG_FAILED', 'INTERNAL']
 
 test('whatever the broker does for a time: each record once, in the order of its key', async () => {
   const step = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ put: fc.nat(7), size: fc.nat(300) }) },
+    { weight: 4, arbitrary: fc.record({ put: fc.nat(5), size: fc.nat(300) }) },
     { weight: 3, arbitrary: fc.record({ answer: fc.nat(9), refuse: fc.nat(7) }) },
     {
-      weight: 2,
+      weight: 3,
       arbitrary: fc.record({ answer: fc.nat(9), room: fc.nat(4), isLost: fc.boolean() }),
     },
     { weight: 1, arbitrary: fc.record({ wait: fc.nat(200) }) },
@@ -27,7 +27,7 @@ test('whatever the broker does for a time: each record once, in the order of its
       batchBytesMax: fc.integer({ min: 100, max: 2000 }),
       inFlightMax: fc.integer({ min: 1, max: 5 }),
       lingerMillis: fc.nat(3),
-      bytesMax: fc.constant(3000),
+      bytesMax: fc.constantFrom(1000, 3000),
     })
   await fc.assert(
     fc.asyncProperty(options, fc.array(step, { maxLength: 150 }), async (settings, steps) => {
@@ -78,8 +78,10 @@ test('whatever the broker does for a time: each record once, in the order of its
       expect(exchange.storedByKey()).toEqual(wanted)
       expect(producer.stats.bufferedBytes).toBe(0)
       expect(producer.stats.bufferedBytesPeak).toBeLessThanOrEqual(settings.bytesMax)
-      expect(exchange.inFlightPeak).toBeLessThanOrEqual(settings.inFlightMax)
+      // Those that a shard has no room for go in a request of their own.
+      const inFlightMax = settings.inFlightMax + exchange.shards.length
+      expect(exchange.inFlightPeak).toBeLessThanOrEqual(inFlightMax)
     }),
-    { numRuns: 500 },
+    { numRuns: 800 },
   )
 }, 60_000)
