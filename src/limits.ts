@@ -153,6 +153,15 @@ export const silenceMillisMax: number = 55_000
 export const drainMillisMax: number = 10_000
 export const drainRetryAfterMillis: number = 1000
 
+/**
+ * How long a producer's repeats are known whatever reshards there are meanwhile, at least: from a
+ * reshard on, and from the start of the broker; and how long a client repeats what it has sent.
+ */
+export const repeatsKnownMillis: number = 3_600_000
+export const repeatMillisMax: number = 3_300_000
+/** ... however many reshards those were. */
+export const repeatsKnownReshardsMax: number = 64
+
 /** When a request that was one too many in flight may come again, in milliseconds. */
 export const inFlightRetryAfterMillis: number = 50
 

@@ -147,7 +147,7 @@ export class Broker {
       shardLimits,
       elapsed,
     })
-    const routes = new StreamRoutes(puts, now, report)
+    const routes = new StreamRoutes({ puts, now, elapsed, report })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {

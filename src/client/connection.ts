@@ -7,6 +7,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
+import { repeatMillisMax } from '../limits.ts'
 import { decodeBrokerFrame, encodeRequest, parseAnswer } from '../wire/frame.ts'
 import {
   type AnswerOf,
@@ -276,13 +277,21 @@ export class Connection implements Exchange {
     while (socket.bufferedBytes < bufferedBytesMax) {
       const request = this.#requests.next(inFlightMax)
       if (request === undefined) return
-      if (request.frame.length > frameBytesMax) {
+      const refusal = this.#refusalOf(request, frameBytesMax)
+      if (refusal !== undefined) {
         this.#requests.take(request.id, request.opcode)
-        request.reject(frameTooLarge(request, frameBytesMax))
+        request.reject(refusal)
       } else {
+        request.sentAt ??= this.#options.clock.now()
         socket.send(request.frame)
       }
     }
+  }
+
+  /** Why a request is not sent, whatever it was before. */
+  #refusalOf(request: Request, frameBytesMax: number): MillraceError | undefined {
+    if (request.frame.length > frameBytesMax) return frameTooLarge(request, frameBytesMax)
+    return request.isTooOld(this.#options.clock.now()) ? tooOld(request) : undefined
   }
 
   #violated(what: string): void {
@@ -343,5 +352,14 @@ function frameTooLarge({ name, frame }: Request, bytesMax: number): MillraceErro
     'RECORD_TOO_LARGE',
     `${name} makes a frame of ${frame.length} bytes, the broker takes at most ${bytesMax} ` +
       '(frameBytesMax); send fewer or smaller records at a time',
+  )
+}
+
+function tooOld({ name }: Request): MillraceError {
+  return new MillraceError(
+    'CONNECTION_LOST',
+    `the connection was lost before ${name} was answered, which was sent more than ` +
+      `${repeatMillisMax} ms ago: the broker may not know a repeat any more; ` +
+      'whether it was carried out is not known',
   )
 }

@@ -1,6 +1,10 @@
 /** One request, from its call to its answer. */
 
+import { repeatMillisMax } from '../limits.ts'
+import { putBatch, putRecord, putRecords } from '../wire/operations.ts'
 import type { Patience } from './patience.ts'
+
+const putOpcodes = new Set<number>([putRecord, putRecords, putBatch].map((it) => it.opcode))
 
 export interface RequestParts {
   readonly id: number
@@ -26,6 +30,8 @@ export class Request {
   losses = 0
   /** Its place in the order in which requests were sent; the last where it never was. */
   turn: number = Number.MAX_SAFE_INTEGER
+  /** When it was sent first, on the client's clock; undefined where it never was. */
+  sentAt: number | undefined
   /** The caller waits no more. A request that was sent keeps its place until it is answered. */
   settled = false
 
@@ -36,6 +42,12 @@ export class Request {
     this.frame = parts.frame
     this.repeatable = parts.repeatable
     this.#parts = parts
+  }
+
+  /** Whether it is a put that was sent so long ago that a broker may not know the repeat. */
+  isTooOld(nowMillis: number): boolean {
+    const { sentAt = nowMillis } = this
+    return putOpcodes.has(this.opcode) && nowMillis - sentAt > repeatMillisMax
   }
 
   resolve(answer: Uint8Array): void {

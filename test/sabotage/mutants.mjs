@@ -151,6 +151,13 @@ export const mutants = [
     'broker/kinesis-reshard',
     'a PutBatch to a closed shard is SHARD_CLOSED',
   ),
+  mutant('87-second-begins-anew.patch', gtest('BudgetTest.NoSecond*'), /FAILED/),
+  nodeMutant(
+    '88-aside-overtaken.patch',
+    'client/producer-throttled',
+    'holds up no record of another one',
+  ),
+  nodeMutant('89-repeat-too-old.patch', 'client/lost-connection', 'for 55 minutes, and no longer'),
   nodeMutant(
     '22-retention-on-the-wall-clock.patch',
     'stream/retention',

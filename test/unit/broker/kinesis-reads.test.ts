@@ -41,7 +41,7 @@ function shardIterator(broker: Broker, shardIteratorType: IteratorType, rest: ob
   return iteratorOf(broker, { streamName, shardId: '0', shardIteratorType, ...rest })
 }
 
-test('8: every call gives a new iterator, strictly forward, also for empty answers', async () => {
+test('Kinesis 8: every call gives a new iterator, forward, also for empty answers', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   const all = Array.from({ length: 50 }, (_, i) => textRecord('k', String(i)))
@@ -58,7 +58,7 @@ test('8: every call gives a new iterator, strictly forward, also for empty answe
   expect(seen).toEqual(all.map((_, i) => BigInt(i + 1)))
 })
 
-test('9: an iterator lives 300 s from its issue; it is used again, not renewed', async () => {
+test('Kinesis 9: an iterator lives 300 s from its issue, however often it is used', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   await put(broker, os, textRecord('k', 'x'))
@@ -81,7 +81,7 @@ test('9: an iterator lives 300 s from its issue; it is used again, not renewed',
   await get(broker, first.nextShardIterator ?? '')
 })
 
-test('9: iterators survive a restart, and are dead after the stream is created again', async () => {
+test('Kinesis 9: iterators survive a restart, and die when a stream is created again', async () => {
   const made = await makeBroker()
   await makeStream(made.broker, streamName)
   await put(made.broker, { streamName }, textRecord('k', 'x'))
@@ -96,7 +96,7 @@ test('9: iterators survive a restart, and are dead after the stream is created a
   expect((await failure(get(broker, iterator))).code).toBe('SHARD_NOT_FOUND')
 })
 
-test('9: what was tampered with, or comes from elsewhere, is no iterator', async () => {
+test('Kinesis 9: what was tampered with, or comes from elsewhere, is no iterator', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)
   const iterator = await shardIterator(broker, 'LATEST')
@@ -117,7 +117,7 @@ test('9: what was tampered with, or comes from elsewhere, is no iterator', async
   expect((await get(broker, `"${iterator}"`)).recordCount).toBe(0)
 })
 
-test('10: LATEST is fixed at the call, not at the first read', async () => {
+test('Kinesis 10: LATEST is fixed at the call, not at the first read', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)
   await put(broker, os, textRecord('k', 'before'))
@@ -127,7 +127,7 @@ test('10: LATEST is fixed at the call, not at the first read', async () => {
   expect((await get(broker, iterator)).records.map((it) => it.text)).toEqual(['between', 'after'])
 })
 
-test('11: AT_TIMESTAMP: empty shards, before the horizon, in between, in the future', async () => {
+test('Kinesis 11: AT_TIMESTAMP: empty, before the horizon, in between, in the future', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   const at = (timestamp: number) => shardIterator(broker, 'AT_TIMESTAMP', { timestamp })
@@ -157,7 +157,7 @@ async function firstArrival(broker: Broker): Promise<{ arrival: number }> {
   return { arrival: Number(new DataView(slice.buffer, slice.byteOffset).getBigUint64(30)) }
 }
 
-test('12: millisBehindLatest is the age of what was read, and 0 only at the tip', async () => {
+test('Kinesis 12: millisBehindLatest: the age of what was read, 0 only at the tip', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName)
   await putMany(broker, os, [textRecord('k', '1'), textRecord('k', '2')])
@@ -174,7 +174,7 @@ test('12: millisBehindLatest is the age of what was read, and 0 only at the tip'
   expect((await get(broker, early, 1)).millisBehindLatest).toBe(1)
 })
 
-test('14: bytes of key and data count; a maximum per stream; answers of 10 MiB', async () => {
+test('Kinesis 14: key and data count; a maximum per stream; answers of 10 MiB', async () => {
   const { broker } = await makeBroker({
     logOptions: { ...logOptions, segmentBytesMax: 16 * 2 ** 20 },
   })

@@ -106,7 +106,7 @@ async function statusOf(broker: Broker): Promise<string> {
   return (await broker.call(describeStreamSummary, { streamName })).streamStatus
 }
 
-test('5: records stay in the parent; from the switch on new ones are in the children', async () => {
+test('Kinesis 5: records stay; from the switch on new ones are in the children', async () => {
   const { broker, gates } = await makeGated()
   await put(broker, { streamName }, at(0n, 'before'))
   await broker.call(splitShard, { streamName, shardToSplit: '0' })
@@ -146,7 +146,7 @@ test('5: records stay in the parent; from the switch on new ones are in the chil
   for (const it of children) expect(it.startingSequenceNumber).toBe(2n ** 32n + 2n)
 })
 
-test('5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch on', async () => {
+test('Kinesis 5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch on', async () => {
   const { broker, gates } = await makeGated()
   const records = (text: string) => {
     const builder = new BatchBuilder()
@@ -172,18 +172,20 @@ test('5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch on', asyn
       'list the shards to see which replaced it.',
   )
   expect((await batch(1, 'c')).firstSequenceNumber).toBe(2n ** 32n + 2n)
+  // The parent is not sealed yet: what is new does not get in behind what its children have.
+  const next = { ...producer, producerSequence: 1 }
+  expect((await failure(batch(0, 'late', next))).code).toBe('SHARD_CLOSED')
+  expect(await batch(0, 'a', producer)).toEqual({ ...first, duplicate: true })
   gates.open('sealShard')
   await untilActive(broker, streamName)
   expect((await failure(batch(0, 'd'))).code).toBe('SHARD_CLOSED')
-  expect((await failure(batch(0, 'e', { ...producer, producerSequence: 1 }))).code).toBe(
-    'SHARD_CLOSED',
-  )
+  expect((await failure(batch(0, 'e', next))).code).toBe('SHARD_CLOSED')
   // A repeat gets its first answer.
   expect(await batch(0, 'a', producer)).toEqual({ ...first, duplicate: true })
   expect((await readShard(broker, streamName, '0')).map((it) => it.text)).toEqual(['a'])
 })
 
-test('5: a repeat of an idempotent put is answered by the parent, also after an open', async () => {
+test('Kinesis 5: a repeat is answered by the parent, also after an open', async () => {
   const made = await makeBroker()
   await makeStream(made.broker, streamName, 2, provisioned)
   const records = [at(0n, 'a'), at(half - 1n, 'b'), at(top, 'c')]
@@ -200,7 +202,8 @@ test('5: a repeat of an idempotent put is answered by the parent, also after an 
   const names = { shardToMerge: '2', adjacentShardToMerge: '3' }
   await made.broker.call(mergeShards, { streamName, ...names })
   await untilActive(made.broker, streamName)
-  // What it has of its last reshards it has from the catalog.
+  // What it has of its last reshards it has from the catalog, however long it was away.
+  made.clock.millis += 12 * 3_600_000
   await made.reopen()
   expect(await putMany(made.broker, of(1), records)).toEqual(first)
   expect(await putMany(made.broker, of(2), records)).toEqual(second)
@@ -215,7 +218,7 @@ test('5: a repeat of an idempotent put is answered by the parent, also after an 
   ])
 })
 
-test('6: both children of a split name their parent, after everything was read', async () => {
+test('Kinesis 6: both children of a split name their parent, behind everything', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName, 1, provisioned)
   await put(broker, { streamName }, at(0n, '1'))
@@ -239,7 +242,45 @@ test('6: both children of a split name their parent, after everything was read',
   )
 })
 
-test('17: UPDATING refuses what would change the shards, and nothing else', async () => {
+test('Kinesis 7: only closed shards have an end, and it is below their children', async () => {
+  const { broker } = await makeBroker()
+  await makeStream(broker, streamName, 2, provisioned)
+  const everywhere = [0n, half - 1n, half, top]
+  const putAll = () =>
+    putMany(
+      broker,
+      { streamName },
+      everywhere.map((it) => at(it, 'x')),
+    )
+  for (const change of [
+    () => broker.call(splitShard, { streamName, shardToSplit: '1' }),
+    () => broker.call(mergeShards, { streamName, shardToMerge: '0', adjacentShardToMerge: '2' }),
+    () => broker.call(updateShardCount, { streamName, targetShardCount: 4 }),
+    // Of shards that never got a record.
+    () => broker.call(updateShardCount, { streamName, targetShardCount: 2 }),
+  ]) {
+    if ((await statesOf(broker)).length < 9) await putAll()
+    await change()
+    await untilActive(broker, streamName)
+  }
+  const { shards } = await broker.call(listShards, { streamName })
+  const ends = new Map(shards.map((it) => [it.shardId, it.endingSequenceNumber]))
+  expect(shards.filter((it) => it.endingSequenceNumber === undefined)).toHaveLength(2)
+  for (const { shardId, startingSequenceNumber, endingSequenceNumber, ...rest } of shards) {
+    const records = await readShard(broker, streamName, shardId)
+    const numbers = records.map((it) => it.sequenceNumber)
+    for (const number of numbers) {
+      expect(number >= startingSequenceNumber).toBe(true)
+      if (endingSequenceNumber !== undefined) expect(number <= endingSequenceNumber).toBe(true)
+    }
+    for (const parent of [rest.parentShardId, rest.adjacentParentShardId]) {
+      if (parent !== undefined)
+        expect(startingSequenceNumber).toBeGreaterThan(ends.get(parent) ?? 0n)
+    }
+  }
+})
+
+test('Kinesis 17: UPDATING refuses what would change the shards, and nothing else', async () => {
   const { broker, gates } = await makeGated()
   await broker.call(updateShardCount, { streamName, targetShardCount: 2 })
   await gates.reached('createShards')
@@ -265,22 +306,25 @@ test('17: UPDATING refuses what would change the shards, and nothing else', asyn
   expect((await broker.call(listTagsForStream, { streamName })).tags).toHaveLength(1)
 })
 
-test.each(['createShards', 'sealShard'])('17: a stream can be deleted before %s', async (call) => {
-  const { broker, gates } = await makeGated()
-  await broker.call(splitShard, { streamName, shardToSplit: '0' })
-  await gates.reached('createShards')
-  if (call === 'sealShard') gates.open('createShards')
-  await gates.reached(call)
-  await broker.call(deleteStream, { streamName })
-  expect((await failure(put(broker, { streamName }, at(0n, 'x')))).code).toBe('STREAM_NOT_FOUND')
-  gates.open('createShards')
-  gates.open('sealShard')
-  await untilGone(broker, streamName)
-  const { log } = await broker.stats()
-  expect(log.shardCount).toBe(1)
-})
+test.each(['createShards', 'sealShard'])(
+  'Kinesis 17: a stream can be deleted before %s',
+  async (call) => {
+    const { broker, gates } = await makeGated()
+    await broker.call(splitShard, { streamName, shardToSplit: '0' })
+    await gates.reached('createShards')
+    if (call === 'sealShard') gates.open('createShards')
+    await gates.reached(call)
+    await broker.call(deleteStream, { streamName })
+    expect((await failure(put(broker, { streamName }, at(0n, 'x')))).code).toBe('STREAM_NOT_FOUND')
+    gates.open('createShards')
+    gates.open('sealShard')
+    await untilGone(broker, streamName)
+    const { log } = await broker.stats()
+    expect(log.shardCount).toBe(1)
+  },
+)
 
-test('18: ListShards tiles the hash space at each instant, through splits and merges', async () => {
+test('Kinesis 18: ListShards tiles the hash space at each instant of reshards', async () => {
   const made = await makeBroker()
   const { broker, clock } = made
   await makeStream(broker, streamName, 2, provisioned)

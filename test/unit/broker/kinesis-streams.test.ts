@@ -46,7 +46,7 @@ function shardIterator(broker: Broker, shardIteratorType: IteratorType, rest: ob
   return iteratorOf(broker, { streamName, shardId: '0', shardIteratorType, ...rest })
 }
 
-test('1: initial ranges are floor(2^128/n) wide, the last takes the rest', async () => {
+test('Kinesis 1: initial ranges are floor(2^128/n) wide, the last takes the rest', async () => {
   const { broker } = await makeBroker()
   for (const count of [1, 2, 3, 4, 5, 7]) {
     const name = `s${count}`
@@ -62,7 +62,7 @@ test('1: initial ranges are floor(2^128/n) wide, the last takes the rest', async
   }
 })
 
-test('2: ending hash keys are inclusive, and the top key routes', async () => {
+test('Kinesis 2: ending hash keys are inclusive, and the top key routes', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName, 3)
   const width = 2n ** 128n / 3n
@@ -82,7 +82,7 @@ test('2: ending hash keys are inclusive, and the top key routes', async () => {
   expect(keys.map((it) => it.shardId.at(-1))).toEqual(['0', '1', '2', '1'])
 })
 
-test('3: an explicit hash key replaces the MD5 in both puts, and is not kept', async () => {
+test('Kinesis 3: an explicit hash key replaces the MD5 in both puts, and is not kept', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName, 2)
   const hash = BigInt(`0x${createHash('md5').update('a').digest('hex')}`)
@@ -99,7 +99,7 @@ test('3: an explicit hash key replaces the MD5 in both puts, and is not kept', a
   ])
 })
 
-test('6, 7: the end of a closed shard, after everything, names its children', async () => {
+test('Kinesis 6, 7: the end of a closed shard, after everything, names its children', async () => {
   const made = await makeBroker()
   const { broker } = made
   await makeStream(broker, streamName, 2, { streamMode: 'PROVISIONED' })
@@ -156,7 +156,7 @@ test('6, 7: the end of a closed shard, after everything, names its children', as
   })
 })
 
-test('16: errors have the kinds and the texts of Kinesis', async () => {
+test('Kinesis 16: errors have the kinds and the texts of Kinesis', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, streamName)
   const said = async (promise: Promise<unknown>) => {
@@ -195,7 +195,7 @@ test('16: errors have the kinds and the texts of Kinesis', async () => {
   )
 })
 
-test('17: CREATING, then ACTIVE, then DELETING, and no step is instantaneous', async () => {
+test('Kinesis 17: CREATING, then ACTIVE, then DELETING, and no step is instantaneous', async () => {
   const { broker } = await makeBroker()
   await broker.call(createStream, { streamName, shardCount: 3 })
   const creating = await broker.call(describeStream, { streamName })
@@ -218,7 +218,7 @@ test('17: CREATING, then ACTIVE, then DELETING, and no step is instantaneous', a
   await untilGone(broker, streamName)
 })
 
-test('17: a stream can be deleted while it is created', async () => {
+test('Kinesis 17: a stream can be deleted while it is created', async () => {
   const { broker, dir } = await makeBroker()
   await broker.call(createStream, { streamName, shardCount: 3 })
   await broker.call(deleteStream, { streamName })
@@ -229,7 +229,7 @@ test('17: a stream can be deleted while it is created', async () => {
   await log.close()
 })
 
-test('18: ListShards pages at 1000; tokens live 300 s and belong to one stream', async () => {
+test('Kinesis 18: ListShards pages at 1000; tokens live 300 s, for one stream', async () => {
   const { broker, clock } = await makeBroker()
   await makeStream(broker, streamName, 1001)
   const first = await broker.call(listShards, { streamName, maxResults: 10_000 })
@@ -259,7 +259,7 @@ test('18: ListShards pages at 1000; tokens live 300 s and belong to one stream',
   expect(await said({ nextToken })).toMatch(/^NEXT_TOKEN_EXPIRED/)
 })
 
-test('20: a stream that is created again is another one, with other numbers', async () => {
+test('Kinesis 20: a stream that is created again is another one, with other numbers', async () => {
   const { broker, dir } = await makeBroker()
   await makeStream(broker, streamName)
   const builder = new BatchBuilder()

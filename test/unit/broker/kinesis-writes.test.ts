@@ -52,7 +52,7 @@ function takenOf(results: readonly PutResult[]): number {
   return results.filter((it) => 'sequenceNumber' in it).length
 }
 
-test('13, 4.4: the 1001st record of a second is refused alone, and the call succeeds', async () => {
+test('Kinesis 13: 4.4 row 1, the 1001st record of a second is refused alone', async () => {
   const { broker, pass } = await makeLimited()
   const one = () => sized(1, 1)
   expect(takenOf(await putMany(broker, os, sized(500, 1)))).toBe(500)
@@ -80,7 +80,21 @@ test('13, 4.4: the 1001st record of a second is refused alone, and the call succ
   expect(streams[0]?.appendRefused).toEqual(new Map([['THROUGHPUT_EXCEEDED', 3]]))
 })
 
-test('13, 4.4: 1 MiB and a byte within a second are taken, when the tank is full', async () => {
+test('Kinesis 13: 4.4 row 1, wherever the second begins: no border of two has room', async () => {
+  const { broker, pass } = await makeLimited()
+  const take = async (count: number) => takenOf(await putMany(broker, os, sized(count, 1)))
+  expect(await take(1)).toBe(1)
+  pass(999)
+  expect([await take(500), await take(500)]).toEqual([500, 499])
+  pass(1)
+  expect(await take(500)).toBe(1)
+  pass(998)
+  expect(await take(500)).toBe(0)
+  pass(1)
+  expect([await take(500), await take(500)]).toEqual([500, 499])
+})
+
+test('Kinesis 13: 4.4 row 2, a full tank takes 1 MiB and a byte within a second', async () => {
   const { broker, pass } = await makeLimited()
   expect(takenOf(await putMany(broker, os, [...sized(1, mebibyte), ...sized(1, 1)]))).toBe(2)
   expect(takenOf(await putMany(broker, os, sized(8, mebibyte)))).toBe(8)
@@ -94,7 +108,7 @@ test('13, 4.4: 1 MiB and a byte within a second are taken, when the tank is full
   expect(takenOf(await putMany(broker, os, sized(5, mebibyte)))).toBe(1)
 })
 
-test('13, 4.4: of 2 MiB/s for more than 10 s about half is refused', async () => {
+test('Kinesis 13: 4.4 row 2, of 2 MiB/s for more than 10 s about half is refused', async () => {
   const { broker, pass } = await makeLimited()
   const putFor = async (seconds: number) => {
     let taken = 0
@@ -112,7 +126,7 @@ test('13, 4.4: of 2 MiB/s for more than 10 s about half is refused', async () =>
   expect(share).toBeLessThan(0.52)
 })
 
-test('13: a record of 10 MiB drains the tank, and small ones go in as it refills', async () => {
+test('Kinesis 13: a record of 10 MiB drains the tank, small ones go in as it refills', async () => {
   const { broker, pass } = await makeLimited({ recordBytesMax: 10 * mebibyte })
   expect(takenOf(await putMany(broker, os, sized(1, 10 * mebibyte)))).toBe(1)
   expect(takenOf(await putMany(broker, os, sized(1, 1)))).toBe(0)
@@ -124,7 +138,7 @@ test('13: a record of 10 MiB drains the tank, and small ones go in as it refills
   expect(results.map((it) => 'sequenceNumber' in it)).toEqual([false, true, false, true])
 })
 
-test('13: limits are of each shard of PROVISIONED streams, also after a restart', async () => {
+test('Kinesis 13: limits are of each shard of PROVISIONED streams, restarts included', async () => {
   const { broker } = await makeLimited({ shardCount: 2 })
   await makeStream(broker, 'free', 1, { streamMode: 'ON_DEMAND' })
   const free = { streamName: 'free', durability: 'os' } as const
@@ -142,7 +156,7 @@ test('13: limits are of each shard of PROVISIONED streams, also after a restart'
   }
 })
 
-test('4.4: keys and data count; a key of 256 characters of three bytes is 768 bytes', async () => {
+test('Kinesis 14: 4.4 row 4, a key of 256 characters of three bytes counts 768 bytes', async () => {
   const { broker } = await makeLimited()
   expect(takenOf(await putMany(broker, os, sized(9, mebibyte)))).toBe(9)
   const room = mebibyte - 1000
@@ -152,7 +166,7 @@ test('4.4: keys and data count; a key of 256 characters of three bytes is 768 by
   expect(takenOf(await putMany(broker, os, sized(1, 1)))).toBe(0)
 })
 
-test('14, 4.4: data of exactly the maximum with a key of one byte is refused', async () => {
+test('Kinesis 14: 4.4 row 5, data of exactly the maximum and a key are refused', async () => {
   const { broker } = await makeLimited()
   const record = { key: 'k', data: new Uint8Array(recordBytesMaxDefault) }
   expect((await failure(putMany(broker, os, [record]))).code).toBe('RECORD_TOO_LARGE')
@@ -160,7 +174,7 @@ test('14, 4.4: data of exactly the maximum with a key of one byte is refused', a
 })
 
 // There is no distribution of records without keys.
-test('4.4: a record without a partition key is refused, in both modes', async () => {
+test('Kinesis 13: 4.4 row 3, no partition key is refused, in both modes', async () => {
   const { broker } = await makeLimited()
   await makeStream(broker, 'free', 1, { streamMode: 'ON_DEMAND' })
   for (const name of [streamName, 'free']) {

@@ -54,7 +54,7 @@ async function figuresOf({ broker }: TestBroker) {
   return streams[0]?.shards.map(({ figures }) => Object.fromEntries(figures))
 }
 
-test('Kinesis 6.5: enabling adds, disabling takes away; both say what was and is', async () => {
+test('enabling adds, disabling takes away; both say what was and is', async () => {
   const made = await makeBroker()
   await makeStream(made.broker, streamName)
   expect(await enable(made, 'IncomingBytes', 'OutgoingBytes')).toEqual({

@@ -4,6 +4,7 @@ import type { Shard } from '../../../src/shard/shard.ts'
 import type { Stream } from '../../../src/stream/stream.ts'
 
 const minute = 60_000
+const hour = 60 * minute
 const started = 1_800_000_000_000
 
 beforeEach(() => void vi.useFakeTimers({ now: started }))
@@ -34,24 +35,52 @@ function make(fails = false) {
     },
     close: () => void opened.push([-1]),
   }
-  const routes = new StreamRoutes(puts, Date.now, (error) => reported.push(error))
+  const report = (error: unknown) => void reported.push(error)
+  const elapsed = () => performance.now()
+  const routes = new StreamRoutes({ puts, now: Date.now, elapsed, report })
   return { routes, opened, reported }
 }
 
-test('routes of before a reshard are forgotten when it is 5 minutes old', () => {
+test('routes of before a reshard are forgotten when it is an hour old', () => {
   const { routes, opened } = make()
+  vi.advanceTimersByTime(2 * hour)
   routes.open(splitAgo(minute))
   expect(opened).toEqual([[0]])
-  vi.advanceTimersByTime(5 * minute)
+  vi.advanceTimersByTime(hour)
   expect(opened).toEqual([[0]])
   vi.advanceTimersByTime(1)
   expect(opened).toEqual([[0], []])
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('those that a broker finds at its start are known for an hour, however old they are', () => {
+  const { routes, opened } = make()
+  const stream = splitAgo(100 * hour)
+  routes.open(stream)
+  vi.advanceTimersByTime(hour)
+  routes.open(stream)
+  expect(opened).toEqual([[0], [0]])
+  vi.advanceTimersByTime(hour + 1)
+  expect(opened).toEqual([[0], [0], []])
+})
+
+test('a clock that leaps forgets nothing early', () => {
+  const { routes, opened } = make()
+  vi.advanceTimersByTime(2 * hour)
+  const stream = splitAgo(minute)
+  vi.setSystemTime(Date.now() + 100 * hour)
+  routes.open(stream)
+  vi.setSystemTime(Date.now() - 200 * hour)
+  routes.open(stream)
+  routes.open(splitAgo(minute))
+  expect(opened).toEqual([[0], [0], [0]])
+  routes.stop()
+})
+
 test('a stream that never changed, or is closed, waits for nothing', () => {
   const { routes, opened } = make()
-  routes.open(splitAgo(6 * minute))
+  vi.advanceTimersByTime(2 * hour)
+  routes.open(splitAgo(hour + minute))
   expect(vi.getTimerCount()).toBe(0)
   routes.open(splitAgo(0))
   routes.open(splitAgo(0))
@@ -67,6 +96,6 @@ test('a stream that never changed, or is closed, waits for nothing', () => {
 test('what goes wrong then is reported', () => {
   const { routes, reported } = make(true)
   routes.open(splitAgo(0))
-  vi.advanceTimersByTime(6 * minute)
+  vi.advanceTimersByTime(hour + minute)
   expect(reported).toEqual([new Error('no room')])
 })

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
-import { summary, url, useConnection } from './connection-harness.ts'
+import { repeatMillisMax } from '../../../src/limits.ts'
+import { encodePutRecords } from '../../../src/wire/put-builder.ts'
+import { again, summary, url, useConnection } from './connection-harness.ts'
 
 const harness = useConnection()
 
@@ -53,6 +55,33 @@ describe('a lost connection', () => {
     await outcome
     harness.sockets.last.lose()
     expect(await waits(), 'it answered').toBe(50)
+  })
+
+  test('lets a put be repeated for 55 minutes, and no longer', async () => {
+    const put = (text: string) => {
+      const frame = (id: number) =>
+        encodePutRecords(id, { streamName: 's' }, [{ key: 'k', data: Buffer.from(text) }])
+      const options = { ...again, timeoutMillis: Number.POSITIVE_INFINITY }
+      return harness.connection.put(frame, options).then(
+        () => 'done',
+        (error: MillraceError) => error.code,
+      )
+    }
+    harness.sockets.last.welcome()
+    const outcomes = [put('a')]
+    harness.sockets.last.lose(1006)
+    await harness.clock.advance(repeatMillisMax)
+    harness.sockets.last.welcome()
+    expect(harness.sockets.last.sent).toHaveLength(1)
+    harness.sockets.last.lose(1012)
+    outcomes.push(put('b'))
+    await harness.clock.advance(6000)
+    harness.sockets.last.welcome()
+    expect(await outcomes[0]).toBe('CONNECTION_LOST')
+    // What was never sent is not a repeat, however long it has waited.
+    expect(harness.sockets.last.sent).toHaveLength(1)
+    harness.connection.end(new MillraceError('CLIENT_CLOSED'))
+    expect(await outcomes[1]).toBe('CLIENT_CLOSED')
   })
 
   test('is not tried again before the broker wants it', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { repeatsKnownReshardsMax } from '../../../src/limits.ts'
 import { sequenceNumber, shardId } from '../../../src/log/log.ts'
 import type { Shard } from '../../../src/shard/shard.ts'
-import { retiredRoutes, retiredRoutesMax } from '../../../src/stream/retired-routes.ts'
+import { retiredRoutes } from '../../../src/stream/retired-routes.ts'
 import { routedShards, type Stream } from '../../../src/stream/stream.ts'
 
 const now = 1_800_000_000_000
@@ -48,7 +49,8 @@ function stream(rows: readonly Row[], reshard?: Stream['reshard']): Stream {
   }
 }
 
-const indexes = (of: Stream) => retiredRoutes(of, now).map((it) => it.map(({ index }) => index))
+const indexes = (of: Stream, since = now - 5 * minute) =>
+  retiredRoutes(of, since).map((it) => it.map(({ index }) => index))
 
 /** 0 is split into 2 and 3, 3 and 1 are merged into 4, and 2 is split into 5 and 6. */
 const family: readonly Row[] = [
@@ -76,12 +78,13 @@ test('each reshard is undone, the newest first', () => {
   ])
 })
 
-test('those that are 5 minutes old are none', () => {
+test('those from before the time are none', () => {
   const older = family.map(([range, parents, closed], index): Row => {
     const moved = closed === undefined ? undefined : closed - (index === 2 ? 0 : 2 * minute)
     return moved === undefined ? [range, parents] : [range, parents, moved]
   })
   expect(indexes(stream(older))).toEqual([[2, 4]])
+  expect(indexes(stream(older), 0)).toHaveLength(3)
 })
 
 test('parents that are not there any more end it', () => {
@@ -105,12 +108,27 @@ test('from the switch on what is still open is the newest', () => {
   expect(indexes(switched)).toEqual([[1, 2], [0]])
 })
 
-test('there are at most 8', () => {
-  const chain = Array.from({ length: 12 }, (_, index): Row => {
+test('there are at most 64', () => {
+  const chain = Array.from({ length: 99 }, (_, index): Row => {
     const parents = index === 0 ? [] : [index - 1]
-    return index === 11 ? [[0n, 9n], parents] : [[0n, 9n], parents, now - 60 + index]
+    return index === 98 ? [[0n, 9n], parents] : [[0n, 9n], parents, now - 200 + index]
   })
   expect(indexes(stream(chain))).toEqual(
-    Array.from({ length: retiredRoutesMax }, (_, at) => [10 - at]),
+    Array.from({ length: repeatsKnownReshardsMax }, (_, at) => [97 - at]),
   )
+})
+
+test('neighbours that are known are one, so that many shards are not told again and again', () => {
+  const width = 10n
+  const rows: Row[] = Array.from({ length: 1000 }, (_, i): Row => {
+    const start = BigInt(i) * width
+    const range = [start, start + width - 1n] as const
+    return i === 500 ? [range, [], now - minute] : [range, []]
+  })
+  rows.push([[5000n, 5004n], [500], now], [[5005n, 5009n], [500]])
+  rows.push([[5000n, 5001n], [1000]], [[5002n, 5004n], [1000]])
+  expect(indexes(stream(rows))).toEqual([
+    [499, 1000, 999],
+    [499, 500, 999],
+  ])
 })
