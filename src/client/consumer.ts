@@ -10,6 +10,7 @@ import type { Verbs } from '../wire/verbs.ts'
 import { CheckpointWriter, isLeaseLost } from './checkpoint-writer.ts'
 import type { Clock } from './clock.ts'
 import type { ConsumeSettings } from './consumer-options.ts'
+import { healing } from './healing.ts'
 import { HeldShard } from './held-shard.ts'
 import { type FollowedShard, LastingSubscription } from './lasting-subscription.ts'
 import { LeaseLoop, type NewLease } from './lease-loop.ts'
@@ -334,7 +335,7 @@ export class Consumer extends PushedBatches {
 
   /** Writes down what has been worked off, and leaves the shards to others. */
   async #leave(all: readonly HeldShard[]): Promise<void> {
-    if (all.length === 0) return
+    if (all.length === 0 && !this.#leases.mayHaveMore) return
     const { clock } = this.#parts
     const text = `the checkpoints could not be written within ${closeMillisMax} ms`
     const timer = clock.after(closeMillisMax, () => {
@@ -342,19 +343,28 @@ export class Consumer extends PushedBatches {
     })
     timer.keepAlive(true)
     try {
-      await Promise.all(all.map((it) => this.#letGo(it)))
+      await Promise.all([...all.map((it) => this.#letGo(it)), this.#giveBackUnknown(all)])
     } finally {
       timer.cancel()
     }
   }
 
   async #letGo(held: HeldShard): Promise<void> {
-    try {
+    await unlessGone(async () => {
       await this.#store(held)
       if (!held.isLost) await this.#writer.release(held, this.#writingStop.signal)
-    } catch (error) {
-      if (!isGone(error)) throw error
-    }
+    })
+  }
+
+  /** What was asked for when the end came may have been given. */
+  async #giveBackUnknown(known: readonly HeldShard[]): Promise<void> {
+    if (!this.#leases.mayHaveMore) return
+    const { clock } = this.#parts
+    const { signal } = this.#writingStop
+    await unlessGone(async () => {
+      const leases = await healing(clock, signal, () => this.#leases.unknown(known, signal))
+      await Promise.all(leases.map((it) => this.#writer.release(it, signal)))
+    })
   }
 
   #inBackground(work: Promise<void>): void {
@@ -362,7 +372,15 @@ export class Consumer extends PushedBatches {
   }
 }
 
-/** Whether there is no consumer any more, and so nothing to be written down. */
+/** Does nothing where the consumer is gone, and so nothing to be written down. */
+async function unlessGone(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isGone(error)) throw error
+  }
+}
+
 function isGone(error: unknown): boolean {
   if (!(error instanceof MillraceError)) return false
   return error.code === 'STREAM_NOT_FOUND' || error.code === 'CONSUMER_NOT_FOUND'

@@ -35,6 +35,7 @@ export class LeaseLoop {
   readonly #parts: LeaseLoopParts
   /** Whether the broker may have given leases that nobody here knows of. */
   #isUnsure = true
+  #hasAsked = false
   #isWoken = false
   #wake: () => void = () => undefined
 
@@ -68,6 +69,20 @@ export class LeaseLoop {
   wake(): void {
     this.#isWoken = true
     this.#wake()
+  }
+
+  /** Whether leases may have been given whose answer nobody waits for any more. */
+  get mayHaveMore(): boolean {
+    return this.#hasAsked && this.#isUnsure
+  }
+
+  /** The leases of this worker but for those that it knows of. */
+  async unknown(known: Iterable<ShardLease>, signal: AbortSignal): Promise<ShardLease[]> {
+    const { verbs, streamName, settings } = this.#parts
+    const { consumerName, workerId } = settings
+    const keys = new Set(Array.from(known, keyOf))
+    const leases = await verbs.listLeases(streamName, consumerName, { signal })
+    return leases.filter((it) => it.workerId === workerId && !keys.has(keyOf(it)))
   }
 
   async #describe() {
@@ -112,6 +127,7 @@ export class LeaseLoop {
       const acquired = await this.#healing(async () => {
         if (this.#isUnsure) await this.#adopt()
         this.#isUnsure = true
+        this.#hasAsked = true
         const options = { signal }
         const answer = await verbs.acquireLeases(streamName, consumerName, request, options)
         this.#isUnsure = false
@@ -130,9 +146,7 @@ export class LeaseLoop {
   async #adopt(): Promise<void> {
     const { verbs, streamName, settings, signal } = this.#parts
     const { consumerName, workerId } = settings
-    const known = new Set(Array.from(this.#parts.held(), keyOf))
-    const leases = await verbs.listLeases(streamName, consumerName, { signal })
-    const mine = leases.filter((it) => it.workerId === workerId && !known.has(keyOf(it)))
+    const mine = await this.unknown(this.#parts.held(), signal)
     if (mine.length === 0) return
     const checkpoints = await verbs.getCheckpoints(streamName, consumerName, { signal })
     for (const { shardId, leaseCounter } of mine) {

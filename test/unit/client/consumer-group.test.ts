@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { Consumer } from '../../../src/client/consumer.ts'
 import { LeaseLostError } from '../../../src/client/lease-lost-error.ts'
 import { MillraceError } from '../../../src/errors.ts'
 import type { SequenceNumber } from '../../../src/log/log.ts'
@@ -114,6 +115,21 @@ describe('a group', () => {
     await group.until(() => worker.shardIds.length === 2)
     expect(group.calls).toContain('ListLeases')
     await group.progress(worker.close())
+  })
+
+  test('gives back what it was given while it was closed', async () => {
+    const program = group.program()
+    let worker: Consumer | undefined
+    let closing: Promise<void> | undefined
+    program.answered = (name) => {
+      if (name === 'AcquireLeases') closing ??= worker?.close()
+    }
+    worker = group.worker({}, program)
+    worker.ready().catch(() => undefined)
+    await group.until(() => closing !== undefined)
+    expect(Object.keys(await group.leases())).toHaveLength(2)
+    await group.progress(closing as Promise<void>)
+    expect(await group.leases()).toEqual({})
   })
 
   test('a worker that comes back under its name has its leases at once', async () => {
