@@ -7,7 +7,7 @@ import type { MillraceError } from './errors.ts'
 import { frameBytesMax } from './limits.ts'
 import { LocalExchange } from './local-exchange.ts'
 
-export type MillraceOptions = Pick<BrokerOptions, 'dir' | 'logOptions'>
+export type MillraceOptions = Pick<BrokerOptions, 'dir' | 'logOptions' | 'scaling' | 'onScaling'>
 
 /**
  * ```ts

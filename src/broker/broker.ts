@@ -8,6 +8,8 @@ import type { Durability, Log, LogStats, ShardTraffic, ThroughputLimits } from '
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
+import type { ScalingCounts, ScalingEvent } from '../stream/scaling/scaling.ts'
+import type { ScalingSettings } from '../stream/scaling/settings.ts'
 import type { SteadyClock } from '../stream/steady-clock.ts'
 import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
@@ -52,6 +54,10 @@ export interface BrokerOptions {
   readonly durabilityMax?: Durability
   /** Told of what fails in the background: steps of creations and deletions of streams. */
   readonly onBackgroundError?: (error: MillraceError) => void
+  /** When streams in ON_DEMAND mode split and merge their shards by themselves. */
+  readonly scaling?: Partial<ScalingSettings>
+  /** Told when they do, and when they cannot. */
+  readonly onScaling?: (event: ScalingEvent) => void
 }
 
 /** What was put to a stream and read from it since the broker was opened. */
@@ -61,6 +67,8 @@ export interface StreamStats extends Readonly<StreamCounts> {
   readonly openShardCount: number
   /** None unless metrics of them are told; see EnableEnhancedMonitoring. */
   readonly shards: readonly ShardFigures[]
+  /** What the stream has done by itself to its shards. */
+  readonly scaling: ScalingCounts
 }
 
 export interface BrokerStats {
@@ -159,6 +167,9 @@ export class Broker {
         fanOut?.streamChanged(stream)
       },
       isBeingRead: (shard) => fanOut?.isReading(shard) ?? false,
+      elapsed,
+      ...(options.scaling === undefined ? {} : { scaling: options.scaling }),
+      ...(options.onScaling === undefined ? {} : { onScaling: options.onScaling }),
       ...(options.steadyClock === undefined ? {} : { steadyClock: options.steadyClock }),
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
@@ -233,6 +244,7 @@ export class Broker {
       streamStatus: stream.status,
       openShardCount: openShards(stream).length,
       shards: shardFigures(stream, counters.of(stream.name), traffic),
+      scaling: streams.scaling.countsOf(stream),
     }))
     return {
       streams: all,

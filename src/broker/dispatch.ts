@@ -21,6 +21,7 @@ import {
   addTagsToStream,
   createStream,
   deleteStream,
+  describeScaling,
   describeStream,
   describeStreamSummary,
   getRecords,
@@ -52,6 +53,7 @@ import {
   handleRegisterConsumer,
 } from './handlers/consumers.ts'
 import { handleCreateStream, handleDeleteStream } from './handlers/create-and-delete-stream.ts'
+import { handleDescribeScaling } from './handlers/describe-scaling.ts'
 import { handleDescribeStream, handleDescribeStreamSummary } from './handlers/describe-stream.ts'
 import { handleGetRecords } from './handlers/get-records.ts'
 import { handleGetShardIterator } from './handlers/get-shard-iterator.ts'
@@ -98,6 +100,7 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(splitShard, handleSplitShard),
   serve(mergeShards, handleMergeShards),
   serve(updateShardCount, handleUpdateShardCount),
+  serve(describeScaling, handleDescribeScaling),
   serve(increaseStreamRetentionPeriod, handleIncreaseRetention),
   serve(decreaseStreamRetentionPeriod, handleDecreaseRetention),
   serve(updateStreamRetentionBytes, handleRetentionBytes),

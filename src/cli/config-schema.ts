@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import { shardCountMax } from '../limits.ts'
 
 /** What the schema itself does not say about a setting. */
 export interface SettingText {
@@ -88,6 +89,8 @@ function names(about: string, example: string) {
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 const mebibyte = 1024 * 1024
+const dayMillis = 86_400_000
+const rateMax = 2 ** 40
 
 export const configSchema = z.strictObject({
   listen: z
@@ -153,6 +156,20 @@ export const configSchema = z.strictObject({
     idleMarkerMillis: count('quiet time before a tail is proven', 0, 2 ** 32 - 1, 100),
     spareSegments: count('segment files kept ready', 0, 1024, 2),
     producersMax: count('producers remembered per shard', 0, 1024 * 1024, 1024),
+  }),
+  /** When ON_DEMAND streams split and merge their shards; a test compares the defaults. */
+  scaling: z.strictObject({
+    disabled: toggle('leave the shards as they are'),
+    shardBytesPerSecond: count('bytes a second that a shard carries', 1, rateMax, 16 * mebibyte),
+    shardRecordsPerSecond: count('records a second that it carries', 1, rateMax, 20_000),
+    lookMillis: count('time between two looks at the loads', 10, dayMillis, 10_000),
+    splitPercent: count('load above which a shard is split', 1, 100, 50),
+    splitMillis: count('... when it has had it for so long', 10, dayMillis, 60_000),
+    mergePercent: count('load below which two are merged', 0, 50, 12),
+    mergeMillis: count('... when they have had it for so long', 10, 30 * dayMillis, 3_600_000),
+    cooldownMillis: count('rest between two changes of a stream', 0, dayMillis, 60_000),
+    shardsMin: count('open shards: merges go no lower', 1, shardCountMax, 4),
+    shardsMax: count('open shards: splits go no higher', 1, shardCountMax, 64),
   }),
 })
 

@@ -145,16 +145,23 @@ export function toJson(value: unknown): string {
 
 /** Columns of text, two blanks between them; numbers are to be aligned by the caller. */
 export function table(rows: readonly (readonly string[])[]): string[] {
+  return rightTable(rows, [])
+}
+
+/** ... with these columns aligned to the right. */
+export function rightTable(
+  rows: readonly (readonly string[])[],
+  right: readonly number[],
+): string[] {
   const widths: number[] = []
   for (const row of rows) {
     row.forEach((cell, column) => {
       widths[column] = Math.max(widths[column] ?? 0, cell.length)
     })
   }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
+  const pad = (cell: string, column: number) => {
+    const width = widths[column] ?? 0
+    return right.includes(column) ? cell.padStart(width) : cell.padEnd(width)
+  }
+  return rows.map((row) => row.map(pad).join('  ').trimEnd())
 }

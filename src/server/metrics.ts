@@ -117,6 +117,63 @@ const streamRows: readonly Row[] = [
   row('gauge', 'streams', 'Streams.', ({ broker }) => [[broker.streams.length]]),
 ]
 
+const scalingRows: readonly Row[] = [
+  row(
+    'gauge',
+    'open_shards',
+    'Shards that take records.',
+    (it) => perStream(it, ({ openShardCount }) => openShardCount),
+    ['stream'],
+  ),
+  row(
+    'counter',
+    'scaling_splits_total',
+    'Shards that streams in ON_DEMAND mode have split by themselves.',
+    (it) => perStream(it, ({ scaling }) => scaling.splits),
+    ['stream'],
+  ),
+  row(
+    'counter',
+    'scaling_merges_total',
+    'Pairs of shards that they have merged by themselves.',
+    (it) => perStream(it, ({ scaling }) => scaling.merges),
+    ['stream'],
+  ),
+  row(
+    'gauge',
+    'scaling_last_change_timestamp_seconds',
+    'When they have done so for the last time; 0: not since the start.',
+    ({ broker }) =>
+      broker.streams
+        .slice(0, streamLabelsMax)
+        .map(({ streamName, scaling }) => [
+          scaling.changedMillis / millisPerSecond,
+          { stream: streamName },
+        ]),
+    ['stream'],
+  ),
+  row(
+    'gauge',
+    'scaling_blocked_shards',
+    'Hot shards that are not split: one key has it all, or there are as many as there may be.',
+    ({ broker }) =>
+      broker.streams.flatMap(({ streamName, scaling }, index) =>
+        Array.from(
+          scaling.blocked,
+          ([reason, count]) => [count, { stream: labelOf(streamName, index), reason }] as const,
+        ),
+      ),
+    ['stream', 'reason'],
+  ),
+  row(
+    'counter',
+    'scaling_failures_total',
+    'Splits and merges that could not be begun, and are tried again later.',
+    (it) => perCode(it, ({ scaling }) => scaling.failures),
+    ['stream', 'code'],
+  ),
+]
+
 const connectionRows: readonly Row[] = [
   row('gauge', 'connections', 'Open connections.', ({ connections }) => [[connections.count]]),
   row('gauge', 'requests_in_flight', 'Requests that wait for their answers.', (it) => [
@@ -225,6 +282,7 @@ const logRows: readonly Row[] = [
 const rows: readonly Row[] = [
   ...streamRows,
   ...shardRows,
+  ...scalingRows,
   ...connectionRows,
   ...subscriptionRows,
   ...logRows,

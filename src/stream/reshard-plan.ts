@@ -55,10 +55,15 @@ export function middleOf({ startingHashKey, endingHashKey }: HashRange): bigint 
   return (startingHashKey + endingHashKey + 1n) / 2n
 }
 
+/** Whether a shard with such a range can be split before a key. */
+export function canSplitAt({ startingHashKey, endingHashKey }: HashRange, key: bigint): boolean {
+  return startingHashKey + 1n < key && key < endingHashKey
+}
+
 /** Splits before a key. Throws a MillraceError, INVALID_ARGUMENT. */
 export function splitOf(streamName: string, shard: Shard, key: bigint): Replacement {
   const { index, startingHashKey, endingHashKey } = shard
-  if (startingHashKey + 1n < key && key < endingHashKey) {
+  if (canSplitAt(shard, key)) {
     return { parents: [index], startingHashKeys: [startingHashKey, key] }
   }
   throw new MillraceError(

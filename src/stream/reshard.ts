@@ -108,6 +108,35 @@ export class Resharding {
     return { currentShardCount, moves }
   }
 
+  /**
+   * Begins a reshard that a stream in ON_DEMAND mode has decided on by itself. Answers false, with
+   * nothing done, where the stream is not as it was any more. Rejects: LIMIT_EXCEEDED, DISK_FULL,
+   * LOG_FAILED.
+   */
+  async replace({ number }: Stream, replacements: readonly Replacement[]): Promise<boolean> {
+    const { catalog } = this.#host
+    let isBegun = false
+    await catalog.change(() => {
+      const stream = catalog.state.byNumber(number)
+      isBegun = stream !== undefined && this.#canReplace(stream, replacements)
+      if (!isBegun) return []
+      this.#checkRoom(replacements.reduce((sum, it) => sum + it.startingHashKeys.length, 0))
+      return [begunRecord(number, { replacements })]
+    })
+    if (isBegun) this.#host.startWork(number)
+    return isBegun
+  }
+
+  #canReplace(stream: Stream, replacements: readonly Replacement[]): boolean {
+    if (stream.mode !== 'ON_DEMAND' || stream.status !== 'ACTIVE') return false
+    const parents = replacements.flatMap((it) => it.parents)
+    const areOpen = parents.every((it) => {
+      const shard = stream.shards.get(it)
+      return shard !== undefined && shard.closing === undefined
+    })
+    return areOpen && this.#host.isServing(stream)
+  }
+
   /** Does the next step of a reshard that has begun. */
   async step(stream: Stream, reshard: Reshard): Promise<void> {
     if (reshard.children.length === 0) await this.#switchRoutes(stream, reshard)

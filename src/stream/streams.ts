@@ -20,6 +20,8 @@ import { uniformHashRanges } from './hash-ranges.ts'
 import { createNamed, deleteUnnamed } from './named-shards.ts'
 import { Resharding } from './reshard.ts'
 import { Retention } from './retention.ts'
+import { Scaling, type ScalingEvent } from './scaling/scaling.ts'
+import { type ScalingSettings, scalingSettings } from './scaling/settings.ts'
 import { StreamSettings } from './settings.ts'
 import { machineClock, type SteadyClock } from './steady-clock.ts'
 import { isServing, type Stream, shardsInLog } from './stream.ts'
@@ -40,6 +42,12 @@ export interface StreamsOptions extends CatalogOptions {
   readonly onServing: (stream: Stream) => void
   /** Told of steps that failed in the background. */
   readonly onError: (error: unknown) => void
+  /** When streams in ON_DEMAND mode change their shards; see settings.ts of scaling. */
+  readonly scaling?: Partial<ScalingSettings>
+  /** Told when they do. */
+  readonly onScaling?: (event: ScalingEvent) => void
+  /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
+  readonly elapsed?: () => number
 }
 
 /** Of the changes that belong to a deletion. */
@@ -55,6 +63,7 @@ export class Streams {
   readonly settings: StreamSettings
   readonly monitoring: StreamMonitoring
   readonly resharding: Resharding
+  readonly scaling: Scaling
   /** Streams for which a deletion has been asked, before it is in the catalog. */
   readonly #doomed = new Set<number>()
   /** Of streams that are serving: where each shard of the log belongs. */
@@ -62,9 +71,11 @@ export class Streams {
 
   /**
    * Rejects: CATALOG_UNREADABLE when the catalog and the log do not fit together, with nothing
-   * changed; FORMAT_UNSUPPORTED; and what the log rejects with.
+   * changed; FORMAT_UNSUPPORTED; INVALID_ARGUMENT for settings that contradict each other; and what
+   * the log rejects with.
    */
   static async open(log: Log, options: StreamsOptions): Promise<Streams> {
+    scalingSettings(options.scaling)
     const catalog = await StreamCatalog.open(log, options)
     await deleteUnnamed(log, catalog)
     const streams = new Streams(log, catalog, options)
@@ -73,6 +84,7 @@ export class Streams {
       if (stream.status !== 'ACTIVE') streams.#work.start(stream.number)
     }
     await streams.retention.start()
+    streams.scaling.start()
     return streams
   }
 
@@ -91,6 +103,13 @@ export class Streams {
     this.settings = new StreamSettings(host, this.retention)
     this.monitoring = new StreamMonitoring(host)
     this.resharding = new Resharding(host, (count) => this.#checkShardLimit(count))
+    this.scaling = new Scaling(host, {
+      settings: scalingSettings(options.scaling),
+      elapsed: options.elapsed ?? (() => performance.now()),
+      reshard: (stream, replacements) => this.resharding.replace(stream, replacements),
+      onEvent: options.onScaling ?? (() => undefined),
+      onError: options.onError,
+    })
   }
 
   /** A secret of the data directory, to sign with. */
@@ -224,6 +243,7 @@ export class Streams {
 
   /** Stops what goes on in the background, and waits for it. An open does what is left. */
   async close(): Promise<void> {
+    await this.scaling.stop()
     await this.#work.stop()
     await this.retention.stop()
     await this.#catalog.settled()

@@ -46,7 +46,7 @@ import {
   monitoredMetrics,
 } from './monitoring-operations.ts'
 import { type Operation, operation } from './operation.ts'
-import { mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
+import { describeScaling, mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
 import {
   decreaseStreamRetentionPeriod,
   describeLimits,
@@ -76,7 +76,12 @@ import {
 import { subscribeToShard, subscribeToStream, unsubscribe } from './subscription-operations.ts'
 
 export type { AnswerOf, Operation, RequestOf } from './operation.ts'
-export { mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
+export {
+  describeScaling,
+  mergeShards,
+  splitShard,
+  updateShardCount,
+} from './reshard-operations.ts'
 export {
   type Checkpoint,
   type ChildShard,
@@ -87,8 +92,11 @@ export {
   type HeldLease,
   type Lease,
   type LeaseState,
+  type ScalingBlock,
+  type ScalingChange,
   type ShardDescription,
   type ShardFilter,
+  type ShardHeat,
   type ShardIteratorType,
   type ShardMove,
   type StreamMode,
@@ -315,6 +323,7 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     splitShard,
     mergeShards,
     updateShardCount,
+    describeScaling,
     increaseStreamRetentionPeriod,
     decreaseStreamRetentionPeriod,
     updateMaxRecordSize,

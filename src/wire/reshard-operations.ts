@@ -1,9 +1,17 @@
 /** Operations that change the shards of a stream. */
 
 import { pageElementsMax, shardCountMax } from '../limits.ts'
-import { bool, hashKey, list, optional, uint } from './fields.ts'
+import { bool, hashKey, list, optional, uint, word } from './fields.ts'
 import { operation } from './operation.ts'
-import { shardIdField, shardMove, streamName } from './structures.ts'
+import {
+  scalingBlock,
+  scalingChange,
+  shardHeat,
+  shardIdField,
+  shardMove,
+  streamModes,
+  streamName,
+} from './structures.ts'
 
 /** Checks everything and answers what would be, without doing it. */
 const dryRun = optional(bool)
@@ -45,5 +53,28 @@ export const updateShardCount = operation(
     targetShardCount: uint(),
     /** From before to after, whatever comes between. */
     moves,
+  },
+)
+
+/** How hot the shards of a stream are; and what it would do now by itself, in ON_DEMAND mode. */
+export const describeScaling = operation(
+  0x2d,
+  'DescribeScaling',
+  { streamName },
+  {
+    streamMode: word(streamModes),
+    /** Whether the broker splits and merges shards of ON_DEMAND streams. */
+    isAutomatic: bool,
+    /** Open shards that it keeps to. */
+    shardsMin: uint(),
+    shardsMax: uint(),
+    /** Open ones, by keys. */
+    shards: list(shardHeat, { max: pageElementsMax }),
+    /** Splits, or merges. */
+    changes: list(scalingChange, { max: pageElementsMax }),
+    /** Hot shards that are not split. */
+    blocked: list(scalingBlock, { max: pageElementsMax }),
+    /** For how long the shards stay as they are, whatever comes. */
+    restMillis: uint(),
   },
 )

@@ -5,9 +5,12 @@
 
 import type { CallOptions, Exchange } from './exchange.ts'
 import type { AnswerOf, Operation, RequestOf } from './operation.ts'
-import { mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
+import { describeScaling, mergeShards, splitShard, updateShardCount } from './reshard-operations.ts'
 import { SettingVerbs } from './setting-verbs.ts'
 import type { ShardMove } from './structures.ts'
+
+/** How hot the shards of a stream are, and what it would do about that by itself. */
+export type ScalingDescription = AnswerOf<typeof describeScaling>
 
 type Rest<Op extends Operation> = Omit<RequestOf<Op>, 'streamName'>
 
@@ -53,6 +56,14 @@ export class ReshardVerbs extends SettingVerbs {
     options: CallOptions = {},
   ): Promise<AnswerOf<typeof updateShardCount>> {
     return this.#once(updateShardCount, { ...request, streamName }, options)
+  }
+
+  /**
+   * What comes into each open shard of a stream, and, where it is ON_DEMAND, which of them it would
+   * split or merge now, and why. Nothing is done. Rejects: STREAM_NOT_FOUND, STREAM_IN_USE.
+   */
+  describeScaling(streamName: string, options: CallOptions = {}): Promise<ScalingDescription> {
+    return this.#exchange.call(describeScaling, { streamName }, { ...options, repeatable: true })
   }
 
   #once<Op extends Operation>(

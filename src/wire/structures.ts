@@ -100,6 +100,40 @@ export const shardMove = struct('ShardMove', {
 /** Hash keys that go to a new shard. */
 export type ShardMove = ReturnType<(typeof shardMove)['parse']>
 
+export const shardHeat = struct('ShardHeat', {
+  shardId: text({ max: 128 }),
+  startingHashKey: hashKey,
+  endingHashKey: hashKey,
+  recordsPerSecond: uint(),
+  /** Of keys and data. */
+  bytesPerSecond: uint(),
+  /** Of what a shard is taken to carry. */
+  loadPercent: uint(),
+  /** The time that this is the mean of. */
+  measuredMillis: uint(),
+})
+/** What comes into a shard. */
+export type ShardHeat = ReturnType<(typeof shardHeat)['parse']>
+
+export const scalingChange = struct('ScalingChange', {
+  /** The shard that is split, or the two that are merged. */
+  shardIds: list(text({ max: 128 }), { min: 1, max: 2 }),
+  /** Where the new shards begin. */
+  startingHashKeys: list(hashKey, { min: 1, max: 2 }),
+  reason: text({ max: messageStringBytesMax }),
+})
+export type ScalingChange = ReturnType<(typeof scalingChange)['parse']>
+
+/** One key has the load of its shard; the stream has as many shards as it may. */
+export const scalingBlockReasons = ['HOT_KEY', 'SHARDS_MAX'] as const
+
+export const scalingBlock = struct('ScalingBlock', {
+  shardId: text({ max: 128 }),
+  blockReason: word(scalingBlockReasons),
+  reason: text({ max: messageStringBytesMax }),
+})
+export type ScalingBlock = ReturnType<(typeof scalingBlock)['parse']>
+
 export const streamSummary = struct('StreamSummary', {
   streamName,
   streamStatus: word(streamStates),

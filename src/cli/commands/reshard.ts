@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
 import { shardCountMax } from '../../limits.ts'
 import type { ShardMove } from '../../wire/operations.ts'
+import type { ScalingDescription } from '../../wire/reshard-verbs.ts'
 import { withClient } from '../broker-client.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError } from '../exit-codes.ts'
@@ -11,6 +12,7 @@ import { hashSpaceText } from '../hash-space.ts'
 import { CliOption } from '../help.ts'
 import { parseWholeNumber } from '../option-values.ts'
 import { type Output, table } from '../output.ts'
+import { heatLines, scalingLines } from '../shard-heat.ts'
 import { withProgress } from '../slow-work.ts'
 import { formatCount, plural } from '../units.ts'
 import { whenActive } from '../wait-active.ts'
@@ -45,11 +47,32 @@ async function merge(invocation: Invocation): Promise<undefined> {
 }
 
 async function scale(invocation: Invocation): Promise<undefined> {
-  const [, count = ''] = invocation.args
+  const [, count] = invocation.args
+  if (count === undefined) {
+    await showScaling(invocation)
+    return
+  }
   const targetShardCount = parseWholeNumber('the number of shards', count, 1, shardCountMax)
   await change(invocation, (client, stream, dryRun) =>
     client.updateShardCount(stream, { targetShardCount, dryRun }),
   )
+}
+
+/** What a stream would do by itself. */
+async function showScaling(invocation: Invocation): Promise<void> {
+  const { args, options, output } = invocation
+  const stream = args[0] as string
+  if (options['dryRun'] !== true) {
+    throw new CliError('USAGE', 'the number of shards is missing', {
+      hint: `millrace stream scale ${stream} --dry-run shows what the stream would do by itself.`,
+    })
+  }
+  await withClient(invocation, async (client) => {
+    const described = await client.describeScaling(stream)
+    output.show({ stream, dryRun: true, ...described }, () =>
+      scalingLines(output, stream, described),
+    )
+  })
 }
 
 /** Says what would move, or has it done and waits until it is. */
@@ -60,12 +83,10 @@ async function change(invocation: Invocation, ask: Change): Promise<void> {
   await withClient(invocation, async (client) => {
     const changed = await ask(client, stream, dryRun)
     if (dryRun) {
-      output.show({ stream, dryRun, ...changed }, () => [
-        changed.moves.length === 0
-          ? nothingMoves(stream)
-          : `${stream} would have these new shards:`,
-        ...moveRows(changed.moves),
-      ])
+      const described = await client.describeScaling(stream)
+      output.show({ stream, dryRun, ...changed, shards: described.shards }, () =>
+        dryLines(output, stream, changed, described),
+      )
       return
     }
     const openShardCount = await untilDone(client, stream, output, signal)
@@ -76,6 +97,23 @@ async function change(invocation: Invocation, ask: Change): Promise<void> {
       ...moveRows(changed.moves),
     ])
   })
+}
+
+/** Which keys would move, and how hot the shards are that have them now. */
+function dryLines(
+  output: Output,
+  stream: string,
+  { moves }: Changed,
+  described: ScalingDescription,
+): string[] {
+  if (moves.length === 0) return [nothingMoves(stream)]
+  const from = new Set(moves.flatMap((it) => it.shardIds))
+  return [
+    `${stream} would have these new shards:`,
+    ...moveRows(moves),
+    'Their keys come from:',
+    ...heatLines(output, described, from),
+  ]
 }
 
 function nothingMoves(stream: string): string {
@@ -157,12 +195,18 @@ export function addReshardCommands(stream: Command, runner: Runner): void {
     action: merge,
   })
   defineCommand(stream, runner, {
-    usage: 'scale <stream> <count>',
+    usage: 'scale <stream> [count]',
     summary: 'change the number of shards',
     purpose:
       'Split and merge until there are so many shards with equal shares of the keys:\n' +
-      `half as many as now at least, twice as many at most.\n${ofAll}`,
-    examples: ['millrace stream scale orders 8', 'millrace stream scale orders 8 --dry-run'],
+      `half as many as now at least, twice as many at most.\n${ofAll}\n` +
+      'With --dry-run alone: what comes into each shard, and which ones an ON_DEMAND\n' +
+      'stream would split or merge by itself now, and why.',
+    examples: [
+      'millrace stream scale orders 8',
+      'millrace stream scale orders 8 --dry-run',
+      'millrace stream scale orders --dry-run',
+    ],
     settings,
     options: [dryRunOption()],
     action: scale,

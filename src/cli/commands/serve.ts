@@ -17,6 +17,7 @@ import { hasDataDirectory, makeParents } from '../data-directory.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
+import { logScaling } from '../scaling-lines.ts'
 import type { LeveledLogger } from '../serve-signals.ts'
 import { withProgress } from '../slow-work.ts'
 import { whenActive } from '../wait-active.ts'
@@ -46,7 +47,7 @@ async function serve(invocation: Invocation): Promise<undefined> {
   const logger = await makeLogger(invocation, config)
   const data = dataDirectory(config)
   const isNew = !hasDataDirectory(data) || config.ephemeral
-  const broker = await openBroker(invocation, config, data)
+  const broker = await openBroker(invocation, config, data, logger)
   try {
     await createStreams(invocation, broker, config.create)
     const { onServeSignals } = await import('../serve-signals.ts')
@@ -101,14 +102,26 @@ function durabilityOf({ ephemeral }: Config): 'disk' | 'os' {
   return ephemeral ? 'os' : 'disk'
 }
 
-async function openBroker({ output }: Invocation, config: Config, dir: string): Promise<Broker> {
+async function openBroker(
+  { output }: Invocation,
+  config: Config,
+  dir: string,
+  logger: Logger,
+): Promise<Broker> {
   // First, for its own error: without the addon nothing of the broker loads.
   await loadLog()
   const { Broker } = await import('../../broker/broker.ts')
   return await withProgress(
     output,
     () => `opening ${dir}`,
-    () => Broker.open({ dir, logOptions: config.storage, durabilityMax: durabilityOf(config) }),
+    () =>
+      Broker.open({
+        dir,
+        logOptions: config.storage,
+        durabilityMax: durabilityOf(config),
+        scaling: config.scaling,
+        onScaling: (event) => logScaling(logger, event),
+      }),
   )
 }
 
@@ -190,7 +203,7 @@ export function addServe(program: Command, runner: Runner): void {
     summary: 'run a broker',
     purpose:
       'Run a broker until SIGINT or SIGTERM; it then drains for 10 s at most.\n' +
-      'More settings, of web pages and the storage: millrace config show',
+      'More settings, of web pages, scaling and the storage: millrace config show',
     examples: [
       'millrace serve                            on 127.0.0.1:4570',
       'millrace serve --create orders:8          with a stream',

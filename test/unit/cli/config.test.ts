@@ -14,6 +14,7 @@ import {
 } from '../../../src/cli/config-schema.ts'
 import { CliError } from '../../../src/cli/exit-codes.ts'
 import { constants } from '../../../src/log/binding.ts'
+import { scalingDefaults } from '../../../src/stream/scaling/settings.ts'
 
 function resolve(sources: Partial<ConfigSources> = {}) {
   return resolveConfig({ flags: {}, environment: {}, ...sources })
@@ -72,7 +73,8 @@ describe('every setting', () => {
         switch: 'true',
         list: it.text.example,
       }
-      const text = it.path === 'storage.spareSegments' ? '7' : values[it.kind]
+      const isSmall = !it.schema.safeParse(Number(values.number)).success
+      const text = it.kind === 'number' && isSmall ? '7' : values[it.kind]
       const { resolved, warnings } = resolve({ environment: { [it.variable]: text } })
       expect(warnings).toEqual([])
       const found = resolved.find(({ setting }) => setting === it)
@@ -106,6 +108,10 @@ describe('every setting', () => {
       constants.openOptions.map((name, index) => [name, Number(constants.openDefaults[index])]),
     )
     expect(core).toMatchObject(defaultConfig()['storage'] as object)
+  })
+
+  it('has the default of the broker, where it is one of its scaling', () => {
+    expect(defaultConfig()['scaling']).toEqual(scalingDefaults)
   })
 })
 

@@ -30,6 +30,13 @@ const orders = {
   readRefused: new Map<string, number>(),
   shardReads: new Map(),
   shards: [],
+  scaling: {
+    splits: 5,
+    merges: 3,
+    changedMillis: 1_700_000_000_500,
+    blocked: new Map([['HOT_KEY', 2] as const]),
+    failures: new Map([['DISK_FULL', 1]]),
+  },
 } as const
 
 function makeBroker(): FakeBroker {
@@ -68,6 +75,12 @@ it('are what was counted, in the text format of Prometheus', async () => {
     'millrace_read_records_total{stream="orders",mode="push"} 500',
     'millrace_read_bytes_total{stream="orders",mode="push"} 70000',
     'millrace_pushed_slices_total{stream="orders"} 20',
+    'millrace_open_shards{stream="orders"} 4',
+    'millrace_scaling_splits_total{stream="orders"} 5',
+    'millrace_scaling_merges_total{stream="orders"} 3',
+    'millrace_scaling_last_change_timestamp_seconds{stream="orders"} 1700000000.5',
+    'millrace_scaling_blocked_shards{stream="orders",reason="HOT_KEY"} 2',
+    'millrace_scaling_failures_total{stream="orders",code="DISK_FULL"} 1',
     'millrace_streams 1',
     'millrace_subscriptions{state="live"} 7',
     'millrace_subscriptions{state="behind"} 2',

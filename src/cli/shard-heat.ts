@@ -1,0 +1,91 @@
+/** How hot the shards of a stream are, and what it does about that by itself, for people. */
+
+import type { ShardHeat } from '../wire/operations.ts'
+import type { ScalingDescription } from '../wire/reshard-verbs.ts'
+import { percentText, rangeText } from './hash-space.ts'
+import { type Output, rightTable } from './output.ts'
+import { formatBytes, formatCount, formatMillis, plural } from './units.ts'
+
+const barCells = 10
+/** Where a bar ends: shards can have more than they are taken to carry. */
+const barPercent = 100
+const fullCell = '█'
+const emptyCell = '·'
+
+type Mark = 'split' | 'merge' | 'blocked' | ''
+
+/** The shards, the rates of each and a bar of its load; only those in `shardIds`, where given. */
+export function heatLines(
+  output: Output,
+  { shards, changes, blocked }: ScalingDescription,
+  shardIds?: ReadonlySet<string>,
+): string[] {
+  const marks = new Map<string, Mark>(blocked.map((it) => [it.shardId, 'blocked']))
+  for (const { shardIds: changed } of changes) {
+    for (const id of changed) marks.set(id, changed.length === 1 ? 'split' : 'merge')
+  }
+  const shown = shards.filter((it) => shardIds === undefined || shardIds.has(it.shardId))
+  const head = ['shard', 'hash keys', 'records/s', 'bytes/s', 'load', '']
+  const rows = shown.map((it) => [
+    it.shardId,
+    rangeText(it.startingHashKey, it.endingHashKey),
+    formatCount(it.recordsPerSecond),
+    formatBytes(it.bytesPerSecond),
+    `${formatCount(it.loadPercent)} %`,
+    `${bar(it)} ${marks.get(it.shardId) ?? ''}`,
+  ])
+  const [headLine = '', ...lines] = rightTable([head, ...rows], [2, 3, 4])
+  return [
+    output.style('dim', headLine),
+    ...lines.map((line, at) => coloured(output, line, marks.get(shown[at]?.shardId ?? ''))),
+  ]
+}
+
+function bar({ loadPercent }: ShardHeat): string {
+  const cells = Math.min(barCells, Math.round((barCells * loadPercent) / barPercent))
+  return fullCell.repeat(cells) + emptyCell.repeat(barCells - cells)
+}
+
+function coloured(output: Output, line: string, mark: Mark | undefined): string {
+  if (mark === 'blocked') return output.style('red', line)
+  return mark === undefined || mark === '' ? line : output.style('yellow', line)
+}
+
+/** What the stream is, what its shards have, and what it would do now. */
+export function scalingLines(
+  output: Output,
+  stream: string,
+  described: ScalingDescription,
+): string[] {
+  const { streamMode, shards, shardsMin, shardsMax } = described
+  const millis = Math.max(0, ...shards.map((it) => it.measuredMillis))
+  const bounds = streamMode === 'ON_DEMAND' ? `, ${shardsMin} to ${shardsMax} allowed` : ''
+  return [
+    `${output.style('bold', stream)} is ${streamMode}: ` +
+      `${plural(shards.length, 'open shard')}${bounds}`,
+    '',
+    ...heatLines(output, described),
+    '',
+    `Measured over ${formatMillis(millis)}; load: of what a shard is taken to carry.`,
+    ...decisionLines(described),
+  ]
+}
+
+function decisionLines(described: ScalingDescription): string[] {
+  const { streamMode, isAutomatic, changes, blocked, restMillis } = described
+  if (streamMode !== 'ON_DEMAND') {
+    return ['Its shards stay as they are: `millrace stream scale STREAM COUNT` changes them.']
+  }
+  if (!isAutomatic) return ['Its shards stay as they are: scaling.disabled is set at the broker.']
+  const lines = changes.map(({ shardIds, startingHashKeys, reason }) => {
+    const [first, second] = shardIds
+    return second === undefined
+      ? `Would split ${first} at ${percentText(startingHashKeys[1] ?? 0n)}: ${reason}.`
+      : `Would merge ${first} and ${second}: ${reason}.`
+  })
+  for (const { shardId, blockReason, reason } of blocked) {
+    lines.push(`Cannot split ${shardId}, ${blockReason}: ${reason}.`)
+  }
+  if (restMillis > 0) lines.push(`Changes nothing for another ${formatMillis(restMillis)}.`)
+  return lines.length > 0 ? lines : ['Would change nothing now.']
+}

@@ -1,0 +1,64 @@
+/**
+ * What comes into every shard, measured at each look. A shard that rests costs a comparison of two
+ * numbers.
+ */
+
+import type { ShardId, ShardTraffic } from '../../log/log.ts'
+import { type HeatHistory, withSample } from './heat.ts'
+import type { ScalingSettings } from './settings.ts'
+
+interface Measured {
+  atMillis: number
+  records: number
+  bytes: number
+  history: HeatHistory
+}
+
+const millisPerSecond = 1000
+
+export class HeatTable {
+  readonly #settings: ScalingSettings
+  readonly #shards = new Map<ShardId, Measured>()
+
+  constructor(settings: ScalingSettings) {
+    this.#settings = settings
+  }
+
+  /** `traffic` is all that there is: what is not in it is forgotten. */
+  look(traffic: readonly ShardTraffic[], nowMillis: number): void {
+    for (const it of traffic) {
+      const measured = this.#shards.get(it.shard)
+      if (measured !== undefined && measured.bytes <= it.bytes && measured.records <= it.records) {
+        this.#measure(measured, it, nowMillis)
+      } else {
+        const { records, bytes } = it
+        this.#shards.set(it.shard, { atMillis: nowMillis, records, bytes, history: [] })
+      }
+    }
+    if (this.#shards.size > traffic.length) this.#forgetOthers(traffic)
+  }
+
+  historyOf(shard: ShardId): HeatHistory {
+    return this.#shards.get(shard)?.history ?? []
+  }
+
+  #measure(measured: Measured, { records, bytes }: ShardTraffic, nowMillis: number): void {
+    const seconds = (nowMillis - measured.atMillis) / millisPerSecond
+    if (seconds <= 0) return
+    const sample = {
+      fromMillis: measured.atMillis,
+      toMillis: nowMillis,
+      recordsPerSecond: (records - measured.records) / seconds,
+      bytesPerSecond: (bytes - measured.bytes) / seconds,
+    }
+    measured.history = withSample(measured.history, sample, this.#settings)
+    measured.atMillis = nowMillis
+    measured.records = records
+    measured.bytes = bytes
+  }
+
+  #forgetOthers(traffic: readonly ShardTraffic[]): void {
+    const present = new Set(traffic.map((it) => it.shard))
+    for (const shard of this.#shards.keys()) if (!present.has(shard)) this.#shards.delete(shard)
+  }
+}
