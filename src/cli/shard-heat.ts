@@ -87,5 +87,14 @@ function decisionLines(described: ScalingDescription): string[] {
     lines.push(`Cannot split ${shardId}, ${blockReason}: ${reason}.`)
   }
   if (restMillis > 0) lines.push(`Changes nothing for another ${formatMillis(restMillis)}.`)
-  return lines.length > 0 ? lines : ['Would change nothing now.']
+  return lines.length > 0 ? lines : ['Would change nothing now.', ...ruleLines(described)]
+}
+
+function ruleLines(described: ScalingDescription): string[] {
+  const { splitPercent, splitMillis, mergePercent, mergeMillis } = described
+  return [
+    `It splits a shard that has more than ${splitPercent} % for ${formatMillis(splitMillis)}, and ` +
+      `merges two that have`,
+    `less than ${mergePercent} % together, at every time for ${formatMillis(mergeMillis)}.`,
+  ]
 }

@@ -68,6 +68,12 @@ export const describeScaling = operation(
     /** Open shards that it keeps to. */
     shardsMin: uint(),
     shardsMax: uint(),
+    /** It splits above this load, when a shard has had it for so long ... */
+    splitPercent: uint(),
+    splitMillis: uint(),
+    /** ... and merges below that one, when two neighbours have had it for so long. */
+    mergePercent: uint(),
+    mergeMillis: uint(),
     /** Open ones, by keys. */
     shards: list(shardHeat, { max: pageElementsMax }),
     /** Splits, or merges. */

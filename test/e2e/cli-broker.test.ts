@@ -39,6 +39,26 @@ describe('stream', () => {
     expect(JSON.parse(removed.stdout)).toEqual({ stream: 'flights', deleted: true })
   })
 
+  it('shows how hot its shards are, and what it would do by itself', async () => {
+    const { run } = await broker()
+    const dry = (...args: string[]) => run(['stream', 'scale', ...args, '--dry-run'])
+    const { stdout, status } = await dry('orders')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^orders is ON_DEMAND: 2 open shards, 4 to 64 allowed$/m)
+    expect(stdout).toMatch(/^shard +hash keys +records\/s +bytes\/s +load$/m)
+    expect(stdout).toMatch(/^shardId-000000000001 +50 % to 100 % +0 +0 B +0 % +·{10}$/m)
+    expect(stdout).toMatch(/^Changes nothing for another .* s\.$/m)
+    const row = JSON.parse((await run(['stream', 'scale', 'orders', '--dry-run', '--json'])).stdout)
+    expect(row).toMatchObject({ stream: 'orders', streamMode: 'ON_DEMAND', splitPercent: 50 })
+    expect(row.shards).toHaveLength(2)
+    expect((await run(['stream', 'scale', 'orders'])).stderr).toContain('--dry-run shows')
+    await run(['stream', 'create', 'trains', '--mode', 'PROVISIONED', '--shards', '2'])
+    expect((await dry('trains')).stdout).toContain('Its shards stay as they are')
+    const scaled = (await dry('trains', '4')).stdout
+    expect(scaled).toMatch(/^ +75 % to 100 % of the hash keys .* from shardId-000000000001$/m)
+    expect(scaled).toMatch(/^shardId-000000000000 +0 % to 50 % +0 +0 B +0 % +·{10}$/m)
+  })
+
   it('is monitored shard by shard', async () => {
     const { run, served } = await broker()
     const monitor = (...args: string[]) => run(['stream', 'monitor', 'orders', ...args])
@@ -99,6 +119,10 @@ describe('the shards of a stream', () => {
       expect.stringMatching(/^ {2}0 % to 33\.3 % of the hash keys +first key 0 +from shardId-0+$/),
       expect.stringMatching(/^ {2}33\.3 % to 66\.6 % .* from shardId-0+, shardId-0+1$/),
       expect.stringMatching(/^ {2}66\.6 % to 100 % .* from shardId-0+1$/),
+      'Their keys come from:',
+      expect.stringMatching(/^shard +hash keys +records\/s +bytes\/s +load$/),
+      expect.stringMatching(/^shardId-0+ +0 % to 50 % /),
+      expect.stringMatching(/^shardId-0+1 +50 % to 100 % /),
       '',
     ])
     const split = ['stream', 'split', 'flights', '1', '--at', String(2n ** 127n + 5n), '--json']

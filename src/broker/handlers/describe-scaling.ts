@@ -23,6 +23,10 @@ export async function handleDescribeScaling(
     isAutomatic: !settings.disabled,
     shardsMin: report.shardsMin,
     shardsMax: settings.shardsMax,
+    splitPercent: settings.splitPercent,
+    splitMillis: settings.splitMillis,
+    mergePercent: settings.mergePercent,
+    mergeMillis: settings.mergeMillis,
     shards: report.open.map((it) => heatOf(it, report, settings)),
     changes: [...splits, ...merges].map(describeChange),
     blocked: blocked.map(({ shard, blockReason, reason }) => {

@@ -292,7 +292,7 @@ export class Scaling {
     const code = error instanceof MillraceError ? error.code : 'INTERNAL'
     memory.failures.set(code, (memory.failures.get(code) ?? 0) + 1)
     memory.changedMillis = this.#options.elapsed()
-    this.#tell('failed', memory, { reasons: [String(error)] })
+    this.#tell('failed', memory, { reasons: [textOf(error)] })
     this.#options.onError(error)
   }
 
@@ -313,4 +313,8 @@ export class Scaling {
       ...facts,
     })
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof MillraceError ? `${error.code}: ${error.message}` : String(error)
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import type { Log, ShardId } from '../../../src/log/log.ts'
 import { openLog } from '../../../src/log/native-log.ts'
+import type { ScalingEvent } from '../../../src/stream/scaling/scaling.ts'
+import type { ScalingSettings } from '../../../src/stream/scaling/settings.ts'
 import type { Stream } from '../../../src/stream/stream.ts'
 import { Streams } from '../../../src/stream/streams.ts'
 import type { FakeClocks } from '../../support/fake-clocks.ts'
@@ -38,6 +40,9 @@ export interface StreamsOptions {
   readonly now?: () => number
   readonly isBeingRead?: (shard: ShardId) => boolean
   readonly onServing?: (stream: Stream) => void
+  readonly scaling?: Partial<ScalingSettings>
+  readonly onScaling?: (event: ScalingEvent) => void
+  readonly elapsed?: () => number
 }
 
 /** Opens the streams of a directory. */
@@ -47,6 +52,7 @@ export async function openStreams(
 ): Promise<OpenedStreams> {
   const { wrap = (it) => it, snapshotBytesMin, clocks, isBeingRead } = options
   const { now = clocks?.now ?? Date.now, onServing = () => {} } = options
+  const { scaling, onScaling, elapsed } = options
   const opened = await openLog({ ...logOptions, dir })
   const log = wrap(opened)
   const errors: unknown[] = []
@@ -57,6 +63,9 @@ export async function openStreams(
       ...(isBeingRead === undefined ? {} : { isBeingRead }),
       onServing,
       onError: (error) => errors.push(error),
+      ...(scaling === undefined ? {} : { scaling }),
+      ...(onScaling === undefined ? {} : { onScaling }),
+      ...(elapsed === undefined ? {} : { elapsed }),
       ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
     const close = async () => {
