@@ -92,9 +92,9 @@ function decisionLines(described: ScalingDescription): string[] {
 
 function ruleLines(described: ScalingDescription): string[] {
   const { splitPercent, splitMillis, mergePercent, mergeMillis } = described
+  const [splits, merges] = [formatMillis(splitMillis), formatMillis(mergeMillis)]
   return [
-    `It splits a shard that has more than ${splitPercent} % for ${formatMillis(splitMillis)}, and ` +
-      `merges two that have`,
-    `less than ${mergePercent} % together, at every time for ${formatMillis(mergeMillis)}.`,
+    `It splits a shard that has more than ${splitPercent} % for ${splits}, and merges two that`,
+    `have less than ${mergePercent} % together, at every time for ${merges}.`,
   ]
 }

@@ -58,7 +58,7 @@ function readAll(client: Client) {
     }
   })()
   const stop = async () => {
-    subscription.close()
+    await subscription.close()
     await reading
   }
   return { byKey, stop }

@@ -169,7 +169,7 @@ test('an open measures anew, and goes on', async () => {
   await bench.opened.close()
 })
 
-test('a PROVISIONED stream is left alone until it is ON_DEMAND, and from then on again', async () => {
+test('a PROVISIONED stream is left alone until it is ON_DEMAND, and again', async () => {
   const bench = await makeBench(temporaryDirectory())
   await create(bench, 1, true)
   await bench.pass(10, () => 80)
