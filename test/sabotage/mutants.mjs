@@ -190,4 +190,44 @@ export const mutants = [
     'client/shard-lineage',
     'not while what the other parent comes from',
   ),
+  nodeMutant(
+    '111-hot-for-a-moment.patch',
+    'stream/scaling/plan',
+    'was hot in one half of the window alone',
+  ),
+  nodeMutant(
+    '112-cool-down-skipped.patch',
+    'stream/scaling/plan',
+    'waits for the end of the cool-down',
+  ),
+  nodeMutant(
+    '113-hot-key-split-for-ever.patch',
+    'stream/scaling/scaling',
+    'is reported once, and not split for ever',
+  ),
+  nodeMutant(
+    '114-merged-by-the-last-look.patch',
+    'stream/scaling/plan',
+    'are not when one was warm within the window',
+  ),
+  nodeMutant(
+    '115-merged-below-the-peak.patch',
+    'stream/scaling/plan',
+    'are as many as carry twice what came at the most',
+  ),
+  nodeMutant(
+    '116-replaced-twice.patch',
+    'stream/scaling/scaling',
+    'a plan of shards that are closed by now begins nothing',
+  ),
+  nodeMutant(
+    '117-failure-without-rest.patch',
+    'stream/scaling/scaling',
+    'the split is tried again after a rest',
+  ),
+  nodeMutant(
+    '118-centre-ignored.patch',
+    'stream/scaling/scaling',
+    'where the load of the last records is halved',
+  ),
 ]

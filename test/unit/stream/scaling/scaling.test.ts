@@ -273,6 +273,24 @@ test('one change of a stream is begun at a time', async () => {
   await bench.opened.close()
 })
 
+test('a plan of shards that are closed by now begins nothing', async () => {
+  const bench = await makeBench(temporaryDirectory())
+  await create(bench, 1)
+  const { resharding } = bench.streams
+  const before = bench.streams.require(streamName)
+  const replacement = { parents: [0], startingHashKeys: [0n, 2n ** 127n] }
+  expect(await resharding.replace(before, [replacement])).toBe(true)
+  // Nor does one while the stream is UPDATING.
+  const other = { parents: [0], startingHashKeys: [0n, 2n ** 126n] }
+  expect(await resharding.replace(before, [other])).toBe(false)
+  await untilQuiet(bench.streams)
+  expect(await resharding.replace(before, [other])).toBe(false)
+  expect(await resharding.replace(before, [{ ...other, parents: [1] }])).toBe(true)
+  await untilQuiet(bench.streams)
+  expect(bench.starts).toEqual([0, 25, 50])
+  await bench.opened.close()
+})
+
 test('streams at rest cost one question to the log, however many they are', async () => {
   const bench = await makeBench(temporaryDirectory(), { shardsMin: 4 })
   for (let stream = 0; stream < 20; stream += 1) {
