@@ -32,7 +32,7 @@ export async function runProgram(args: readonly string[], context: Context): Pro
     await program.parseAsync(args, { from: 'user' })
     return brokenOutput(context.output) ?? exit
   } catch (error) {
-    return brokenOutput(context.output) ?? report(error, context, program)
+    return brokenOutput(context.output) ?? report(error, context, program, args)
   } finally {
     context.output.endProgress()
   }
@@ -106,9 +106,14 @@ interface Failure {
   readonly hint: string
 }
 
-function report(error: unknown, { output }: Context, program: Command): ExitCode {
+function report(
+  error: unknown,
+  { output }: Context,
+  program: Command,
+  args: readonly string[],
+): ExitCode {
   output.endProgress()
-  if (error instanceof CommanderError) return reportUsage(error, output, program)
+  if (error instanceof CommanderError) return reportUsage(error, output, program, args)
   if (error instanceof Stopped) return error.exit
   if (error instanceof CliError) {
     const { code, message, hint } = error
@@ -129,7 +134,12 @@ function internal(error: unknown): MillraceError {
 }
 
 /** Help and version are no errors; everything else about the command line is a usage error. */
-function reportUsage(error: CommanderError, output: Output, program: Command): ExitCode {
+function reportUsage(
+  error: CommanderError,
+  output: Output,
+  program: Command,
+  args: readonly string[],
+): ExitCode {
   if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') {
     return exitCodes.done
   }
@@ -138,9 +148,25 @@ function reportUsage(error: CommanderError, output: Output, program: Command): E
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
   const suggested = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(suggestion ?? '')?.[1]
   const meant = suggested ?? hiddenOption(message, program)
-  const hint = meant === undefined ? 'See: millrace --help' : `Did you mean ${meant}?`
+  const hint = meant === undefined ? `See: ${helpOf(program, args)}` : `Did you mean ${meant}?`
   fail(output, { code: 'USAGE', message, retryable: false, hint })
   return exitCodes.usage
+}
+
+/** How to ask for the help of the command that was meant. */
+function helpOf(program: Command, args: readonly string[]): string {
+  let command = program
+  for (const word of args) {
+    const found = command.commands.find((it) => it.name() === word)
+    if (found === undefined) break
+    command = found
+  }
+  const names = [command, ...ancestors(command)].map((it) => it.name())
+  return `${names.reverse().join(' ')} --help`
+}
+
+function ancestors({ parent }: Command): Command[] {
+  return parent === null ? [] : [parent, ...ancestors(parent)]
 }
 
 /** Commander suggests only what its help shows. */

@@ -38,6 +38,7 @@ it('how long and how much is kept is set, shown and bounded', async () => {
 
 it('mode, record size and tags are set, and limits are shown', async () => {
   const run = await broker()
+  expect(await run('stream', 'mode', 'orders')).toEqual(done('orders is ON_DEMAND'))
   expect(await run('stream', 'mode', 'orders', 'provisioned')).toEqual(
     done('orders is PROVISIONED'),
   )
@@ -49,6 +50,8 @@ it('mode, record size and tags are set, and limits are shown', async () => {
     done('records of orders have at most 4.0 MiB of key and data'),
   )
   expect((await run('stream', 'record-size', 'orders', '1GiB')).stderr).toMatch(/1\.0 MiB to 10\.0/)
+  const size = JSON.parse((await run('stream', 'record-size', 'orders', '--json')).stdout)
+  expect(size).toEqual({ streamName: 'orders', recordBytesMax: 4 * 1024 * 1024 })
   const tags = await run('stream', 'tag', 'orders', 'team=shop', 'stage=test')
   expect(tags).toEqual(done('stage=test\nteam=shop'))
   expect(await run('stream', 'tag', 'orders', '--remove', 'stage', '--remove', 'team')).toEqual({
@@ -62,4 +65,20 @@ it('mode, record size and tags are set, and limits are shown', async () => {
   const limits = JSON.parse((await run('stream', 'limits', '--json')).stdout)
   expect(limits).toMatchObject({ openShardCount: 2, onDemandStreamCount: 1 })
   expect((await run('stream', 'limits')).stdout).toMatch(/^shards +2 open, at most 1,000,000$/m)
+})
+
+it('metrics of shards: all but some, and none but some', async () => {
+  const run = await broker()
+  await run('stream', 'create', 'limited', '--mode', 'provisioned')
+  expect((await run('stream', 'info', 'limited')).stdout).toMatch(
+    /^limited {2}ACTIVE {2}PROVISIONED$/m,
+  )
+  const monitor = async (...args: string[]) =>
+    JSON.parse((await run('stream', 'monitor', 'limited', '--json', ...args)).stdout)
+      .shardLevelMetrics as string[]
+  expect(await monitor('--enable', 'all')).toHaveLength(7)
+  expect((await run('stream', 'info', 'limited')).stdout).toMatch(/^metrics +all, of each shard$/m)
+  expect(await monitor('--enable', 'ALL', '--disable', 'OutgoingBytes')).toHaveLength(6)
+  expect(await monitor('--disable', 'ALL', '--enable', 'IncomingBytes')).toEqual(['IncomingBytes'])
+  expect((await run('stream', 'info', 'limited')).stdout).toMatch(/^metrics +IncomingBytes$/m)
 })

@@ -12,6 +12,7 @@ import { whenActive } from '../wait-active.ts'
 async function monitor(invocation: Invocation): Promise<undefined> {
   const { args, output } = invocation
   const streamName = args[0] as string
+  checkBoth(invocation)
   await withClient(invocation, async (client) => {
     const shardLevelMetrics = await change(client, streamName, invocation)
     output.show({ streamName, shardLevelMetrics }, () =>
@@ -30,12 +31,32 @@ async function change(
 ): Promise<readonly ShardLevelMetric[]> {
   const { enable, disable } = options as Record<string, readonly MonitoringWord[] | undefined>
   const settled = () => whenActive(() => client.describeStreamSummary(streamName), signal)
-  if (disable !== undefined) {
-    await client.disableEnhancedMonitoring(streamName, disable)
+  const steps = [
+    disable && (() => client.disableEnhancedMonitoring(streamName, disable)),
+    enable && (() => client.enableEnhancedMonitoring(streamName, enable)),
+  ]
+  // All but some of them, or none but some of them.
+  if (enable?.includes('ALL') === true) steps.reverse()
+  for (const step of steps) {
+    if (step === undefined) continue
+    await step()
     await settled()
   }
-  if (enable !== undefined) await client.enableEnhancedMonitoring(streamName, enable)
   return (await settled()).shardLevelMetrics ?? []
+}
+
+/** Throws a CliError, USAGE, for a metric that is to be told and not to be told. */
+function checkBoth({ options }: Invocation): void {
+  const { enable = [], disable = [] } = options as Record<string, readonly MonitoringWord[]>
+  const both = enable.find((it) => disable.includes(it))
+  if (both === undefined) return
+  throw new CliError('USAGE', `${both} is both in --enable and in --disable`)
+}
+
+/** In a line: all of them, or their names. */
+export function metricsText(metrics: readonly ShardLevelMetric[]): string {
+  const isAll = metrics.length === monitoringWords.length - 1
+  return isAll ? 'all, of each shard' : metrics.join(', ')
 }
 
 function metricOption(flag: string, description: string): Option {
@@ -57,7 +78,7 @@ export function addStreamMonitor(stream: Command, runner: Runner): void {
     summary: 'metrics of each shard',
     purpose:
       'Have /metrics of the broker tell metrics of each shard of a stream, or show\n' +
-      `which it tells. Metrics: ${monitoringWords.join(', ')}.`,
+      `which it tells. Metrics:\n${monitoringWords.map((it) => `  ${it}`).join('\n')}`,
     examples: [
       'millrace stream monitor orders --enable ALL',
       'millrace stream monitor orders --disable IteratorAgeMilliseconds',

@@ -8,11 +8,11 @@ import {
   retentionBytesLowest,
   tagsMax,
 } from '../../limits.ts'
-import type { StreamMode } from '../../wire/operations.ts'
 import { withClient } from '../broker-client.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError } from '../exit-codes.ts'
 import { CliOption } from '../help.ts'
+import { parseMode } from '../stream-mode.ts'
 import { parseTag, tagText } from '../tags.ts'
 import { formatBytes, formatCount, parseAge, parseBytes, plural } from '../units.ts'
 import { whenActive } from '../wait-active.ts'
@@ -38,7 +38,7 @@ function parseHours(text: string): number {
   const millis = parseAge(/^\d+$/.test(text) ? `${text}h` : text)
   const hours = (millis ?? Number.NaN) / millisPerHour
   if (Number.isInteger(hours)) return hours
-  throw new CliError('USAGE', `the retention period is "${text}", wanted hours or 7d`)
+  throw new CliError('USAGE', `the retention period is "${text}", wanted hours (36) or days (7d)`)
 }
 
 /** Undefined for `none`. */
@@ -80,42 +80,39 @@ function keptText(kept: Kept): string {
   return `for ${retentionText(kept)}`
 }
 
+function parseRecordSize(text: string): number {
+  const bytes = parseBytes(text) ?? Number.NaN
+  if (bytes >= recordBytesMaxLowest && bytes <= recordBytesMaxHighest) return bytes
+  const range = `${formatBytes(recordBytesMaxLowest)} to ${formatBytes(recordBytesMaxHighest)}`
+  throw new CliError('USAGE', `the record size is "${text}", wanted ${range}`)
+}
+
 async function recordSize(invocation: Invocation): Promise<undefined> {
   const { args, output } = invocation
-  const [name, text] = [args[0] as string, args[1] as string]
-  const recordBytesMax = parseBytes(text)
-  const isPossible =
-    recordBytesMax !== undefined &&
-    recordBytesMax >= recordBytesMaxLowest &&
-    recordBytesMax <= recordBytesMaxHighest
-  if (!isPossible) {
-    const range = `${formatBytes(recordBytesMaxLowest)} to ${formatBytes(recordBytesMaxHighest)}`
-    throw new CliError('USAGE', `the record size is "${text}", wanted ${range}`)
-  }
+  const name = args[0] as string
+  const wanted = args[1] === undefined ? undefined : parseRecordSize(args[1])
   await withClient(invocation, async (client) => {
-    await client.updateMaxRecordSize(name, recordBytesMax)
-    await whenActive(() => client.describeStreamSummary(name), invocation.signal)
+    const describe = () => client.describeStreamSummary(name)
+    if (wanted !== undefined) await client.updateMaxRecordSize(name, wanted)
+    const { recordBytesMax } = await (wanted === undefined
+      ? describe()
+      : whenActive(describe, invocation.signal))
     output.show({ streamName: name, recordBytesMax }, () => {
       return `records of ${name} have at most ${formatBytes(recordBytesMax)} of key and data`
     })
   })
 }
 
-const modes: Readonly<Record<string, StreamMode>> = {
-  provisioned: 'PROVISIONED',
-  'on-demand': 'ON_DEMAND',
-}
-
 async function mode(invocation: Invocation): Promise<undefined> {
   const { args, output } = invocation
-  const [name, text] = [args[0] as string, args[1] as string]
-  const streamMode = modes[text.toLowerCase().replace('_', '-')]
-  if (streamMode === undefined) {
-    throw new CliError('USAGE', `the mode is "${text}", wanted ${Object.keys(modes).join(' or ')}`)
-  }
+  const name = args[0] as string
+  const wanted = args[1] === undefined ? undefined : parseMode('the mode', args[1])
   await withClient(invocation, async (client) => {
-    await client.updateStreamMode(name, streamMode)
-    await whenActive(() => client.describeStreamSummary(name), invocation.signal)
+    const describe = () => client.describeStreamSummary(name)
+    if (wanted !== undefined) await client.updateStreamMode(name, wanted)
+    const { streamMode } = await (wanted === undefined
+      ? describe()
+      : whenActive(describe, invocation.signal))
     output.show({ streamName: name, streamMode }, () => `${name} is ${streamMode}`)
   })
 }
@@ -126,6 +123,10 @@ async function tag(invocation: Invocation): Promise<undefined> {
   const texts = (args[1] ?? []) as unknown as readonly string[]
   const set = texts.map((text) => parseTag(text, 'the tag'))
   const removed = (options['remove'] ?? []) as readonly string[]
+  const both = set.find((it) => removed.includes(it.key))
+  if (both !== undefined) {
+    throw new CliError('USAGE', `the tag ${both.key} is to be set and to be removed`)
+  }
   await withClient(invocation, async (client) => {
     if (set.length > 0) await client.addTagsToStream(name, set)
     if (removed.length > 0) await client.removeTagsFromStream(name, removed)
@@ -168,20 +169,20 @@ export function addSettingCommands(stream: Command, runner: Runner): void {
     action: retention,
   })
   defineCommand(stream, runner, {
-    usage: 'record-size <stream> <size>',
-    summary: 'set how large records can be',
-    purpose: 'Set how many bytes key and data of a record can have: 1 MiB to 10 MiB.',
-    examples: ['millrace stream record-size orders 4MiB'],
+    usage: 'record-size <stream> [size]',
+    summary: 'show or set how large records can be',
+    purpose: 'Show or set how many bytes key and data of a record can have: 1 to 10 MiB.',
+    examples: ['millrace stream record-size orders', 'millrace stream record-size orders 4MiB'],
     settings,
     action: recordSize,
   })
   defineCommand(stream, runner, {
-    usage: 'mode <stream> <mode>',
-    summary: 'set how a stream is limited',
+    usage: 'mode <stream> [mode]',
+    summary: 'show or set how a stream is limited',
     purpose:
-      'Set the mode of a stream: on-demand is limited by the machine alone, provisioned\n' +
-      'has the limits of Kinesis for each shard. It can be switched twice in 24 hours.',
-    examples: ['millrace stream mode orders provisioned', 'millrace stream mode orders on-demand'],
+      'Show the mode of a stream, or set it: on-demand is limited by the machine alone,\n' +
+      'provisioned has the limits of Kinesis for each shard. Twice in 24 hours, at most.',
+    examples: ['millrace stream mode orders', 'millrace stream mode orders provisioned'],
     settings,
     action: mode,
   })

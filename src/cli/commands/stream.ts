@@ -6,7 +6,7 @@
 import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
 import { shardCountMax, tagsMax } from '../../limits.ts'
-import { type ShardDescription, type StreamSummary, streamModes } from '../../wire/operations.ts'
+import type { ShardDescription, StreamSummary } from '../../wire/operations.ts'
 import { withClient } from '../broker-client.ts'
 import { confirm, yesOption } from '../confirm.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
@@ -14,11 +14,12 @@ import { hashSpaceText } from '../hash-space.ts'
 import { CliOption, setExamples } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 import { table } from '../output.ts'
+import { parseMode } from '../stream-mode.ts'
 import { allShards } from '../stream-shards.ts'
 import { tagOption, tagText } from '../tags.ts'
 import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
 import { addReshardCommands } from './reshard.ts'
-import { addStreamMonitor } from './stream-monitor.ts'
+import { addStreamMonitor, metricsText } from './stream-monitor.ts'
 import { addSettingCommands, retentionText } from './stream-settings.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
@@ -74,7 +75,7 @@ async function info(invocation: Invocation): Promise<undefined> {
       `records    at most ${formatBytes(summary.recordBytesMax)} of key and data`,
       ...(summary.shardLevelMetrics === undefined
         ? []
-        : [`metrics    ${summary.shardLevelMetrics.join(', ')}`]),
+        : [`metrics    ${metricsText(summary.shardLevelMetrics)}`]),
       ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
       `shards     ${formatCount(openShardCount)} open of ${formatCount(shards.length)}`,
       ...table(shards.map(shardRow)).map((line) => `  ${line}`),
@@ -127,9 +128,9 @@ export function addStreamCommands(program: Command, runner: Runner): void {
     settings,
     options: [
       wholeNumber(new CliOption('--shards <n>', 'shards', { fallback: '4' }), 1, shardCountMax),
-      new CliOption('--mode <mode>', 'how it is limited', { fallback: 'ON_DEMAND' }).choices(
-        streamModes,
-      ),
+      new CliOption('--mode <mode>', 'provisioned: with limits of each shard', {
+        fallback: 'on-demand',
+      }).argParser((text: string) => parseMode('--mode', text)),
       wholeNumber(
         new CliOption('--record-bytes-max <n>', 'key and data', { fallback: '1 MiB' }),
         1,

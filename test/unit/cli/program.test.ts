@@ -83,8 +83,8 @@ describe('a wrong command line exits 2', () => {
       "unknown option '--storage-spare-segmnts'",
       'Did you mean --storage-spare-segments?',
     ],
-    [['tail'], "missing required argument 'stream'", 'See: millrace --help'],
-    [['put', 'a', 'b', 'c'], "too many arguments for 'put'", 'See: millrace --help'],
+    [['tail'], "missing required argument 'stream'", 'See: millrace tail --help'],
+    [['put', 'a', 'b', 'c'], "too many arguments for 'put'", 'See: millrace put --help'],
     [
       ['get', 'orders', '--limit', 'many'],
       '--limit is "many", wanted a whole number, 1 or more',
@@ -94,7 +94,7 @@ describe('a wrong command line exits 2', () => {
     [
       ['put', 'orders', 'x', '--durability', 'ram'],
       'Allowed choices are disk, os',
-      'See: millrace --help',
+      'See: millrace put --help',
     ],
     [
       ['put', 'orders', '--key', 'a', '--key-separator', ':'],
@@ -105,7 +105,29 @@ describe('a wrong command line exits 2', () => {
     [['explain', 'DISK_FUL'], 'there is no code DISK_FUL', 'Did you mean DISK_FULL?'],
     [['stream', 'create', 'a', '--tag', 'b'], '--tag is "b", wanted KEY=VALUE', ''],
     [['consumer', 'register', 'a', 'b', '--tag', 'c'], '--tag is "c", wanted KEY=VALUE', ''],
-    [['consumer', 'info', 'a'], "missing required argument 'consumer'", 'See: millrace --help'],
+    [
+      ['consumer', 'info', 'a'],
+      "missing required argument 'consumer'",
+      'millrace consumer info --help',
+    ],
+    [['stream', 'info', 'a', 'b'], 'too many arguments', 'See: millrace stream info --help'],
+    [
+      ['stream', 'tag', 'a', 'b=c', '--remove', 'b'],
+      'the tag b is to be set and to be removed',
+      '',
+    ],
+    [
+      ['stream', 'create', 'a', '--mode', 'fast'],
+      '--mode is "fast", wanted provisioned or on-d',
+      '',
+    ],
+    [['stream', 'record-size', 'a', '50MiB'], 'wanted 1.0 MiB to 10.0 MiB', ''],
+    [['stream', 'retention', 'a', '1y'], '"1y", wanted hours (36) or days (7d)', ''],
+    [
+      ['stream', 'monitor', 'a', '--enable', 'all', '--disable', 'ALL'],
+      'ALL is both in --enable and in --disable',
+      '',
+    ],
     [['consumer', 'list'], "unknown command 'list'", 'Did you mean ls?'],
   ])('%j', async (args, message, hint) => {
     const { status, stdout, stderr } = await run(args)
@@ -131,7 +153,7 @@ describe('a wrong command line exits 2', () => {
         code: 'USAGE',
         message: "missing required argument 'stream'",
         retryable: false,
-        hint: 'See: millrace --help',
+        hint: 'See: millrace tail --help',
       },
     })
   })
