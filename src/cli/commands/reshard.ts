@@ -8,12 +8,13 @@ import type { ScalingDescription } from '../../wire/reshard-verbs.ts'
 import { withClient } from '../broker-client.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError } from '../exit-codes.ts'
-import { hashSpaceText } from '../hash-space.ts'
+import { rangeText } from '../hash-space.ts'
 import { CliOption } from '../help.ts'
 import { parseWholeNumber } from '../option-values.ts'
 import { type Output, table } from '../output.ts'
 import { heatLines, scalingLines } from '../shard-heat.ts'
 import { withProgress } from '../slow-work.ts'
+import { allShards } from '../stream-shards.ts'
 import { formatCount, plural } from '../units.ts'
 import { whenActive } from '../wait-active.ts'
 
@@ -90,13 +91,31 @@ async function change(invocation: Invocation, ask: Change): Promise<void> {
       return
     }
     const openShardCount = await untilDone(client, stream, output, signal)
-    output.show({ stream, dryRun, ...changed, openShardCount }, () => [
-      changed.moves.length === 0
+    const moves = await madeBy(changed.moves, client, stream)
+    output.show({ stream, dryRun, ...changed, moves, openShardCount }, () =>
+      moves.length === 0
         ? nothingMoves(stream)
-        : `${stream} has ${plural(openShardCount, 'open shard')}, and these are new:`,
-      ...moveRows(changed.moves),
-    ])
+        : [
+            `${stream} has ${plural(openShardCount, 'open shard')}, and these are new:`,
+            ...table([
+              ['shard', 'hash keys', 'from'],
+              ...moves.map((it) => [it.shardId ?? '', shareOf(it), shardNames(it.shardIds)]),
+            ]),
+          ],
+    )
   })
+}
+
+/** The moves, with the shards that have come of them. */
+async function madeBy(
+  moves: readonly ShardMove[],
+  client: Client,
+  stream: string,
+): Promise<(ShardMove & { readonly shardId?: string | undefined })[]> {
+  const shards = moves.length === 0 ? [] : await allShards(client, stream)
+  const open = shards.filter((it) => it.endingSequenceNumber === undefined)
+  const idOf = new Map(open.map((it) => [it.startingHashKey, it.shardId]))
+  return moves.map((it) => ({ shardId: idOf.get(it.startingHashKey), ...it }))
 }
 
 /** Which keys would move, and how hot the shards are that have them now. */
@@ -110,7 +129,10 @@ function dryLines(
   const from = new Set(moves.flatMap((it) => it.shardIds))
   return [
     `${stream} would have these new shards:`,
-    ...moveRows(moves),
+    ...table([
+      ['hash keys', 'first key', 'from'],
+      ...moves.map((it) => [shareOf(it), String(it.startingHashKey), shardNames(it.shardIds)]),
+    ]),
     'Their keys come from:',
     ...heatLines(output, described, from),
   ]
@@ -138,13 +160,8 @@ async function untilDone(
   return (await withProgress(output, what, done)).openShardCount
 }
 
-function moveRows(moves: readonly ShardMove[]): string[] {
-  const rows = moves.map(({ startingHashKey, endingHashKey, shardIds }) => [
-    hashSpaceText(startingHashKey, endingHashKey),
-    `first key ${startingHashKey}`,
-    `from ${shardNames(shardIds)}`,
-  ])
-  return table(rows).map((line) => `  ${line}`)
+function shareOf({ startingHashKey, endingHashKey }: ShardMove): string {
+  return rangeText(startingHashKey, endingHashKey)
 }
 
 function shardNames(shardIds: readonly string[]): string {
