@@ -16,7 +16,7 @@ function splitAgo(millis: number): Stream {
   const shard = (index: number, more: object) => ({
     index,
     startingHashKey: index === 2 ? 5n : 0n,
-    endingHashKey: index === 1 ? 4n : 9n,
+    endingHashKey: index === 1 ? 4n : 2n ** 128n - 1n,
     createdMillis: closedMillis,
     parents: index === 0 ? [] : [0],
     ...more,
