@@ -252,7 +252,7 @@ class Machine {
 }
 
 describe('nothing goes early', () => {
-  const seed = Math.floor(Math.random() * 2 ** 31)
+  const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
   it(`whatever the clock does, and whenever the machine restarts (seed ${seed})`, () => {
     let expired = 0
@@ -263,7 +263,7 @@ describe('nothing goes early', () => {
         const gone = machine.takeExpired()
         expired += gone.length
         const early = gone.filter((it) => machine.millis - it.bornMillis < day)
-        expect(early, `run ${run}, action ${i}`).toEqual([])
+        if (early.length > 0) expect(early, `run ${run}, action ${i}`).toEqual([])
       }
     }
     expect(expired).toBeGreaterThan(1000)
