@@ -14,7 +14,9 @@ const { Broker } = await load('broker/broker.js')
 const { startServer } = await load('server/server.js')
 
 const { logOptions, limits = {}, shardLimits } = JSON.parse(options)
-const broker = await Broker.open({ dir, logOptions, shardLimits })
+// A bench measures the shards that it has made.
+const scaling = { disabled: true }
+const broker = await Broker.open({ dir, logOptions, shardLimits, scaling })
 const observed = new ObservedBroker(broker)
 const logger = pino({ level: 'warn' }, pino.destination(2))
 const server = await startServer({

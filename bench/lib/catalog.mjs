@@ -228,6 +228,12 @@ export const benches = [
     ],
   },
   {
+    id: 'S1',
+    title: 'Resharding: from the call until it is done, and looking at the loads',
+    runs: ['change', 'look'].map((part) => node('reshard', part)),
+    goals: [[/^a look at shards/, atMost('value', 50)]],
+  },
+  {
     id: 'memory',
     title: 'Idle shards: memory and opening',
     runs: [native('memory_bench')],

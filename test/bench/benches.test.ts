@@ -47,6 +47,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   'group-commit': 6,
   V1: 3,
   T1: 7,
+  S1: 13,
   memory: 8,
   sync: 7,
   seam: 6,

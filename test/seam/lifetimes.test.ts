@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import {
   MillraceError,
@@ -10,6 +11,7 @@ import {
 import { binding } from '../../src/log/binding.ts'
 import { collectUntil, makeBatch, makeLog } from './harness.ts'
 
+const mebibyte = 1024 * 1024
 const small = { segmentBytesMin: 64 * 1024, segmentBytesMax: 64 * 1024 }
 
 /** Fills several segments; answers the position of each batch. */
@@ -137,12 +139,29 @@ describe('views', () => {
   })
 })
 
+/**
+ * What is left when garbage is gone, in bytes: of the process, and of what JavaScript has. A thread
+ * of V8 frees array buffers some time after they were collected, and a busy processor holds it up:
+ * what is dead is in one look and not in the next, what leaks is in all of them.
+ */
+async function lowestMemory(): Promise<{ readonly process: number; readonly js: number }> {
+  const lowest = { process: Number.POSITIVE_INFINITY, js: Number.POSITIVE_INFINITY }
+  for (let look = 0; look < 20; look += 1) {
+    globalThis.gc?.()
+    await sleep(5)
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
+    lowest.process = Math.min(lowest.process, rss)
+    lowest.js = Math.min(lowest.js, heapUsed + arrayBuffers)
+  }
+  return lowest
+}
+
 describe('memory', () => {
   // A sanitizer keeps freed memory aside on purpose.
   const sanitized = process.env['LD_PRELOAD']?.includes('libasan') ?? false
   if (sanitized) console.warn('SKIPPED flat memory (a sanitizer keeps freed memory aside)')
 
-  it.skipIf(sanitized)('stays flat over 100,000 reads, copied and borrowed', async () => {
+  it.skipIf(sanitized)('stays flat over 300,000 reads, copied and borrowed', async () => {
     const { log, shard } = await makeLog(small)
     const { positions } = await fill(log, shard, 30)
     const native = log.shard(shard)
@@ -152,15 +171,15 @@ describe('memory', () => {
         if (i % 2 === 0) native.readNow(position, 4096)
         else if (i % 16 === 1) await log.read(shard, { position }, 4096, { borrow: true })
       }
-      await collectUntil(() => true)
-      globalThis.gc?.()
-      return process.memoryUsage().rss
+      return await lowestMemory()
     }
     await round(20_000)
     const before = await round(20_000)
     const mappings = binding.liveMappings()
-    const after = await round(100_000)
-    expect(after - before).toBeLessThan(32 * 1024 * 1024)
+    const after = await round(300_000)
+    expect(after.js - before.js).toBeLessThan(4 * mebibyte)
+    // The allocator of the process keeps up to 45 MiB of what was freed, at one time or another.
+    expect(after.process - before.process).toBeLessThan(64 * mebibyte)
     expect(binding.liveMappings()).toBeLessThanOrEqual(mappings)
   })
 })

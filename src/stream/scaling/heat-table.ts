@@ -4,10 +4,11 @@
  */
 
 import type { ShardId, ShardTraffic } from '../../log/log.ts'
-import { type HeatHistory, withSample } from './heat.ts'
+import { type HeatHistory, isAtRest, withSample } from './heat.ts'
 import type { ScalingSettings } from './settings.ts'
 
 interface Measured {
+  /** Up to when its history goes; of one that rests, before the last look. */
   atMillis: number
   records: number
   bytes: number
@@ -19,6 +20,7 @@ const millisPerSecond = 1000
 export class HeatTable {
   readonly #settings: ScalingSettings
   readonly #shards = new Map<ShardId, Measured>()
+  #lookedMillis = 0
 
   constructor(settings: ScalingSettings) {
     this.#settings = settings
@@ -35,14 +37,34 @@ export class HeatTable {
         this.#shards.set(it.shard, { atMillis: nowMillis, records, bytes, history: [] })
       }
     }
+    this.#lookedMillis = nowMillis
     if (this.#shards.size > traffic.length) this.#forgetOthers(traffic)
   }
 
   historyOf(shard: ShardId): HeatHistory {
-    return this.#shards.get(shard)?.history ?? []
+    const measured = this.#shards.get(shard)
+    return measured === undefined ? [] : this.#withRest(measured)
+  }
+
+  /** Whether nothing has come lately, or nothing is known. */
+  isAtRest(shard: ShardId): boolean {
+    return isAtRest(this.#shards.get(shard)?.history ?? [])
+  }
+
+  /** What was left out while a shard rested: nothing has come until the last look. */
+  #withRest({ atMillis, history }: Measured): HeatHistory {
+    if (atMillis >= this.#lookedMillis) return history
+    const span = { fromMillis: atMillis, toMillis: this.#lookedMillis }
+    return withSample(history, { ...span, recordsPerSecond: 0, bytesPerSecond: 0 }, this.#settings)
   }
 
   #measure(measured: Measured, { records, bytes }: ShardTraffic, nowMillis: number): void {
+    const hasRested = measured.history.length > 0 && isAtRest(measured.history)
+    if (hasRested) {
+      if (records === measured.records && bytes === measured.bytes) return
+      measured.history = this.#withRest(measured)
+      measured.atMillis = Math.max(measured.atMillis, this.#lookedMillis)
+    }
     const seconds = (nowMillis - measured.atMillis) / millisPerSecond
     if (seconds <= 0) return
     const sample = {

@@ -8,7 +8,7 @@
 import type { Shard } from '../../shard/shard.ts'
 import type { ShardId } from '../../wire/numbers.ts'
 import type { ScalingBlock as WireBlock } from '../../wire/structures.ts'
-import { canSplitAt, middleOf, replacementsPerRoundMax } from '../reshard-plan.ts'
+import { canSplitAt, middleOf } from '../reshard-plan.ts'
 import type { Replacement } from '../stream.ts'
 import type { Centre } from './centre.ts'
 import { type HeatHistory, isMeasuredSince, loadOf, meanRates, peakLoad } from './heat.ts'
@@ -55,6 +55,11 @@ export interface ScalingPlan {
   readonly fruitless: ReadonlyMap<number, number>
 }
 
+/**
+ * Splits or merges at a time: what is put to their new shards is read when all of the old ones are
+ * closed, one after the other, and there is no hurry.
+ */
+const changesMax = 16
 /** After so many splits that took nothing off a shard one key is to blame. */
 const fruitlessMax = 3
 /** A split took nothing off a shard where one side has this part of the load. */
@@ -174,7 +179,7 @@ function splitsOf(
     } else if (open.length + splits.length >= settings.shardsMax) {
       const reason = `it has ${heat}, and a stream has at most ${settings.shardsMax} open shards`
       blocked.push({ shard, blockReason: 'SHARDS_MAX', reason })
-    } else if (splits.length < replacementsPerRoundMax) {
+    } else if (splits.length < changesMax) {
       const reason =
         `it has had ${heat} for ${settings.splitMillis / 1000} s, ` +
         `more than ${settings.splitPercent} %`
@@ -222,7 +227,7 @@ function mergesOf(
   // No fewer than carry twice what all have had.
   const needed = 2 * peaks.reduce((sum, it) => sum + Math.min(1, it), 0)
   const least = Math.max(state.shardsMin, settings.shardsMin, Math.ceil(needed), 1)
-  const most = Math.min(open.length - least, replacementsPerRoundMax)
+  const most = Math.min(open.length - least, changesMax)
   if (most <= 0) return []
   const pairs: Pair[] = []
   for (let place = 0; place + 1 < open.length; place += 1) {

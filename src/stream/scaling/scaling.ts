@@ -10,7 +10,7 @@ import type { Shard } from '../../shard/shard.ts'
 import { openShards, type Replacement, routedShards, type Stream } from '../stream.ts'
 import type { StreamHost } from '../stream-host.ts'
 import { type Centre, centreOf } from './centre.ts'
-import { type HeatHistory, isAtRest } from './heat.ts'
+import type { HeatHistory } from './heat.ts'
 import { HeatTable } from './heat-table.ts'
 import { readLoadPoints } from './load-points.ts'
 import {
@@ -215,7 +215,7 @@ export class Scaling {
   #isWorthALook({ stream, shards, blocked }: Memory): boolean {
     if (stream.mode !== 'ON_DEMAND' || stream.status !== 'ACTIVE') return false
     if (shards.length > this.#shardsMin(stream) || blocked.length > 0) return true
-    return shards.some(({ number }) => !isAtRest(this.#heat.historyOf(number)))
+    return shards.some(({ number }) => !this.#heat.isAtRest(number))
   }
 
   /** What its owner has asked for is not taken away. */

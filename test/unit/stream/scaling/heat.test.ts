@@ -88,6 +88,18 @@ describe('the table of shards', () => {
     expect(table.historyOf(2n as ShardId)).toHaveLength(1)
   })
 
+  test('knows how long a shard has rested, and when that was over', () => {
+    const table = new HeatTable(settings)
+    for (const millis of [0, 10_000, 20_000, 30_000]) table.look([traffic(one, 7)], millis)
+    expect(table.isAtRest(one)).toBe(true)
+    const rest = { fromMillis: 0, toMillis: 30_000, recordsPerSecond: 0, bytesPerSecond: 0 }
+    expect(table.historyOf(one)).toEqual([rest])
+    table.look([traffic(one, 107)], 40_000)
+    const busy = { fromMillis: 30_000, toMillis: 40_000, recordsPerSecond: 10, bytesPerSecond: 20 }
+    expect(table.historyOf(one)).toEqual([rest, busy])
+    expect(table.isAtRest(one)).toBe(false)
+  })
+
   test('begins anew where counters do, and takes no time for none', () => {
     const table = new HeatTable(settings)
     table.look([traffic(one, 500)], 1000)

@@ -106,6 +106,18 @@ describe('a hot shard', () => {
     ])
   })
 
+  test('is one of 16 that are split at a time', () => {
+    const many = uniformShards(20)
+    const state = stateOf(
+      many,
+      Array.from(many, (_, at) => 60 + at),
+    )
+    expect(planned(state, { shardsMax: 100 })).toHaveLength(16)
+    expect(planned(state, { shardsMax: 100 })[0]).toBe('s19@97.5')
+    const cold = stateOf(uniformShards(50), Array(50).fill(0))
+    expect(planned(cold)).toHaveLength(16)
+  })
+
   test('waits for the end of the cool-down', () => {
     const rest = { changedMillis: now - settings.cooldownMillis + 1 }
     expect(planned(stateOf(four, [80, 1, 1, 1], rest))).toEqual([])
