@@ -160,8 +160,8 @@ export const configSchema = z.strictObject({
   /** When ON_DEMAND streams split and merge their shards; a test compares the defaults. */
   scaling: z.strictObject({
     disabled: toggle('leave the shards as they are'),
-    shardBytesPerSecond: count('bytes a second that a shard carries', 1, rateMax, 16 * mebibyte),
-    shardRecordsPerSecond: count('records a second that it carries', 1, rateMax, 20_000),
+    shardBytesPerSecond: count('bytes a second that a shard carries', 1, rateMax, 64 * mebibyte),
+    shardRecordsPerSecond: count('records a second that it carries', 1, rateMax, 100_000),
     lookMillis: count('time between two looks at the loads', 10, dayMillis, 10_000),
     splitPercent: count('load above which a shard is split', 1, 100, 50),
     splitMillis: count('... when it has had it for so long', 10, dayMillis, 60_000),

@@ -28,10 +28,14 @@ export interface ScalingSettings extends ShardCapacity {
   readonly shardsMax: number
 }
 
+/**
+ * A shard carries far more than a worker reads of it that does something with each record: more
+ * shards are of use to those who read, and cost syncs to those who write.
+ */
 export const scalingDefaults: ScalingSettings = {
   disabled: false,
-  shardBytesPerSecond: 16 * 1024 * 1024,
-  shardRecordsPerSecond: 20_000,
+  shardBytesPerSecond: 64 * 1024 * 1024,
+  shardRecordsPerSecond: 100_000,
   lookMillis: 10_000,
   splitPercent: 50,
   splitMillis: 60_000,
