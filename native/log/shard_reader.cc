@@ -70,8 +70,8 @@ Status ShardReader::Damaged(const DamagedRange& range) const {
 Status ShardReader::Forged(const ReadResult& result, const Status& found) {
   BatchHeader header;
   static_cast<void>(ReadBatchHeader(result.data, result.bytes, &header));  // has been verified
-  shard_->AddDamage({found.range_start(), found.range_end(), header.first_sequence,
-                     header.next_sequence()});
+  shard_->AddDamage(
+      {found.range_start(), found.range_end(), header.first_sequence, header.next_sequence()});
   return found;
 }
 

@@ -7,7 +7,10 @@ import type { Invocation } from './context.ts'
 /** A logger whose level can be changed. */
 export type LeveledLogger = ReturnType<typeof createLogger>
 
-/** SIGHUP reads the level of the log and the key file again, SIGUSR2 logs a summary; what comes back ends that. */
+/**
+ * SIGHUP reads the level of the log and the key file again, SIGUSR2 logs a summary; what comes back
+ * ends that.
+ */
 export function onServeSignals(
   invocation: Invocation,
   broker: Broker,

@@ -2,9 +2,11 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import type { BrokerOptions } from '../../../src/broker/broker.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts'
 import { encryptionChangesMax } from '../../../src/limits.ts'
+import type { ShardId } from '../../../src/log/log.ts'
+import { openLog } from '../../../src/log/native-log.ts'
 import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import {
   startStreamEncryption,
@@ -23,6 +25,7 @@ import {
 import {
   failure,
   iteratorOf,
+  logOptions,
   makeBroker,
   makeStream,
   put,
@@ -158,6 +161,43 @@ test('goes on after a restart, through a split and with other settings', async (
   expect(filesWith(made.dir, canary)).toEqual([])
 })
 
+test('what is put to the new shards while a shard is being split is encrypted, too', async () => {
+  const dir = join(temporaryDirectory(), 'data')
+  const inner = await openLog({ ...logOptions, dir, exclusive: true })
+  let release = () => undefined as unknown
+  const held = new Promise((resolve) => {
+    release = () => resolve(undefined)
+  })
+  const log = new Proxy(inner, {
+    get(target, name) {
+      if (name === 'sealShard') {
+        return async (shard: ShardId) => {
+          await held
+          await target.sealShard(shard)
+        }
+      }
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const broker = await Broker.over(log, { keyFile: new KeyFile('k1').path })
+  onTestFinished(() => {
+    release()
+    return broker.close()
+  })
+  await makeStream(broker, streamName, 1, { streamMode: 'PROVISIONED' })
+  await broker.call(startStreamEncryption, { streamName, encryptionType: 'KMS', keyId: 'k1' })
+  await untilActive(broker, streamName)
+  const split = { streamName, shardToSplit: '0', newStartingHashKey: 2n ** 127n }
+  await broker.call(splitShard, split)
+  const shardOfPut = async () => (await put(broker, to, textRecord('a', canary))).shardId
+  await expect.poll(shardOfPut, { interval: 2, timeout: 10_000 }).toMatch(/0[12]$/)
+  expect((await broker.call(describeStreamSummary, to)).streamStatus).toBe('UPDATING')
+  expect(filesWith(dir, canary)).toEqual([])
+  release()
+  await untilActive(broker, streamName)
+})
+
 test('a new key is taken from the file at once, and old records want the old one', async () => {
   const keys = new KeyFile('k1')
   const made = await encrypted(keys)
@@ -276,7 +316,7 @@ test('a stream that is not ACTIVE is STREAM_IN_USE', async () => {
   expect(error).toMatchObject({ code: 'STREAM_IN_USE' })
 })
 
-test('Kinesis 6.2: 25 changes within 24 hours, and what changes nothing counts nothing', async () => {
+test('Kinesis 6.2: 25 changes within 24 hours; what changes nothing counts nothing', async () => {
   const made = await makeBroker({ keyFile: new KeyFile('k1').path })
   await makeStream(made.broker, streamName)
   for (let change = 0; change < encryptionChangesMax; change += 1) {
