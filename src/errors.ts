@@ -47,6 +47,10 @@ export type ErrorCode =
   | 'CATALOG_UNREADABLE'
   | 'LIMIT_EXCEEDED'
   | 'PROTOCOL_VIOLATION'
+  | 'KEY_NOT_FOUND'
+  | 'KEY_MISMATCH'
+  | 'KEY_FILE_REFUSED'
+  | 'ENCRYPTION_UNAVAILABLE'
   | 'UNSUPPORTED_VERSION'
   | 'SERVER_CLOSING'
   | 'ADDRESS_UNAVAILABLE'
@@ -222,6 +226,30 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     message: 'the frame cannot be decoded or breaks a rule of the protocol',
     retryable: false,
     hint: 'This is a bug of whoever encoded the frame.',
+  },
+  KEY_NOT_FOUND: {
+    message: 'the key of the stream is not in the key file',
+    retryable: false,
+    hint: 'Put the key back into the file that keyFile (--key-file) names, and reload the broker.',
+    kind: 'KMSNotFound',
+  },
+  KEY_MISMATCH: {
+    message: 'the key file has another key under the id of that of the stream',
+    retryable: false,
+    hint: 'Put the key back that had this id; a new key gets an id of its own.',
+    kind: 'KMSInvalidState',
+  },
+  KEY_FILE_REFUSED: {
+    message: 'the key file cannot be used',
+    retryable: false,
+    hint: 'Correct the line that the message names; the file is for its owner alone (chmod 600).',
+    kind: 'KMSAccessDenied',
+  },
+  ENCRYPTION_UNAVAILABLE: {
+    message: 'this process cannot encrypt',
+    retryable: false,
+    hint: 'Run the broker on a Node.js that exports OpenSSL 3; other streams are served.',
+    kind: 'KMSDisabled',
   },
   UNSUPPORTED_VERSION: {
     message: 'the two sides have no version of the protocol in common',

@@ -78,6 +78,12 @@ export const retentionBytesLowest: number = 1024 * 1024
 /** How often the mode of a stream can be switched within 24 hours. */
 export const modeSwitchesMax: number = 2
 
+/** How often encryption of a stream can be started and stopped within 24 hours. */
+export const encryptionChangesMax: number = 25
+
+/** The id of a key. */
+export const keyIdCharactersMax: number = 64
+
 /** GetRecords requests a second of a shard of a PROVISIONED stream, those of all readers. */
 export const shardReadsPerSecondMax: number = 5
 /** Bytes a second that they read, and that each consumer is pushed. */

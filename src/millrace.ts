@@ -7,7 +7,10 @@ import type { MillraceError } from './errors.ts'
 import { frameBytesMax } from './limits.ts'
 import { LocalExchange } from './local-exchange.ts'
 
-export type MillraceOptions = Pick<BrokerOptions, 'dir' | 'logOptions' | 'scaling' | 'onScaling'>
+export type MillraceOptions = Pick<
+  BrokerOptions,
+  'dir' | 'logOptions' | 'keyFile' | 'scaling' | 'onScaling'
+>
 
 /**
  * ```ts
@@ -31,7 +34,7 @@ export class Millrace extends StreamVerbs implements AsyncDisposable {
   /**
    * Opens a data directory; it is created when it is missing, its parent has to exist. Rejects:
    * LOG_LOCKED (in use), FORMAT_UNSUPPORTED, CATALOG_UNREADABLE (with nothing changed),
-   * ACCESS_DENIED, DISK_FULL, LOG_FAILED.
+   * ACCESS_DENIED, DISK_FULL, LOG_FAILED, KEY_FILE_REFUSED.
    */
   static async open(options: MillraceOptions): Promise<Millrace> {
     const broker = await Broker.open(options)
@@ -41,6 +44,11 @@ export class Millrace extends StreamVerbs implements AsyncDisposable {
   /** Resolves when the log has failed: nothing is acknowledged any more. Never rejects. */
   get failed(): Promise<MillraceError> {
     return this.#broker.failed
+  }
+
+  /** Reads the key file again. Rejects: KEY_FILE_REFUSED, with the keys left as they were. */
+  async reloadKeys(): Promise<void> {
+    await this.#broker.reloadKeys()
   }
 
   /** Answers when everything that was put so far is on disk. */

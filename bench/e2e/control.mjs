@@ -8,6 +8,7 @@ import { loadPart } from '../micro/package.mjs'
 const wire = await loadPart('wire/frame.js')
 const operations = await loadPart('wire/operations.js')
 const monitoring = await loadPart('wire/monitoring-operations.js')
+const encryption = await loadPart('wire/encryption-operations.js')
 
 const triesMax = 1000
 const triesPauseMillis = 10
@@ -35,7 +36,7 @@ export class Control {
   }
 
   #call(name, request) {
-    const operation = operations[name] ?? monitoring[name]
+    const operation = operations[name] ?? monitoring[name] ?? encryption[name]
     this.#requestId += 1
     const requestId = this.#requestId
     return new Promise((resolve, reject) => {
@@ -54,6 +55,13 @@ export class Control {
   async monitor(streamName) {
     const request = { streamName, shardLevelMetrics: ['ALL'] }
     await this.#call('enableEnhancedMonitoring', request)
+    await this.#untilActive(streamName)
+  }
+
+  /** Has its records encrypted from now on. */
+  async encrypt(streamName, keyId) {
+    const request = { streamName, encryptionType: 'KMS', keyId }
+    await this.#call('startStreamEncryption', request)
     await this.#untilActive(streamName)
   }
 

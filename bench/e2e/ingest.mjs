@@ -1,8 +1,8 @@
 // I1 to I6: puts over WebSockets into a stream of 4 shards. The broker and a raw uWebSockets server
 // take turns on one processor with the same frames from the same generator; I6 compares `disk` with
 // `os` instead, and the second row of I2 a stream with limits, which are never reached, and metrics
-// of each shard, which are asked for every second, with one that has neither. After each turn of
-// the broker everything is read back.
+// of each shard, which are asked for every second, with one that has neither, and its third row one
+// that is encrypted with one that is not. After each turn of the broker everything is read back.
 import { addRow, logOptions, pick, printReport, wants } from '../micro/harness.mjs'
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
@@ -23,6 +23,9 @@ const shardLimits = {
   bytesPerSecond: 2 ** 40,
   bytesBurst: 2 ** 40,
 }
+
+/** The broker makes a key of this id for itself. */
+const keyId = 'bench'
 
 /** Frames of so many bytes; small ones count by what they cost instead. */
 function framesOf(frameBytes) {
@@ -62,6 +65,12 @@ const parts = {
       against: { name: 'the same without', isLimited: false },
       isLimited: true,
     },
+    {
+      ...putRecords,
+      name: `${putRecords.name}, encrypted`,
+      against: { name: 'the same without' },
+      isEncrypted: true,
+    },
   ],
   I3: [
     {
@@ -92,10 +101,12 @@ const parts = {
 }
 
 /** One load on the broker: into a stream of its own, which is read back and then deleted. */
-async function turnOfBroker({ broker, control }, load, { durability = 'os', isLimited = false }) {
-  const stream = `bench-${durability}-${isLimited}`
+async function turnOfBroker({ broker, control }, load, one) {
+  const { durability = 'os', isLimited = false, isEncrypted = false } = one
+  const stream = `bench-${durability}-${isLimited}-${isEncrypted}`
   await control.createStream(stream, shards, isLimited ? 'PROVISIONED' : 'ON_DEMAND')
   if (isLimited) await control.monitor(stream)
+  if (isEncrypted) await control.encrypt(stream, keyId)
   const scraper = isLimited ? setInterval(() => scrape(broker.port), 1000) : undefined
   const iterators = (await control.startsOf(stream)).join(',')
   const server = { port: broker.port, serverPid: broker.pid }
@@ -164,7 +175,7 @@ async function measure(one, servers) {
   addCase(one, figure, limit)
 }
 
-await withServers(startRawServer, { logOptions, shardLimits }, async (servers) => {
+await withServers(startRawServer, { logOptions, shardLimits, keyId }, async (servers) => {
   for (const [part, cases] of Object.entries(parts)) {
     if (!wants(part)) continue
     for (const one of cases) await measure(one, servers)

@@ -10,8 +10,27 @@ namespace millrace::addon {
 
 namespace {
 
-struct MappingOwner {
-  std::shared_ptr<const log::Mapping> mapping;
+// What a slice lies in.
+struct Memory {
+  explicit Memory(const log::ReadResult& slice) {
+    if (slice.decrypted != nullptr) {
+      owner = slice.decrypted;
+      data = slice.decrypted.get();
+      bytes = slice.bytes;
+    } else {
+      owner = slice.mapping;
+      data = slice.mapping->data();
+      bytes = slice.mapping->bytes();
+    }
+  }
+
+  std::shared_ptr<const void> owner;
+  const uint8_t* data;
+  uint64_t bytes;
+};
+
+struct MemoryOwner {
+  std::shared_ptr<const void> memory;
 };
 
 struct TableOwner {
@@ -27,8 +46,8 @@ napi_value ValueOf(napi_env env, napi_ref reference) {
 
 napi_value ViewTable::Export(napi_env env, uint32_t slot, const log::ReadResult& slice,
                              uint32_t* offset) {
-  const uint8_t* const data = slice.mapping->data();
-  *offset = static_cast<uint32_t>(slice.data - data);
+  const Memory memory(slice);
+  *offset = static_cast<uint32_t>(slice.data - memory.data);
   for (auto view = views_.begin(); view != views_.end();) {
     const napi_value buffer = ValueOf(env, view->reference);
     if (buffer == nullptr) {
@@ -36,19 +55,19 @@ napi_value ViewTable::Export(napi_env env, uint32_t slot, const log::ReadResult&
       view = views_.erase(view);
       continue;
     }
-    if (view->data == data && view->mapping.lock() == slice.mapping) {
+    if (view->data == memory.data && view->memory.lock() == memory.owner) {
       view->read_end = std::max(view->read_end, slice.next_position);
       return buffer;
     }
     ++view;
   }
   const napi_value buffer =
-      MakeExternalBuffer(env, data, slice.mapping->bytes(), new MappingOwner{slice.mapping});
+      MakeExternalBuffer(env, memory.data, memory.bytes, new MemoryOwner{memory.owner});
   napi_ref reference = nullptr;
   if (buffer == nullptr || napi_create_reference(env, buffer, 0, &reference) != napi_ok) {
     return nullptr;
   }
-  views_.push_back({slice.mapping, data, slot, slice.next_position, reference});
+  views_.push_back({memory.owner, memory.data, slot, slice.next_position, reference});
   return buffer;
 }
 

@@ -30,8 +30,8 @@ class ViewTable {
   ViewTable(const ViewTable&) = delete;
   ViewTable& operator=(const ViewTable&) = delete;
 
-  // The ArrayBuffer over the segment that `slice` lies in; null when Node-API refuses. `*offset` is
-  // where in it the slice begins.
+  // The ArrayBuffer over the segment that `slice` lies in, or over the memory that it was decrypted
+  // to; null when Node-API refuses. `*offset` is where in it the slice begins.
   napi_value Export(napi_env env, uint32_t slot, const log::ReadResult& slice, uint32_t* offset);
 
   // Detaches the views of which nothing is left that can be read: all that was read through them is
@@ -47,7 +47,7 @@ class ViewTable {
 
  private:
   struct View {
-    std::weak_ptr<const log::Mapping> mapping;
+    std::weak_ptr<const void> memory;
     const uint8_t* data;
     uint32_t slot;
     uint64_t read_end;   // the highest position that was handed out

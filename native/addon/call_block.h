@@ -41,7 +41,7 @@ struct CallBlock {
   uint32_t start;  // of the bytes within the typed array that is passed, and their end
   uint32_t end;
   uint32_t count;
-  uint32_t flags;  // of the batch
+  uint32_t flags;  // of the batch; of a read its log::ReadForm
   uint32_t durability;
   uint32_t epoch;
   uint32_t producer_sequence;

@@ -173,7 +173,8 @@ napi_value Read(napi_env env, napi_callback_info info) {
   }
   log::ReadResult result;
   if (status.ok()) {
-    status = handle->core()->Read(block->slot, block->place, block->bytes_max, &result);
+    const auto form = block->flags == 0 ? log::ReadForm::kPlain : log::ReadForm::kStored;
+    status = handle->core()->Read(block->slot, block->place, block->bytes_max, &result, form);
   }
   if (!status.ok()) {
     return ThrowStatus(env, status);

@@ -12,11 +12,12 @@ namespace millrace::addon {
 //   -> first_sequence, record_count, next_position (its end), answer_flags, retry_millis
 napi_value Append(napi_env env, napi_callback_info info);
 
-// read(target): slot, place (a position), bytes_max
+// read(target): slot, place (a position), bytes_max, flags (a ReadForm)
 //   -> position, next_position, first_sequence, next_sequence, batch_count, record_count, bytes
 // The target is a Uint8Array, of which [start, end) takes the copy: when `bytes` is more than that,
 // nothing was copied and the call is made again with a larger one. Null instead of a target answers
-// the ArrayBuffer over the segment, in which the slice begins at view_offset.
+// the ArrayBuffer over the segment, or over what was decrypted, in which the slice begins at
+// view_offset.
 napi_value Read(napi_env env, napi_callback_info info);
 
 // seek(byTime): slot, place (a sequence number, or a time in ms) -> next_position
@@ -31,6 +32,15 @@ napi_value Trim(napi_env env, napi_callback_info info);
 // them. `limits` is null, or a BigUint64Array of three: records per second, bytes per second, bytes
 // of a burst.
 napi_value SetRoutes(napi_env env, napi_callback_info info);
+
+// setKeys(table): the keys of the log and no others, back to back: the length of the id in a byte,
+// the id, 32 bytes. Answers a BigUint64Array with the check of each, which tells it from another
+// key of the same id.
+napi_value SetKeys(napi_env env, napi_callback_info info);
+
+// setEncryption(shards: BigUint64Array, id, check: bigint): what records are encrypted with from
+// now on; an id of null for nothing.
+napi_value SetEncryption(napi_env env, napi_callback_info info);
 
 // putRecords(body): routes, [start, end), durability, epoch, record_bytes_max, now_millis
 //   -> rows, row_count, put_answer, bytes (of the answer), failed_count

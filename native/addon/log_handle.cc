@@ -30,6 +30,8 @@ constexpr Function kFunctions[] = {
     {"seek", Seek},
     {"trim", Trim},
     {"setRoutes", SetRoutes},
+    {"setKeys", SetKeys},
+    {"setEncryption", SetEncryption},
     {"control", Control},
     {"stats", Stats},
     {"committedChunk", CommittedChunk},

@@ -30,6 +30,9 @@ constexpr const char* kCodeNames[] = {
     "CATALOG_UNREADABLE",
     "LIMIT_EXCEEDED",
     "PROTOCOL_VIOLATION",
+    "KEY_NOT_FOUND",
+    "KEY_MISMATCH",
+    "ENCRYPTION_UNAVAILABLE",
     "INTERNAL",
 };
 

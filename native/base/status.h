@@ -33,6 +33,9 @@ enum class Code : uint8_t {
   kCatalogUnreadable,
   kLimitExceeded,
   kProtocolViolation,
+  kKeyNotFound,
+  kKeyMismatch,
+  kEncryptionUnavailable,
   kInternal,
   kCount,
 };

@@ -58,8 +58,10 @@ inline constexpr uint32_t kBatchBytesMax = 11u * 1024 * 1024;
 inline constexpr uint32_t kBatchRecordsBytesMax = kBatchBytesMax - kBatchHeaderBytes;
 inline constexpr uint32_t kBatchRecordCountMax = 1u << 20;
 
-// Low byte of `flags`: the codec of the records. Higher bits are reserved and zero.
+// Low byte of `flags`: the codec of the records. Higher bits are reserved and zero. kCodecSealed is
+// the log's own (sealed_format.h): nobody appends it, and readers get what was appended.
 inline constexpr uint32_t kCodecNone = 0;
+inline constexpr uint32_t kCodecSealed = 1;
 inline constexpr uint32_t kCodecMask = 0xff;
 
 // The checksum is stored masked, as bytes that contain a batch would otherwise fool a CRC over them

@@ -495,10 +495,30 @@ Status Core::FindRepeat(uint32_t slot, uint64_t producer_id, uint32_t producer_s
                         : log->FindRepeat(producer_id, producer_sequence, verdict, result);
 }
 
-Status Core::Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result) {
+Status Core::SetKeys(const std::vector<MasterKey>& keys, std::vector<uint64_t>* checks) {
+  Status status = CheckOpen();
+  status = status.ok() ? parts_->context.keyring.SetKeys(keys, checks) : status;
+  const uint32_t count = parts_->shards.count();
+  for (uint32_t slot = 0; status.ok() && slot < count; ++slot) {
+    parts_->shards.At(slot)->RenewEncryption();
+  }
+  return status;
+}
+
+void Core::SetEncryption(const std::vector<uint32_t>& slots, const KeyName& name) {
+  for (const uint32_t slot : slots) {
+    ShardLog* const log = parts_->shards.At(slot);
+    if (log != nullptr) {
+      log->SetEncryption(name);
+    }
+  }
+}
+
+Status Core::Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result,
+                  ReadForm form) {
   ShardLog* const log = parts_->shards.At(slot);
   Status status = log == nullptr ? NoSuchSlot(slot) : CheckOpen();
-  return status.ok() ? ShardReader(&parts_->context, log).Read(position, bytes_max, result)
+  return status.ok() ? ShardReader(&parts_->context, log).Read(position, bytes_max, result, form)
                      : status;
 }
 

@@ -11,7 +11,7 @@
 //   4. SegmentCache::mutex_          which segments are mapped for readers
 //   5. SegmentPool::mutex_           spare files
 //   6. Committer::mutex_, Helper::mutex_, StagedTail::handed_mutex_, Mapping::seen_mutex_,
-//      listeners: leaves, never held while another is taken
+//      Keyring::mutex_, listeners: leaves, never held while another is taken
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,7 @@
 #include "native/base/status.h"
 #include "native/log/committed_table.h"
 #include "native/log/duplicate_table.h"
+#include "native/log/keyring.h"
 #include "native/log/options.h"
 
 namespace millrace::log {
@@ -98,12 +99,24 @@ class Core {
   base::Status FindRepeat(uint32_t slot, uint64_t producer_id, uint32_t producer_sequence,
                           DuplicateVerdict* verdict, AppendResult* result) const;
 
+  // The keys that shards can be encrypted with and read by, and no others, from now on. `checks`
+  // gets of each what tells it from another key of the same id. INVALID_ARGUMENT,
+  // ENCRYPTION_UNAVAILABLE.
+  base::Status SetKeys(const std::vector<MasterKey>& keys, std::vector<uint64_t>* checks);
+
+  // From now on the records of these shards are encrypted with that key, or are not where it has no
+  // id. While the log has no such key, appends are refused: KEY_NOT_FOUND, KEY_MISMATCH or
+  // ENCRYPTION_UNAVAILABLE. Not kept on disk: the owner says it after each open, before it appends.
+  void SetEncryption(const std::vector<uint32_t>& slots, const KeyName& name);
+
   // Reads whole batches from `position`, which must be the start of a batch (a position that an
   // append, a read or a seek gave) or the committed end. SEQUENCE_NUMBER_TRIMMED below the trimmed
   // start (range_start of the status = where reading can go on), SEQUENCE_NUMBER_IN_FUTURE beyond
   // the committed end, LOG_CORRUPT for a damaged batch (the status carries its range; reading can
-  // go on at range_end), LOG_FAILED in the unproven tail of a failed shard.
-  base::Status Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result);
+  // go on at range_end), LOG_FAILED in the unproven tail of a failed shard. Of an encrypted batch,
+  // unless it is read as stored: KEY_NOT_FOUND, KEY_MISMATCH, ENCRYPTION_UNAVAILABLE.
+  base::Status Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result,
+                    ReadForm form = ReadForm::kPlain);
 
   // The position of the batch that holds `sequence`; the committed end for the next sequence
   // number.

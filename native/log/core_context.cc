@@ -43,6 +43,7 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
     : options(core_options),
       file_ops(core_options.file_ops != nullptr ? core_options.file_ops : base::PosixFileOps()),
       clock(core_options.clock != nullptr ? core_options.clock : base::SystemClock()),
+      keyring(core_options.crypto != nullptr ? core_options.crypto : base::SystemCrypto()),
       directory(file_ops, std::move(path)),
       manifest(file_ops, &directory),
       pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),

@@ -11,6 +11,7 @@
 #include "native/base/file_ops.h"
 #include "native/log/committed_table.h"
 #include "native/log/directory.h"
+#include "native/log/keyring.h"
 #include "native/log/manifest.h"
 #include "native/log/options.h"
 #include "native/log/segment.h"
@@ -90,6 +91,7 @@ class CoreContext {
   const CoreOptions options;
   base::FileOps* const file_ops;
   base::Clock* const clock;
+  Keyring keyring;
 
   Directory directory;
   Manifest manifest;  // under Core::shards_mutex_

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/base/clock.h"
+#include "native/base/crypto.h"
 #include "native/base/file_ops.h"
 #include "native/format/batch_format.h"
 #include "native/format/segment_format.h"
@@ -59,6 +60,9 @@ struct CoreOptions {
   // Borrowed; must outlive the core. Null = the operating system's.
   base::FileOps* file_ops = nullptr;
   base::Clock* clock = nullptr;
+
+  // Null = that of the process, where it has one.
+  base::Crypto* crypto = nullptr;
 };
 
 // A run of bytes to append; borrowed for the call.
@@ -109,9 +113,17 @@ struct AppendResult {
 // close.
 class Mapping;
 
+// What readers get of batches that are encrypted on disk.
+enum class ReadForm : uint8_t {
+  kPlain,   // what was appended, which needs the key
+  kStored,  // what is on disk: for who only looks at headers
+};
+
 // A run of whole, verified batches: bytes_max at most, unless the first batch alone is larger.
+// Where batches have been decrypted, they are fewer bytes than their positions are apart.
 struct ReadResult {
-  std::shared_ptr<const Mapping> mapping;  // owns the bytes
+  std::shared_ptr<const Mapping> mapping;  // owns the bytes, or else this does:
+  std::shared_ptr<const uint8_t[]> decrypted;
   const uint8_t* data = nullptr;
   uint32_t bytes = 0;  // 0 = nothing more is committed
   uint64_t position = 0;

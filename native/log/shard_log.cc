@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "native/base/check.h"
+#include "native/log/sealed_batch.h"
 #include "native/log/segment_blocks.h"
 
 namespace millrace::log {
@@ -63,7 +64,6 @@ ShardLog::~ShardLog() {
 }
 
 Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
-  const uint64_t batch_bytes = format::kBatchHeaderBytes + uint64_t{request.records_bytes};
   // Before the lock: reading the clock takes as long as a short append.
   const uint64_t now = context_->clock->WallMillis();
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -79,9 +79,17 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
     }
   }
   status = CheckOpenLocked(request);
+  const uint64_t batch_bytes =
+      format::kBatchHeaderBytes + uint64_t{request.records_bytes} + SealedOverheadLocked();
   const bool visible = IsVisibleLocked(request);
   Way way = Way::kStaged;
   status = status.ok() ? PrepareWriterLocked(batch_bytes, visible, &way) : status;
+  BatchHeader header = HeaderLocked(request, std::max(last_arrival_millis_, now));
+  SealedRecords sealed;
+  const bool is_sealed = status.ok() && sealing_key_ != nullptr;
+  if (is_sealed) {
+    status = SealRecords(*sealing_key_, request.pieces, request.piece_count, &header, &sealed);
+  }
   if (!status.ok()) {
     return status;
   }
@@ -94,7 +102,8 @@ Status ShardLog::Append(const AppendRequest& request, AppendResult* result) {
   result->first_sequence = next_sequence_;
   result->count = request.count;
   result->duplicate = false;
-  StoreLocked(request, std::max(last_arrival_millis_, now), way);
+  StoreLocked(header, is_sealed ? &sealed.piece : request.pieces,
+              is_sealed ? 1 : request.piece_count, way);
   result->end_position = appended_end_;
   ScheduleLocked(visible && (way == Way::kMapped || writer_->WriteStaged().ok()), result);
   return Status();
@@ -108,15 +117,17 @@ Status ShardLog::CheckRequestLocked(const AppendRequest& request) const {
     return Status(Code::kInvalidArgument, Format("a batch has 1 to %u records, not %u",
                                                  format::kBatchRecordCountMax, request.count));
   }
-  if (request.records_bytes == 0 || request.records_bytes > format::kBatchRecordsBytesMax) {
+  const uint32_t records_bytes_max = format::kBatchRecordsBytesMax - SealedOverheadLocked();
+  if (request.records_bytes == 0 || request.records_bytes > records_bytes_max) {
     return Status(Code::kInvalidArgument,
                   Format("the records of a batch take 1 to %u bytes, not %u; send several batches",
-                         format::kBatchRecordsBytesMax, request.records_bytes));
+                         records_bytes_max, request.records_bytes));
   }
-  if ((request.flags & ~format::kCodecMask) != 0) {
-    return Status(
-        Code::kInvalidArgument,
-        Format("batch flags 0x%x: only the codec in the low byte is defined", request.flags));
+  if ((request.flags & ~format::kCodecMask) != 0 || request.flags == format::kCodecSealed) {
+    return Status(Code::kInvalidArgument,
+                  Format("batch flags 0x%x: only the codec in the low byte is defined, and %u is "
+                         "that of the log itself",
+                         request.flags, format::kCodecSealed));
   }
   if (request.epoch != 0 && request.epoch < epoch_) {
     return Status(
@@ -154,7 +165,31 @@ Status ShardLog::CheckOpenLocked(const AppendRequest& request) const {
   if (!request.uses_reserve && context_->disk_full.load(std::memory_order_relaxed)) {
     return context_->DiskFullStatus();
   }
-  return Status();
+  return key_refusal_;
+}
+
+void ShardLog::SetEncryption(const KeyName& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!(key_name_ == name)) {
+    key_name_ = name;
+    ResolveKeyLocked();
+  }
+}
+
+void ShardLog::RenewEncryption() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ResolveKeyLocked();
+}
+
+// Without the key nothing is appended: it never becomes plain text.
+void ShardLog::ResolveKeyLocked() {
+  sealing_key_ = nullptr;
+  key_refusal_ =
+      key_name_.id.empty() ? Status() : context_->keyring.FindSealing(key_name_, &sealing_key_);
+}
+
+uint32_t ShardLog::SealedOverheadLocked() const {
+  return key_name_.id.empty() ? 0 : format::SealedOverhead(key_name_.id.size());
 }
 
 Status ShardLog::CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
@@ -349,7 +384,7 @@ void ShardLog::RetireWriterLocked() {
   AskForIdleCheckLocked();
 }
 
-void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way) {
+BatchHeader ShardLog::HeaderLocked(const AppendRequest& request, uint64_t arrival_millis) const {
   BatchHeader header;
   header.shard = shard_;
   header.first_sequence = next_sequence_;
@@ -361,21 +396,25 @@ void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis
   header.synced_upto = synced_end_;
   header.flags = request.flags;
   header.records_bytes = request.records_bytes;
-  header.crc32c = writer_->Store(header, request.pieces, request.piece_count, way);
+  return header;
+}
+
+void ShardLog::StoreLocked(BatchHeader header, const Piece* pieces, size_t piece_count, Way way) {
+  header.crc32c = writer_->Store(header, pieces, piece_count, way);
 
   Segment& segment = *segments_.back();
   // A point that finds no memory is missing from the index and costs a longer walk, no more.
   static_cast<void>(segment.active_index->Add(appended_end_, header));
   appended_end_ += header.bytes();
   next_sequence_ += header.count;
-  last_arrival_millis_ = arrival_millis;
+  last_arrival_millis_ = header.arrival_millis;
   epoch_ = header.epoch;
   segment.end_position = appended_end_;
   segment.next_sequence = next_sequence_;
-  segment.last_arrival_millis = arrival_millis;
+  segment.last_arrival_millis = header.arrival_millis;
   segment.epoch = epoch_;
   tail_proven_ = false;
-  if (request.count != 0) {
+  if (header.count != 0) {
     append_count_.store(append_count_.load(std::memory_order_relaxed) + 1,
                         std::memory_order_relaxed);
     append_bytes_.store(append_bytes_.load(std::memory_order_relaxed) + header.bytes(),
@@ -388,10 +427,9 @@ void ShardLog::StoreLocked(const AppendRequest& request, uint64_t arrival_millis
 void ShardLog::AppendMarkerLocked(uint32_t padding) {
   const Piece zeros{kZeros, padding};
   AppendRequest marker;
-  marker.pieces = &zeros;
-  marker.piece_count = padding == 0 ? 0 : 1;
   marker.records_bytes = padding;
-  StoreLocked(marker, last_arrival_millis_, Way::kStaged);
+  StoreLocked(HeaderLocked(marker, last_arrival_millis_), &zeros, padding == 0 ? 0 : 1,
+              Way::kStaged);
   marker_end_ = appended_end_;
 }
 

@@ -19,6 +19,7 @@
 #include "native/base/status.h"
 #include "native/log/core_context.h"
 #include "native/log/duplicate_table.h"
+#include "native/log/keyring.h"
 #include "native/log/options.h"
 #include "native/log/segment.h"
 #include "native/log/segment_loader.h"
@@ -97,6 +98,12 @@ class ShardLog {
   // As Core::FindRepeat.
   base::Status FindRepeat(uint64_t producer_id, uint32_t producer_sequence,
                           DuplicateVerdict* verdict, AppendResult* result) const;
+
+  // As Core::SetEncryption.
+  void SetEncryption(const KeyName& name);
+
+  // The keys of the log are others.
+  void RenewEncryption();
 
   // Positions for readers
 
@@ -177,6 +184,8 @@ class ShardLog {
  private:
   base::Status CheckRequestLocked(const AppendRequest& request) const;
   base::Status CheckOpenLocked(const AppendRequest& request) const;
+  void ResolveKeyLocked();
+  uint32_t SealedOverheadLocked() const;
   base::Status CheckDuplicateLocked(const AppendRequest& request, AppendResult* result,
                                     bool* repeat) const;
   void AnswerRepeatLocked(const PriorBatch& prior, AppendResult* result) const;
@@ -185,7 +194,8 @@ class ShardLog {
   base::Status ResumeWriterLocked();
   base::Status BeginSegmentLocked(uint64_t batch_bytes, bool visible);
   void RetireWriterLocked();
-  void StoreLocked(const AppendRequest& request, uint64_t arrival_millis, Way way);
+  BatchHeader HeaderLocked(const AppendRequest& request, uint64_t arrival_millis) const;
+  void StoreLocked(BatchHeader header, const Piece* pieces, size_t piece_count, Way way);
   void AppendMarkerLocked(uint32_t padding);
   bool ProveTailLocked();
   void AlignLocked();
@@ -222,6 +232,9 @@ class ShardLog {
   bool idle_check_ = false;                        // one is asked for
   bool committing_ = false;                        // in a plan of the round under way
   base::Status refusal_;                           // why appends are refused
+  KeyName key_name_;                               // what the records are to be encrypted with
+  std::shared_ptr<const SealingKey> sealing_key_;  // null while there is no such key
+  base::Status key_refusal_;                       // ... and then why
   std::deque<std::shared_ptr<Segment>> segments_;  // by position; the last may be active
   std::shared_ptr<SegmentWriter> writer_;          // of the last segment; null when idle or full
   std::vector<FullSegment> full_;                  // not yet synced

@@ -18,7 +18,7 @@ class ShardReader {
   ShardReader(CoreContext* context, ShardLog* shard) : context_(context), shard_(shard) {}
 
   // The contracts are those of Core.
-  base::Status Read(uint64_t position, uint32_t bytes_max, ReadResult* result);
+  base::Status Read(uint64_t position, uint32_t bytes_max, ReadResult* result, ReadForm form);
   base::Status Seek(uint64_t sequence, uint64_t* position);
   base::Status SeekTime(uint64_t millis, uint64_t* position);
   base::Status Trim(uint64_t sequence);
@@ -39,6 +39,7 @@ class ShardReader {
   base::Status WalkToTime(const SegmentView& view, uint64_t millis, uint64_t from,
                           SegmentWalk* walk, bool* found);
   base::Status Damaged(const DamagedRange& range) const;
+  base::Status Forged(const ReadResult& result, const base::Status& found);
 
   CoreContext* const context_;
   ShardLog* const shard_;

@@ -21,6 +21,7 @@ import { handlerOf } from './dispatch.ts'
 import { FanOut, type FanOutStats } from './fan-out/fan-out.ts'
 import type { SubscriptionSink } from './fan-out/sink.ts'
 import { Subscriptions } from './fan-out/subscriptions.ts'
+import { Keyring } from './keyring.ts'
 import type { TakeAnswer } from './pending-puts.ts'
 import { Puts } from './puts.ts'
 import { ReadLimits } from './read-limits.ts'
@@ -34,6 +35,11 @@ export interface BrokerOptions {
   /** The data directory. It is created when it is missing; its parent has to exist. */
   readonly dir: string
   readonly logOptions?: Omit<LogOptions, 'dir' | 'exclusive'>
+  /**
+   * The file with the keys of encrypted streams, a line `ID BASE64` for each; nobody but its owner
+   * may read it. Without one, or without the key of a stream, that stream is not served.
+   */
+  readonly keyFile?: string | undefined
   /** Milliseconds since 1970; `Date.now` unless told otherwise. */
   readonly now?: () => number
   /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
@@ -95,6 +101,7 @@ interface BrokerParts {
   readonly routes: StreamRoutes
   readonly acks: AckTimes
   readonly fanOut: FanOut
+  readonly keys: Keyring
   readonly report: (error: unknown) => void
   readonly failed: Promise<MillraceError>
 }
@@ -106,6 +113,7 @@ export class Broker {
   readonly #routes: StreamRoutes
   readonly #acks: AckTimes
   readonly #fanOut: FanOut
+  readonly #keys: Keyring
   readonly #report: (error: unknown) => void
   #closing: Promise<void> | undefined
   /**
@@ -117,7 +125,7 @@ export class Broker {
   /**
    * Opens a data directory. Rejects: LOG_LOCKED, INVALID_ARGUMENT, FORMAT_UNSUPPORTED,
    * CATALOG_UNREADABLE (with nothing changed), ACCESS_DENIED, DISK_FULL, LIMIT_EXCEEDED,
-   * LOG_FAILED.
+   * LOG_FAILED, KEY_FILE_REFUSED.
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     // A log can be shared within a process, a broker cannot: two would each have a catalog.
@@ -146,6 +154,7 @@ export class Broker {
     const elapsed = options.elapsed ?? (() => performance.now())
     const acks = new AckTimes(elapsed)
     const { durabilityMax, shardLimits } = options
+    const keys = await Keyring.open(log, options.keyFile)
     const puts = new Puts({
       log,
       counters,
@@ -154,12 +163,14 @@ export class Broker {
       durabilityMax,
       shardLimits,
       elapsed,
+      keys,
     })
     const routes = new StreamRoutes({ puts, now, elapsed, report })
     const snapshotBytesMin = options.catalogSnapshotBytesMin
     let fanOut: FanOut | undefined
     const streams = await Streams.open(log, {
       now,
+      keys,
       onError: report,
       onServing: (stream) => {
         if (isServing(stream)) routes.open(stream)
@@ -180,7 +191,8 @@ export class Broker {
     const shared = { pace, readLimits, now, elapsed }
     const context = { log, streams, consumers, sealer, counters, ...shared }
     fanOut = new FanOut({ ...context, report })
-    return new Broker(context, { puts, routes, acks, fanOut, report, failed: failure.noted })
+    const failed = failure.noted
+    return new Broker(context, { puts, routes, acks, fanOut, keys, report, failed })
   }
 
   private constructor(context: BrokerContext, parts: BrokerParts) {
@@ -190,6 +202,7 @@ export class Broker {
     this.#routes = parts.routes
     this.#acks = parts.acks
     this.#fanOut = parts.fanOut
+    this.#keys = parts.keys
     this.#report = parts.report
     this.failed = parts.failed
   }
@@ -253,6 +266,15 @@ export class Broker {
       fanOut: this.#fanOut.stats(),
       log: await this.#log.stats(),
     }
+  }
+
+  /**
+   * Reads the key file again; answers how many keys it has. Rejects: KEY_FILE_REFUSED, with the
+   * keys left as they were.
+   */
+  async reloadKeys(): Promise<number> {
+    await this.#keys.reload()
+    return this.#keys.size
   }
 
   /** Answers when everything that was put so far is on disk. */

@@ -12,6 +12,7 @@ import {
   renewLeases,
   setCheckpoint,
 } from '../wire/consumer-operations.ts'
+import { startStreamEncryption, stopStreamEncryption } from '../wire/encryption-operations.ts'
 import {
   disableEnhancedMonitoring,
   enableEnhancedMonitoring,
@@ -55,6 +56,7 @@ import {
 import { handleCreateStream, handleDeleteStream } from './handlers/create-and-delete-stream.ts'
 import { handleDescribeScaling } from './handlers/describe-scaling.ts'
 import { handleDescribeStream, handleDescribeStreamSummary } from './handlers/describe-stream.ts'
+import { handleStartEncryption, handleStopEncryption } from './handlers/encryption.ts'
 import { handleGetRecords } from './handlers/get-records.ts'
 import { handleGetShardIterator } from './handlers/get-shard-iterator.ts'
 import {
@@ -109,6 +111,8 @@ const handlers: ReadonlyMap<number, Handler<Operation>> = new Map([
   serve(describeLimits, handleDescribeLimits),
   serve(enableEnhancedMonitoring, handleEnableMonitoring),
   serve(disableEnhancedMonitoring, handleDisableMonitoring),
+  serve(startStreamEncryption, handleStartEncryption),
+  serve(stopStreamEncryption, handleStopEncryption),
   serve(getShardIterator, handleGetShardIterator),
   serve(getRecords, handleGetRecords),
   serve(registerStreamConsumer, handleRegisterConsumer),

@@ -7,12 +7,13 @@ import { MillraceError } from '../errors.ts'
 import { shardBurstBytes, shardBytesPerSecond, shardRecordsPerSecond } from '../limits.ts'
 import type { AppendOptions, Durability, Log, Route, ThroughputLimits } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
-import { routedShards, type Stream } from '../stream/stream.ts'
+import { routedShards, type Stream, shardsInLog } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
 import { putBatch } from '../wire/operations.ts'
 import { readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
 import type { AckTimes } from './ack-times.ts'
+import type { Keyring } from './keyring.ts'
 import {
   answerFailure,
   type OnFailed,
@@ -44,6 +45,8 @@ export interface PutsOptions {
   readonly shardLimits?: ThroughputLimits | undefined
   /** What limits are measured by, in milliseconds of a clock that never goes back. */
   readonly elapsed: () => number
+  /** Whether the key of a stream is there. */
+  readonly keys?: Pick<Keyring, 'refusal'> | undefined
 }
 
 function routeTo({ number, endingHashKey }: Shard): Route {
@@ -68,6 +71,7 @@ export class Puts {
    * have taken are answered, and not written again.
    */
   open(stream: Stream, previous: readonly (readonly Shard[])[] = []): void {
+    this.#encrypt(stream)
     const shards = routedShards(stream)
     const isLimited = stream.mode === 'PROVISIONED'
     this.#log.setRoutes(stream.number, shards.map(routeTo), {
@@ -83,6 +87,14 @@ export class Puts {
       shards: new Map(shards.map((shard, place) => [shard.index, { shard, place }])),
       routes: [shards, ...previous].flat().map(({ index }) => ({ index, id: shardIdText(index) })),
     })
+  }
+
+  /** Before anything is routed: also what is only asked for repeats must take nothing else. */
+  #encrypt(stream: Stream): void {
+    const before = this.#targets.get(stream.name)?.stream.encryption
+    if (stream.encryption === undefined && before === undefined) return
+    const numbers = shardsInLog(stream).map((it) => it.number)
+    this.#log.setEncryption(numbers, stream.encryption)
   }
 
   /** Nothing is put to the stream any more. */
@@ -104,7 +116,7 @@ export class Puts {
   put(frame: Uint8Array, answer: TakeAnswer): void {
     const head = readPutHead(frame)
     const target = this.#targets.get(head.streamName)
-    const refusal = this.#refusal ?? head.refusal
+    const refusal = this.#refusal ?? head.refusal ?? this.#keyRefusal(target?.stream)
     if (refusal !== undefined || target === undefined) {
       const error = refusal ?? streamNotFound(head.streamName)
       const refused = target?.counts.appendRefused ?? this.#options.counters.strayRefused
@@ -126,6 +138,11 @@ export class Puts {
     }
     const waiter = new PendingRecords(request, this.#options.onFailed)
     this.#log.putRecordsThen(target.stream.number, frame, options, waiter)
+  }
+
+  #keyRefusal(stream: Stream | undefined): MillraceError | undefined {
+    if (stream?.encryption === undefined) return undefined
+    return this.#options.keys?.refusal(stream.name, stream.encryption)
   }
 
   #putBatch(frame: Uint8Array, request: PutRequest): void {

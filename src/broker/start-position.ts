@@ -3,6 +3,7 @@
 import { MillraceError } from '../errors.ts'
 import type { Log, Position, SequenceNumber, ShardStats } from '../log/log.ts'
 import { type Shard, shardIndexOf } from '../shard/shard.ts'
+import { headersAlone } from '../stream/shard-trims.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Streams } from '../stream/streams.ts'
 import type { ShardIteratorType } from '../wire/operations.ts'
@@ -153,8 +154,8 @@ async function sequenceNumberAt(
   position: Position,
   stats: ShardStats,
 ): Promise<SequenceNumber> {
-  // One batch at least is in the slice, and no copy is made of it.
-  const slice = await log.read(shard.number, { position }, 1, { borrow: true })
+  // One batch at least is in the slice.
+  const slice = await log.read(shard.number, { position }, 1, headersAlone)
   if (slice.bytes.length > 0) return slice.firstSequenceNumber
   return stats.committedNextSequenceNumber as SequenceNumber
 }

@@ -110,6 +110,12 @@ export const configSchema = z.strictObject({
     example: './millrace-data',
   }),
   ephemeral: toggle('deleted at exit'),
+  keyFile: z.string().default('').register(texts, {
+    about: 'keys of encrypted streams',
+    value: '<file>',
+    wanted: 'the name of a file that millrace key new has made',
+    example: './millrace.keys',
+  }),
   create: z
     .array(z.string().refine((text) => parseCreate(text) !== undefined))
     .default([])

@@ -37,6 +37,8 @@ const exitCodeOfError: Partial<Record<ErrorCode, ExitCode>> = {
   STREAM_NOT_FOUND: exitCodes.notFound,
   SHARD_NOT_FOUND: exitCodes.notFound,
   CONSUMER_NOT_FOUND: exitCodes.notFound,
+  KEY_NOT_FOUND: exitCodes.notFound,
+  KEY_FILE_REFUSED: exitCodes.notAllowed,
   ACCESS_DENIED: exitCodes.notAllowed,
   STREAM_EXISTS: exitCodes.conflict,
   STREAM_IN_USE: exitCodes.conflict,

@@ -7,6 +7,7 @@ import { addConsumerCommands } from './commands/consumer.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExplain } from './commands/explain.ts'
 import { addGet } from './commands/get.ts'
+import { addKeyCommands } from './commands/key.ts'
 import { addPut } from './commands/put.ts'
 import { addServe } from './commands/serve.ts'
 import { addStreamCommands } from './commands/stream.ts'
@@ -73,6 +74,7 @@ function makeProgram(runner: Runner): Command {
   addTail(program, runner)
   addVerify(program, runner)
   addDoctor(program, runner)
+  addKeyCommands(program, runner)
   addConfigCommands(program, runner)
   addExplain(program, runner)
   inherit(program)

@@ -7,7 +7,10 @@ import type { Invocation } from './context.ts'
 /** A logger whose level can be changed. */
 export type LeveledLogger = ReturnType<typeof createLogger>
 
-/** SIGHUP reads the level of the log again, SIGUSR2 logs a summary; what comes back ends that. */
+/**
+ * SIGHUP reads the level of the log and the key file again, SIGUSR2 logs a summary; what comes back
+ * ends that.
+ */
 export function onServeSignals(
   invocation: Invocation,
   broker: Broker,
@@ -20,6 +23,10 @@ export function onServeSignals(
     } catch (error) {
       logger.error(errorFacts(error), 'settings not read again: they are wrong')
     }
+    broker.reloadKeys().then(
+      (keys) => logger.info({ keys }, 'key file read again'),
+      (error) => logger.error(errorFacts(error), 'key file not read again: it is wrong'),
+    )
   }
   const summarize = () => {
     summary(broker).then(

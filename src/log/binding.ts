@@ -134,6 +134,8 @@ export interface NativeLogHandle {
   seek(byTime: boolean): void
   trim(): void
   setRoutes(number: number, table: Uint8Array | null, limits: BigUint64Array | null): void
+  setKeys(table: Uint8Array): BigUint64Array
+  setEncryption(shards: BigUint64Array, keyId: string | null, keyCheck: bigint): void
   control(
     operation: number,
     shard: bigint,
@@ -178,6 +180,8 @@ export const declaredHandle: Readonly<Record<keyof NativeLogHandle, true>> = {
   seek: true,
   trim: true,
   setRoutes: true,
+  setKeys: true,
+  setEncryption: true,
   control: true,
   stats: true,
   committedChunk: true,

@@ -10,6 +10,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Position, SequenceNumber, ShardId } from '../wire/numbers.ts'
 import type { Durability } from '../wire/operations.ts'
+import type { KeyName, MasterKey } from './encryption.ts'
 import type { Route, RouteOptions, ShardTraffic } from './routing.ts'
 import type { SliceMemory } from './slice-pool.ts'
 
@@ -23,6 +24,7 @@ export {
 } from '../wire/numbers.ts'
 
 export type { Durability } from '../wire/operations.ts'
+export type { KeyName, MasterKey } from './encryption.ts'
 export type { Route, RouteOptions, ShardTraffic, ThroughputLimits } from './routing.ts'
 
 /** Records for one shard: `count` encoded records back to back, as a BatchBuilder makes them. */
@@ -135,9 +137,17 @@ export interface ReadOptions {
    * (they are then of length 0), and never to be written to. Worth it from 64 KiB on.
    */
   readonly borrow?: boolean
+  /**
+   * Leaves encrypted batches as they are, for who wants no more than their headers: it needs no
+   * key.
+   */
+  readonly asStored?: boolean
 }
 
-/** A run of whole batches, byte for byte as stored. A SliceCursor reads its records. */
+/**
+ * A run of whole batches, byte for byte as stored, or decrypted. A SliceCursor reads its records.
+ * Of decrypted batches there are fewer bytes than positions.
+ */
 export interface Slice {
   /** Empty when nothing more is committed. */
   readonly bytes: Uint8Array
@@ -289,6 +299,19 @@ export interface Log extends AsyncDisposable {
   clearRoutes(routes: number): void
 
   /**
+   * The keys that shards are encrypted with and read by, and no others, from now on. Answers what
+   * names each of them. Throws INVALID_ARGUMENT, ENCRYPTION_UNAVAILABLE, LOG_CLOSED.
+   */
+  setKeys(keys: readonly MasterKey[]): readonly KeyName[]
+  /**
+   * Encrypts what is appended to these shards from now on, or nothing of it any more. It is to be
+   * said after each open, before anything is appended. While the log has no such key, appends are
+   * refused (KEY_NOT_FOUND, KEY_MISMATCH, ENCRYPTION_UNAVAILABLE). Throws SHARD_NOT_FOUND,
+   * LOG_CLOSED.
+   */
+  setEncryption(shards: readonly ShardId[], key: KeyName | undefined): void
+
+  /**
    * Appends the records of one PutRecords request to the shards of `routes`; `body` is only read
    * during the call. Answers when all that was not refused is acknowledged: refused records fail
    * alone, and the answer says which. Rejects, with nothing appended: PROTOCOL_VIOLATION,
@@ -315,7 +338,8 @@ export interface Log extends AsyncDisposable {
    * Reads whole batches: at most `bytesMax` bytes, but always at least one batch when there is one.
    * Rejects: SEQUENCE_NUMBER_TRIMMED (its range starts where reading can go on),
    * SEQUENCE_NUMBER_IN_FUTURE, LOG_CORRUPT (go on at the end of its range), LOG_FAILED,
-   * SHARD_NOT_FOUND, LOG_CLOSED.
+   * SHARD_NOT_FOUND, LOG_CLOSED; of encrypted batches KEY_NOT_FOUND, KEY_MISMATCH,
+   * ENCRYPTION_UNAVAILABLE.
    */
   read(shard: ShardId, from: ReadFrom, bytesMax: number, options?: ReadOptions): Promise<Slice>
 

@@ -174,6 +174,11 @@ export class NativeCalls {
     if (nowMillis !== undefined) this.#u64[nowMillisAt] = BigInt(Math.floor(nowMillis) + 1)
   }
 
+  /** Whether reads leave encrypted batches as they are; `false` has to follow. */
+  set readsAsStored(asStored: boolean) {
+    this.#u32[flagsAt] = asStored ? 1 : 0
+  }
+
   resetAppendOptions(): void {
     this.#u32[flagsAt] = 0
     this.#u32[epochAt] = 0

@@ -11,12 +11,15 @@ import {
   checkPutOptions,
 } from './append-arguments.ts'
 import { binding, constants, type NativeLogHandle } from './binding.ts'
+import { setKeys } from './encryption.ts'
 import {
   type AppendAnswer,
   type AppendOptions,
   type Batch,
+  type KeyName,
   type Log,
   type LogStats,
+  type MasterKey,
   type Position,
   type PutRecordsAnswer,
   type PutRecordsOptions,
@@ -199,6 +202,15 @@ export class NativeLog implements Log {
     this.#handle.setRoutes(routes, null, null)
   }
 
+  setKeys(keys: readonly MasterKey[]): readonly KeyName[] {
+    return setKeys(this.#handle, keys)
+  }
+
+  setEncryption(shards: readonly ShardId[], key: KeyName | undefined): void {
+    const list = BigUint64Array.from(shards, shardId)
+    this.#handle.setEncryption(list, key?.id ?? null, key?.check ?? 0n)
+  }
+
   putRecords(
     routes: number,
     body: Uint8Array,
@@ -260,11 +272,17 @@ export class NativeLog implements Log {
         ? position(from.position)
         : this.#calls.seek(slot, sequenceNumber(from.sequenceNumber), false)
     const committedNext = this.#progress.positions.committedNextSequence(slot)
-    if (options.borrow === true) {
-      return this.#calls.readBorrowed(slot, start, bytesMax, committedNext)
+    const calls = this.#calls
+    calls.readsAsStored = options.asStored === true
+    try {
+      if (options.borrow === true) {
+        return calls.readBorrowed(slot, start, bytesMax, committedNext)
+      }
+      const available = this.#progress.committedEnd(slot) - start
+      return calls.read(slot, start, bytesMax, available < 0n ? 0n : available, committedNext)
+    } finally {
+      calls.readsAsStored = false
     }
-    const available = this.#progress.committedEnd(slot) - start
-    return this.#calls.read(slot, start, bytesMax, available < 0n ? 0n : available, committedNext)
   }
 
   async tail(

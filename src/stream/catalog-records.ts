@@ -5,6 +5,7 @@
 import { MillraceError } from '../errors.ts'
 import {
   consumerNameCharactersMax,
+  encryptionChangesMax,
   modeSwitchesMax,
   shardCountMax,
   shardCountUpdatesMax,
@@ -12,6 +13,7 @@ import {
   workerIdCharactersMax,
 } from '../limits.ts'
 import { packMessage, unpackMessage } from '../wire/codec.ts'
+import { keyId } from '../wire/encryption-operations.ts'
 import {
   bytes,
   type Field,
@@ -210,6 +212,16 @@ const monitoringSet = struct('monitoringSet', {
   shardLevelMetrics: monitoredMetrics,
 })
 
+const encryptionSet = struct('encryptionSet', {
+  streamNumber: uint(1),
+  /** Missing where it is not encrypted. */
+  keyId: optional(keyId),
+  /** Tells the key from another one of its id; 0 without one. */
+  keyCheck: u64(),
+  /** The last times at which encryption was started or stopped. */
+  encryptionChanges: list(uint(), { max: encryptionChangesMax }),
+})
+
 /** Numbers are given once; a kind that is not here was written by a newer version. */
 const kinds = {
   header: { number: 1, fields: header },
@@ -234,6 +246,7 @@ const kinds = {
   shardsExpired: { number: 20, fields: shardsExpired },
   retentionClock: { number: 21, fields: retentionClock },
   monitoringSet: { number: 22, fields: monitoringSet },
+  encryptionSet: { number: 23, fields: encryptionSet },
 } as const satisfies Record<string, { number: number; fields: Field<Struct<Fields>> }>
 
 type Kinds = typeof kinds

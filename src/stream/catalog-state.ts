@@ -11,7 +11,12 @@ import {
 import { chunks } from './chunks.ts'
 import { ConsumerTable, consumerRecords } from './consumer-table.ts'
 import type { StoredTime } from './retention-clock.ts'
-import { expiryRecords, retentionRecord, settingsRecord } from './setting-records.ts'
+import {
+  encryptionRecord,
+  expiryRecords,
+  retentionRecord,
+  settingsRecord,
+} from './setting-records.ts'
 import type { Reshard, Stream } from './stream.ts'
 
 /** Deleted streams of which the last sequence number is kept by name. */
@@ -113,6 +118,12 @@ export class CatalogState {
         this.#put({ ...this.#require(record.streamNumber), shardLevelMetrics })
         break
       }
+      case 'encryptionSet': {
+        const { keyId: id, keyCheck: check, encryptionChanges } = record
+        const encryption = id === undefined ? undefined : { id, check }
+        this.#put({ ...this.#require(record.streamNumber), encryption, encryptionChanges })
+        break
+      }
       case 'deletionBegun':
         this.#beginDeletion(record)
         break
@@ -178,6 +189,8 @@ export class CatalogState {
       shards: new Map(),
       tags: new Map(record.tags.map(({ key, value }) => [key, value])),
       shardLevelMetrics: new Set(),
+      encryption: undefined,
+      encryptionChanges: [],
       shardCountUpdates: [],
     })
     this.#nextStreamNumber = Math.max(this.#nextStreamNumber, number + 1)
@@ -335,6 +348,7 @@ function settingRecords(stream: Stream): CatalogRecord[] {
     records.push(retentionRecord(stream))
   }
   if (stream.modeSwitches.length > 0) records.push(settingsRecord(stream))
+  if (stream.encryptionChanges.length > 0) records.push(encryptionRecord(stream))
   return records
 }
 

@@ -15,6 +15,12 @@ export function settingsRecord(stream: Stream): CatalogRecord {
   return { kind: 'settingsSet', streamNumber, streamMode, recordBytesMax, modeSwitches }
 }
 
+export function encryptionRecord(stream: Stream): CatalogRecord {
+  const { number: streamNumber, encryption, encryptionChanges } = stream
+  const key = { keyId: encryption?.id, keyCheck: encryption?.check ?? 0n }
+  return { kind: 'encryptionSet', streamNumber, ...key, encryptionChanges }
+}
+
 /** The records by which shards leave their stream. */
 export function expiryRecords(
   streamNumber: number,

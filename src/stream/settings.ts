@@ -7,8 +7,8 @@
 import { MillraceError } from '../errors.ts'
 import { modeSwitchesMax, retentionHoursHighest, retentionHoursLowest, tagsMax } from '../limits.ts'
 import type { StreamMode, Tag } from '../wire/operations.ts'
+import { oneMore } from './daily-limit.ts'
 import type { Retention } from './retention.ts'
-import { millisPerHour } from './retention-clock.ts'
 import { retentionRecord, settingsRecord } from './setting-records.ts'
 import type { Stream } from './stream.ts'
 import type { StreamHost } from './stream-host.ts'
@@ -16,7 +16,6 @@ import { checkTags } from './tags.ts'
 
 /** Also on a full disk: a stream that keeps less is what helps. */
 const mayFreeSpace = { usesReserve: true }
-const dayMillis = 24 * millisPerHour
 
 /** Throws a MillraceError, INVALID_ARGUMENT, for a period that no stream can have. */
 export function checkRetentionHours(hours: number): void {
@@ -39,18 +38,11 @@ export function checkRetentionHours(hours: number): void {
  * LIMIT_EXCEEDED, when there were too many within a day. Pure.
  */
 export function switchedAgain(stream: Stream, nowMillis: number): readonly number[] {
-  // One that lies in the future says that the clock was wrong, and no more.
-  const recent = stream.modeSwitches.filter((it) => it <= nowMillis && nowMillis - it < dayMillis)
-  const oldest = recent[0]
-  if (oldest !== undefined && recent.length >= modeSwitchesMax) {
-    throw new MillraceError(
-      'LIMIT_EXCEEDED',
-      `The mode of stream ${stream.name} was switched ${recent.length} times within 24 hours, ` +
-        `which is the limit: it stays ${stream.mode}.`,
-      { retryAfterMs: oldest + dayMillis - nowMillis },
-    )
-  }
-  return [...recent, nowMillis]
+  return oneMore(stream.modeSwitches, nowMillis, {
+    max: modeSwitchesMax,
+    what: `The mode of stream ${stream.name} was switched`,
+    consequence: `it stays ${stream.mode}`,
+  })
 }
 
 export class StreamSettings {

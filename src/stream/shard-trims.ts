@@ -1,7 +1,7 @@
 /** Trimming shards to an arrival time, and what is remembered of them so that few are looked at. */
 
 import { MillraceError } from '../errors.ts'
-import type { Log, SequenceNumber, ShardId, Slice } from '../log/log.ts'
+import type { Log, ReadOptions, SequenceNumber, ShardId, Slice } from '../log/log.ts'
 import { batchLayout } from '../wire/batch-layout.ts'
 
 /** The first record of a shard that arrived at a time or later, or the one that is to come. */
@@ -11,6 +11,9 @@ export interface FirstSince {
   readonly arrivalMillis: number | undefined
 }
 
+/** How to read what only headers are wanted of: without a copy, and without a key. */
+export const headersAlone: ReadOptions = { borrow: true, asStored: true }
+
 /** Undefined where the place is damaged. Rejects with what the log rejects with. */
 export async function findSince(
   log: Log,
@@ -18,7 +21,7 @@ export async function findSince(
   millis: number,
 ): Promise<FirstSince | undefined> {
   const position = await log.seekTime(shard, millis)
-  const slice = await readable(log.read(shard, { position }, 1, { borrow: true }))
+  const slice = await readable(log.read(shard, { position }, 1, headersAlone))
   if (slice === undefined) return undefined
   const { bytes } = slice
   if (bytes.length === 0) {

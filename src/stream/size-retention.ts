@@ -5,7 +5,7 @@
  */
 
 import type { Log, SequenceNumber, ShardId } from '../log/log.ts'
-import { findSince, readable } from './shard-trims.ts'
+import { findSince, headersAlone, readable } from './shard-trims.ts'
 import type { SmallSteps } from './small-steps.ts'
 import type { Stream } from './stream.ts'
 import type { StreamHost } from './stream-host.ts'
@@ -155,7 +155,7 @@ async function trimShard(log: Log, shard: ShardId, cut: Cut, part: number): Prom
  */
 async function batchEnd(log: Log, shard: ShardId, next: SequenceNumber): Promise<SequenceNumber> {
   const from = { sequenceNumber: (next - 1n) as SequenceNumber }
-  const slice = await readable(log.read(shard, from, 1, { borrow: true }))
+  const slice = await readable(log.read(shard, from, 1, headersAlone))
   if (slice === undefined || slice.bytes.length === 0) return next
   const isLast = slice.nextSequenceNumber >= slice.committedNextSequenceNumber
   return isLast ? slice.firstSequenceNumber : slice.nextSequenceNumber

@@ -1,5 +1,6 @@
 /** A stream as the catalog knows it: a named set of shards. Values, replaced when they change. */
 
+import type { KeyName } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { SequenceNumber } from '../wire/numbers.ts'
 import type { StreamMode, StreamStatus, StreamSummary } from '../wire/operations.ts'
@@ -58,6 +59,10 @@ export interface Stream {
   readonly tags: ReadonlyMap<string, string>
   /** Which metrics are told of each of its shards. */
   readonly shardLevelMetrics: ReadonlySet<ShardLevelMetric>
+  /** What its records are encrypted with from now on; those before may be otherwise. */
+  readonly encryption: KeyName | undefined
+  /** When that was last changed, ascending: as often as is allowed within a day. */
+  readonly encryptionChanges: readonly number[]
   readonly reshard?: Reshard | undefined
   /** When UpdateShardCount was accepted: the last times, ascending. */
   readonly shardCountUpdates: readonly number[]

@@ -27,6 +27,7 @@ import { machineClock, type SteadyClock } from './steady-clock.ts'
 import { isServing, type Stream, shardsInLog } from './stream.ts'
 import { type CatalogOptions, StreamCatalog } from './stream-catalog.ts'
 import { StreamConsumers } from './stream-consumers.ts'
+import { type KeySource, StreamEncryption } from './stream-encryption.ts'
 import type { StreamHost } from './stream-host.ts'
 import { StreamMonitoring } from './stream-monitoring.ts'
 import { StreamWork } from './stream-work.ts'
@@ -38,6 +39,8 @@ export interface StreamsOptions extends CatalogOptions {
   readonly steadyClock?: SteadyClock
   /** Whether somebody is reading a shard; nobody is unless told otherwise. */
   readonly isBeingRead?: (shard: ShardId) => boolean
+  /** What streams can be encrypted with; there are none unless it is given. */
+  readonly keys?: KeySource
   /** Told when a stream begins and ceases to take records, and when its shards change. */
   readonly onServing: (stream: Stream) => void
   /** Told of steps that failed in the background. */
@@ -48,6 +51,14 @@ export interface StreamsOptions extends CatalogOptions {
   readonly onScaling?: (event: ScalingEvent) => void
   /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
   readonly elapsed?: () => number
+}
+
+/** Of streams of which none is encrypted. */
+const noKeys: KeySource = {
+  reload: async () => undefined,
+  require: (keyId) => {
+    throw new MillraceError('KEY_NOT_FOUND', `There are no keys, and so no key ${keyId}.`)
+  },
 }
 
 /** Of the changes that belong to a deletion. */
@@ -62,6 +73,7 @@ export class Streams {
   readonly retention: Retention
   readonly settings: StreamSettings
   readonly monitoring: StreamMonitoring
+  readonly encryption: StreamEncryption
   readonly resharding: Resharding
   readonly scaling: Scaling
   /** Streams for which a deletion has been asked, before it is in the catalog. */
@@ -102,6 +114,7 @@ export class Streams {
     })
     this.settings = new StreamSettings(host, this.retention)
     this.monitoring = new StreamMonitoring(host)
+    this.encryption = new StreamEncryption(host, options.keys ?? noKeys)
     this.resharding = new Resharding(host, (count) => this.#checkShardLimit(count))
     this.scaling = new Scaling(host, {
       settings: scalingSettings(options.scaling),

@@ -29,6 +29,12 @@ import {
   setCheckpoint,
 } from './consumer-operations.ts'
 import {
+  encryptionTypes,
+  keyId,
+  startStreamEncryption,
+  stopStreamEncryption,
+} from './encryption-operations.ts'
+import {
   bool,
   bytes,
   hashKey,
@@ -136,6 +142,12 @@ export const deleteStream = operation(
   {},
 )
 
+/** What a stream is encrypted with; missing where it is not. */
+const encryptionFields = {
+  encryptionType: optional(word(encryptionTypes)),
+  keyId: optional(keyId),
+}
+
 export const describeStream = operation(
   0x12,
   'DescribeStream',
@@ -151,6 +163,7 @@ export const describeStream = operation(
     hasMoreShards: bool,
     retentionBytes,
     shardLevelMetrics: optional(monitoredMetrics),
+    ...encryptionFields,
   },
 )
 
@@ -163,6 +176,7 @@ export const describeStreamSummary = operation(
     openShardCount: uint(),
     retentionBytes,
     shardLevelMetrics: optional(monitoredMetrics),
+    ...encryptionFields,
   },
 )
 
@@ -337,6 +351,8 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     updateStreamMode,
     describeLimits,
     updateStreamRetentionBytes,
+    startStreamEncryption,
+    stopStreamEncryption,
     subscribeToShard,
     subscribeToStream,
     unsubscribe,

@@ -4,8 +4,8 @@
  * STREAM_IN_USE (not ACTIVE), DISK_FULL, LOG_FAILED.
  */
 
+import { EncryptionVerbs } from './encryption-verbs.ts'
 import type { CallOptions, Exchange } from './exchange.ts'
-import { MonitoringVerbs } from './monitoring-verbs.ts'
 import type { AnswerOf, Operation, RequestOf } from './operation.ts'
 import {
   decreaseStreamRetentionPeriod,
@@ -17,7 +17,7 @@ import {
 } from './setting-operations.ts'
 import type { StreamMode } from './structures.ts'
 
-export class SettingVerbs extends MonitoringVerbs {
+export class SettingVerbs extends EncryptionVerbs {
   readonly #exchange: Exchange
 
   constructor(exchange: Exchange) {

@@ -205,7 +205,10 @@ describe('the commands', () => {
 
   it('of millrace work as they stand there, one after the other', async () => {
     const cwd = temporaryDirectory()
-    const served = await serve(['--create', 'orders', '--data', './millrace-data'], { cwd })
+    // A broker that was started with a key file, before there was a key in it.
+    writeFileSync(join(cwd, 'millrace.keys'), '', { mode: 0o600 })
+    const settings = ['--data', './millrace-data', '--key-file', './millrace.keys']
+    const served = await serve(['--create', 'orders', ...settings], { cwd })
     const shim = join(cwd, 'npx')
     writeFileSync(shim, `#!/bin/sh\nshift\nexec "${process.execPath}" "${program}" "$@"\n`)
     chmodSync(shim, 0o755)

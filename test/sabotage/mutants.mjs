@@ -190,6 +190,11 @@ export const mutants = [
     'client/shard-lineage',
     'not while what the other parent comes from',
   ),
+  mutant('98-salt-not-drawn.patch', gtest('NoncesTest.*Crashes*'), /FAILED/),
+  mutant('99-counter-begins-anew.patch', gtest('NoncesTest.*Crashes*'), /FAILED/),
+  mutant('100-header-not-authenticated.patch', gtest('EncryptionTest.FindsEveryByte*'), /FAILED/),
+  mutant('101-plain-text-without-key.patch', gtest('EncryptionTest.NeverAppends*'), /FAILED/),
+  nodeMutant('102-children-in-plain-text.patch', 'broker/encryption', 'is being split'),
   nodeMutant(
     '111-hot-for-a-moment.patch',
     'stream/scaling/plan',

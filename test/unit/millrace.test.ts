@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -99,4 +99,30 @@ test('it is a guest: no handlers of the process are added', async () => {
   await millrace.createStream('s', { shardCount: 1 })
   expect(counts()).toEqual(before)
   await millrace.close()
+})
+
+test('a stream is encrypted with a key of the key file, in a program too', async () => {
+  const dir = temporaryDirectory()
+  const keyFile = `${dir}.keys`
+  const line = (id: string) => `${id} ${Buffer.alloc(32, id).toString('base64')}\n`
+  writeFileSync(keyFile, line('k1'), { mode: 0o600 })
+  {
+    await using millrace = await Millrace.open({ dir, logOptions, keyFile })
+    await millrace.createStream('orders', { shardCount: 1 })
+    await millrace.startStreamEncryption('orders', 'k1')
+    await millrace.untilActive('orders')
+    expect(await millrace.describeStreamSummary('orders')).toMatchObject({ keyId: 'k1' })
+    await millrace.put('orders', { key: 'a', data: bytes('one') })
+    writeFileSync(keyFile, line('k2'), { mode: 0o600 })
+    await millrace.reloadKeys()
+    const error = await failure(millrace.put('orders', { key: 'a', data: bytes('two') }))
+    expect(error.code).toBe('KEY_NOT_FOUND')
+    writeFileSync(keyFile, line('k1'), { mode: 0o600 })
+    await millrace.reloadKeys()
+    await millrace.stopStreamEncryption('orders', 'k1')
+  }
+  await using again = await Millrace.open({ dir, logOptions, keyFile })
+  const from = { shardId: '0', shardIteratorType: 'TRIM_HORIZON' } as const
+  const { records } = await again.getRecords(await again.getShardIterator('orders', from))
+  expect(Array.from(records, ({ data }) => text(data))).toEqual(['one'])
 })

@@ -84,7 +84,11 @@ export class ShardFeed {
     const shared = this.#shared
     if (shared !== undefined && shared.position === position) {
       const bytes = shared.bytes.length
-      const isWhole = shared.nextPosition >= this.end || 2 * bytes > bytesMax
+      // Positions count what is on disk, which of encrypted batches is more.
+      const isWhole =
+        shared.nextPosition >= this.end ||
+        2 * bytes > bytesMax ||
+        2 * Number(shared.nextPosition - position) > bytesMax
       if (isWhole && bytes <= bytesMax) return shared
     }
     this.#memory ??= this.#owner.lend(this)

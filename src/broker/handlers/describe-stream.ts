@@ -23,6 +23,11 @@ function monitoredMetrics({ shardLevelMetrics }: Stream): ShardLevelMetric[] | u
   return shardLevelMetrics.size === 0 ? undefined : [...shardLevelMetrics]
 }
 
+/** None where it is not encrypted. */
+function encryptionFields({ encryption }: Stream) {
+  return encryption === undefined ? {} : { encryptionType: 'KMS' as const, keyId: encryption.id }
+}
+
 export async function handleDescribeStream(
   { streams }: BrokerContext,
   request: RequestOf<typeof describeStream>,
@@ -39,6 +44,7 @@ export async function handleDescribeStream(
     hasMoreShards: rest.length > limit,
     retentionBytes: stream.retentionBytes,
     shardLevelMetrics: monitoredMetrics(stream),
+    ...encryptionFields(stream),
   }
 }
 
@@ -52,5 +58,6 @@ export async function handleDescribeStreamSummary(
     openShardCount: openShards(stream).length,
     retentionBytes: stream.retentionBytes,
     shardLevelMetrics: monitoredMetrics(stream),
+    ...encryptionFields(stream),
   }
 }

@@ -26,6 +26,7 @@ const mainSettings = [
   'listen',
   'data',
   'ephemeral',
+  'keyFile',
   'create',
   'logLevel',
   'insecureNoAuth',
@@ -121,6 +122,7 @@ async function openBroker(
         durabilityMax: durabilityOf(config),
         scaling: config.scaling,
         onScaling: (event) => logScaling(logger, event),
+        keyFile: config.keyFile === '' ? undefined : config.keyFile,
       }),
   )
 }

@@ -1,6 +1,6 @@
 /**
- * `millrace stream create|ls|info|rm`; what changes a stream is in reshard.ts, stream-settings.ts
- * and stream-monitor.ts.
+ * `millrace stream create|ls|info|rm`; what changes a stream is in reshard.ts, stream-settings.ts,
+ * stream-encryption.ts and stream-monitor.ts.
  */
 
 import { type Command, Option } from 'commander'
@@ -19,6 +19,7 @@ import { allShards } from '../stream-shards.ts'
 import { tagOption, tagText } from '../tags.ts'
 import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
 import { addReshardCommands } from './reshard.ts'
+import { addStreamEncryption } from './stream-encryption.ts'
 import { addStreamMonitor, metricsText } from './stream-monitor.ts'
 import { addSettingCommands, retentionText } from './stream-settings.ts'
 
@@ -76,6 +77,7 @@ async function info(invocation: Invocation): Promise<undefined> {
       ...(summary.shardLevelMetrics === undefined
         ? []
         : [`metrics    ${metricsText(summary.shardLevelMetrics)}`]),
+      ...(summary.keyId === undefined ? [] : [`encrypted  with key ${summary.keyId}`]),
       ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
       `shards     ${formatCount(openShardCount)} open of ${formatCount(shards.length)}`,
       ...table(shards.map(shardRow)).map((line) => `  ${line}`),
@@ -157,6 +159,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
   })
   addReshardCommands(stream, runner)
   addStreamMonitor(stream, runner)
+  addStreamEncryption(stream, runner)
   addSettingCommands(stream, runner)
   defineCommand(stream, runner, {
     usage: 'rm <stream>',

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -11,8 +12,10 @@
 #include "native/base/bytes.h"
 #include "native/format/batch_format.h"
 #include "native/format/manifest_format.h"
+#include "native/format/sealed_format.h"
 #include "native/format/segment_format.h"
 #include "native/log/batch_view.h"
+#include "native/log/sealed_batch.h"
 
 #ifndef MILLRACE_SOURCE_DIR
 #define MILLRACE_SOURCE_DIR "."
@@ -130,14 +133,26 @@ TEST(FormatDocumentTest, ManifestTable) {
   EXPECT_EQ(TableAfter("## The manifest", 2), wanted);
 }
 
-TEST(FormatDocumentTest, WorkedExampleIsAWholeBatch) {
+TEST(FormatDocumentTest, SealedTable) {
+  const Rows wanted = {
+      {"version", format::kSealedVersionAt},    {"codec", format::kSealedCodecAt},
+      {"id length", format::kSealedIdLengthAt}, {"reserved", format::kSealedReservedAt},
+      {"key check", format::kSealedKeyCheckAt}, {"salt", format::kSealedSaltAt},
+      {"counter", format::kSealedCounterAt},    {"key id", format::kSealedKeyIdAt},
+  };
+  EXPECT_EQ(TableAfter("## Encrypted records", 3), wanted);
+  EXPECT_EQ(format::SealedOverhead(8), 60u);
+}
+
+// The bytes of one of the worked examples, counted from 0.
+std::vector<uint8_t> WorkedExample(int wanted) {
   std::vector<uint8_t> batch;
   bool inside = false;
   for (const std::string& line : Lines()) {
     if (line == "```hex") {
-      inside = true;
-    } else if (line == "```" && inside) {
-      break;
+      inside = wanted-- == 0;
+    } else if (line == "```") {
+      inside = false;
     } else if (inside) {
       std::stringstream stream(line);
       for (std::string byte; stream >> byte;) {
@@ -145,6 +160,32 @@ TEST(FormatDocumentTest, WorkedExampleIsAWholeBatch) {
       }
     }
   }
+  return batch;
+}
+
+TEST(FormatDocumentTest, EncryptedExampleIsThatOfBefore) {
+  const std::vector<uint8_t> batch = WorkedExample(1);
+  log::BatchHeader header;
+  ASSERT_EQ(log::CheckBatch(batch.data(), batch.size(), &header), log::BatchCheck::kWhole);
+  EXPECT_EQ(header.bytes(), batch.size());
+  EXPECT_EQ(header.crc32c, 0x840e04a6u);
+  EXPECT_TRUE(log::IsSealed(header));
+  uint8_t key[base::kAeadKeyBytes];
+  std::iota(key, key + sizeof key, uint8_t{0});
+  log::Keyring keyring(base::SystemCrypto());
+  std::vector<uint64_t> checks;
+  ASSERT_TRUE(keyring.SetKeys({log::MasterKey("k1", key)}, &checks).ok());
+  EXPECT_EQ(checks.at(0), 0x682af580595dce99u);
+  std::vector<uint8_t> opened(batch.size());
+  uint64_t bytes = 0;
+  const base::Status status = log::OpenBatch(&keyring, batch.data(), header, opened.data(), &bytes);
+  ASSERT_TRUE(status.ok()) << status.message();
+  opened.resize(bytes);
+  EXPECT_EQ(opened, WorkedExample(0));
+}
+
+TEST(FormatDocumentTest, WorkedExampleIsAWholeBatch) {
+  const std::vector<uint8_t> batch = WorkedExample(0);
   log::BatchHeader header;
   ASSERT_EQ(log::CheckBatch(batch.data(), batch.size(), &header), log::BatchCheck::kWhole);
   EXPECT_EQ(header.bytes(), batch.size());

@@ -34,6 +34,8 @@ function streamOf(shards: readonly Shard[]): Stream {
     shards: new Map(shards.map((it) => [it.index, it])),
     tags: new Map(),
     shardLevelMetrics: new Set(),
+    encryption: undefined,
+    encryptionChanges: [],
     shardCountUpdates: [],
   }
 }

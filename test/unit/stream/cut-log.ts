@@ -5,7 +5,9 @@ import type {
   AppendAnswer,
   AppendOptions,
   Batch,
+  KeyName,
   Log,
+  MasterKey,
   PutRecordsAnswer,
   PutRecordsOptions,
   ReadFrom,
@@ -71,6 +73,14 @@ export class CutLog implements Log {
 
   trim(shard: ShardId, sequenceNumber: SequenceNumber): Promise<void> {
     return this.#change(() => this.#log.trim(shard, sequenceNumber))
+  }
+
+  setKeys(keys: readonly MasterKey[]): readonly KeyName[] {
+    return this.#log.setKeys(keys)
+  }
+
+  setEncryption(shards: readonly ShardId[], key: KeyName | undefined): void {
+    this.#log.setEncryption(shards, key)
   }
 
   async listShards(): Promise<ShardId[]> {

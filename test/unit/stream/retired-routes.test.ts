@@ -47,6 +47,8 @@ function stream(rows: readonly Row[], reshard?: Stream['reshard']): Stream {
     tags: new Map(),
     shardCountUpdates: [],
     shardLevelMetrics: new Set(),
+    encryption: undefined,
+    encryptionChanges: [],
     reshard,
   }
 }

@@ -58,6 +58,8 @@ const stream: Stream = {
   shards: new Map(shards.map((it) => [it.index, it])),
   tags: new Map(),
   shardLevelMetrics: new Set(),
+  encryption: undefined,
+  encryptionChanges: [],
   shardCountUpdates: [],
 }
 
