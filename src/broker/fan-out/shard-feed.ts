@@ -48,6 +48,13 @@ export class ShardFeed {
     return this.#watch.committedNextSequenceNumber
   }
 
+  /** Looks how far the shard can be read by now; answers whether that is behind a position. */
+  reachesBeyond(position: Position): boolean {
+    this.hasStopped = this.#look()
+    this.end = this.#watch.committedEnd
+    return this.end > position
+  }
+
   /** Why reading ended, where that is no close. */
   get failure(): unknown {
     return this.#watch.stopReason

@@ -307,6 +307,8 @@ export class Subscription implements Sender {
     const { feed } = cursor
     if (cursor.lost !== undefined) {
       const { next } = feed
+      // What has been committed meanwhile is not lost: it is read first.
+      if (feed.reachesBeyond(cursor.position)) return 0
       this.#tellLost(cursor, next)
       cursor.next = next
     }

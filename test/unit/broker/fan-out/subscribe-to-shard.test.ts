@@ -12,6 +12,7 @@ import {
   turns,
   until,
 } from './harness.ts'
+import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
 vi.setConfig({ testTimeout: 30_000 })
@@ -227,6 +228,23 @@ test('what is trimmed before it was sent is a gap, also when nothing is left', a
   await made.put(0, ['k7'])
   await until(() => sink.told.length > 0)
   expect(sink.take()).toMatchObject([{ kind: 'slice', numbers: [7n] }])
+})
+
+test('what is committed behind what was trimmed is no part of the gap', async () => {
+  const watched = new WatchLog()
+  const made = await makeFanOut(1, { wrap: (log) => watched.wrap(log) })
+  const { sink, subscriptions } = made.open()
+  for (let i = 1; i <= 3; i += 1) await made.put(0, [`k${i}`])
+  const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 100 })
+  await turns()
+  expect(sink.take()).toMatchObject([{ kind: 'slice', numbers: [1n] }])
+  await made.log.trim(made.shard(0).number, 4n as never)
+  watched.isDeaf = true
+  await made.put(0, ['k4'])
+  subscriptions.credit(subscriptionId, 83)
+  await until(() => sink.told.length > 1)
+  const gap = { kind: 'Gap', reason: 'TRIMMED', startSequenceNumber: 2n, endSequenceNumber: 4n }
+  expect(sink.take()).toMatchObject([gap, { kind: 'slice', numbers: [4n] }])
 })
 
 test('the end of a closed shard, with its children, is the end of the subscription', async () => {

@@ -12,6 +12,8 @@ export class WatchLog {
   /** Watches that have not ended, and reads so far. */
   open = 0
   reads = 0
+  /** Nobody hears that a shard has moved. */
+  isDeaf = false
   readonly #failures = new Map<ShardId, Failure>()
   readonly #told = new Map<ShardId, () => void>()
 
@@ -25,7 +27,10 @@ export class WatchLog {
     const watch: Log['watch'] = (shard, moved) => {
       this.#told.set(shard, moved)
       this.open += 1
-      return this.#watch(shard, log.watch(shard, moved))
+      const heard = () => {
+        if (!this.isDeaf) moved()
+      }
+      return this.#watch(shard, log.watch(shard, heard))
     }
     return new Proxy(log, {
       get: (target, name) => {
