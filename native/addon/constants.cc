@@ -150,7 +150,7 @@ constexpr Constant kSlot[] = {
 constexpr Constant kControlOperations[] = {
     {"createShards", static_cast<double>(ControlOperation::kCreateShards)},
     {"deleteShards", static_cast<double>(ControlOperation::kDeleteShards)},
-    {"sealShard", static_cast<double>(ControlOperation::kSealShard)},
+    {"sealShards", static_cast<double>(ControlOperation::kSealShards)},
     {"scrub", static_cast<double>(ControlOperation::kScrub)},
     {"flush", static_cast<double>(ControlOperation::kFlush)},
     {"close", static_cast<double>(ControlOperation::kClose)},

@@ -111,8 +111,8 @@ std::function<void(Answer*)> MakeWork(ControlOperation operation, std::shared_pt
       };
     case ControlOperation::kDeleteShards:
       return [core, list](Answer* answer) { answer->status = core->DeleteShards(list); };
-    case ControlOperation::kSealShard:
-      return [core, shard](Answer* answer) { answer->status = core->SealShard(shard); };
+    case ControlOperation::kSealShards:
+      return [core, list](Answer* answer) { answer->status = core->SealShards(list); };
     case ControlOperation::kScrub:
       return [core, shard, amount](Answer* answer) {
         answer->report = std::make_unique<log::ScrubReport>();

@@ -11,7 +11,7 @@ namespace millrace::addon {
 enum class ControlOperation : uint32_t {
   kCreateShards = 0,  // list = first sequence numbers; answer: BigUint64Array of shard ids
   kDeleteShards = 1,  // list = shards
-  kSealShard = 2,     // shard
+  kSealShards = 2,    // list = shards
   kScrub = 3,         // shard (0 = all), amount = bytes per second (0 = no limit); answer: a report
   kFlush = 4,
   kClose = 5,  // later calls answer LOG_CLOSED at once

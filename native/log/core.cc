@@ -345,29 +345,44 @@ Status Core::DeleteShards(const std::vector<uint64_t>& shards) {
 // First nothing more is appended and all of it is durable; then the manifest says so; then the last
 // segment is sealed, which without the manifest's word would tell recovery that a segment is
 // missing.
-Status Core::SealShard(uint64_t shard) {
+Status Core::SealShards(const std::vector<uint64_t>& shards) {
   const std::lock_guard<std::mutex> lock(shards_mutex_);
   Status status = CheckOpen();
-  ShardLog* const log = parts_->shards.Find(shard);
-  if (status.ok() && log == nullptr) {
-    status = NoSuchShard(shard);
+  std::vector<ShardLog*> logs;
+  for (const uint64_t shard : shards) {
+    ShardLog* const log = parts_->shards.Find(shard);
+    if (status.ok() && log == nullptr) {
+      status = NoSuchShard(shard);
+    }
+    const bool is_new = std::find(logs.begin(), logs.end(), log) == logs.end();
+    if (status.ok() && is_new && !parts_->context.manifest.contents().shards.at(shard).sealed) {
+      logs.push_back(log);
+    }
   }
-  if (!status.ok() || parts_->context.manifest.contents().shards.at(shard).sealed) {
+  if (!status.ok() || logs.empty()) {
     return status;
   }
-  log->RefuseAppends(
-      Status(Code::kShardClosed,
-             Format("shard %llu is sealed; append to its children", static_cast<ull>(shard))));
-  parts_->committer->Commit({log});
-  if (log->failed()) {
-    return log->state();
+  for (ShardLog* const log : logs) {
+    log->RefuseAppends(Status(
+        Code::kShardClosed,
+        Format("shard %llu is sealed; append to its children", static_cast<ull>(log->shard()))));
   }
-  ShardStats stats{};
-  log->GetStats(&stats);
-  status = parts_->context.manifest.SealShard(shard, stats.appended_end, stats.next_sequence);
+  parts_->committer->Commit(logs);
+  std::vector<ShardEnd> ends;
+  for (ShardLog* const log : logs) {
+    if (log->failed()) {
+      return log->state();
+    }
+    ShardStats stats{};
+    log->GetStats(&stats);
+    ends.push_back({log->shard(), stats.appended_end, stats.next_sequence});
+  }
+  status = parts_->context.manifest.SealShards(ends);
   if (status.ok()) {
-    log->Seal();
-    parts_->committer->Commit({log});
+    for (ShardLog* const log : logs) {
+      log->Seal();
+    }
+    parts_->committer->Commit(logs);
   }
   return status;
 }

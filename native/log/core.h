@@ -73,9 +73,10 @@ class Core {
   // twice.
   base::Status DeleteShards(const std::vector<uint64_t>& shards);
 
-  // Closes a shard to appends for good, after all that was appended is durable. Reads go on.
-  // Durable on return.
-  base::Status SealShard(uint64_t shard);
+  // Closes shards to appends for good, after all that was appended is durable. Reads go on. Durable
+  // on return, and takes the time of one: they share commits. After a failure, and where one is not
+  // there (SHARD_NOT_FOUND), the call can be repeated; what is sealed already stays so.
+  base::Status SealShards(const std::vector<uint64_t>& shards);
 
   // Verifies every committed batch of every shard (or of one: `shard` != 0) against checksum, order
   // and seal; damage is quarantined and reported. `bytes_per_second` 0 = as fast as possible.

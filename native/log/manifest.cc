@@ -342,8 +342,14 @@ Status Manifest::TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>
   return records.empty() ? Status() : Append(std::move(records));
 }
 
-Status Manifest::SealShard(uint64_t shard, uint64_t end_position, uint64_t next_sequence) {
-  return Append({MakeRecord(ManifestType::kSeal, shard, end_position, next_sequence)});
+Status Manifest::SealShards(const std::vector<ShardEnd>& ends) {
+  std::vector<ManifestRecord> records;
+  records.reserve(ends.size());
+  for (const ShardEnd& end : ends) {
+    records.push_back(
+        MakeRecord(ManifestType::kSeal, end.shard, end.end_position, end.next_sequence));
+  }
+  return Append(std::move(records));
 }
 
 Status Manifest::DeleteShards(const std::vector<uint64_t>& shards) {

@@ -23,6 +23,13 @@ struct ManifestShard {
   bool sealed;
 };
 
+// Where a shard ends that is sealed.
+struct ShardEnd {
+  uint64_t shard;
+  uint64_t end_position;
+  uint64_t next_sequence;  // one past the last
+};
+
 // What a pair of manifest files says. Pure.
 struct ManifestContents {
   uint64_t directory_id = 0;
@@ -70,7 +77,7 @@ class Manifest {
   base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
                             std::vector<uint64_t>* shards);
   base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);
-  base::Status SealShard(uint64_t shard, uint64_t end_position, uint64_t next_sequence);
+  base::Status SealShards(const std::vector<ShardEnd>& ends);
   base::Status DeleteShards(const std::vector<uint64_t>& shards);
 
   void Close();

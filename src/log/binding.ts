@@ -99,7 +99,7 @@ export interface NativeConstants {
   readonly controlOperations: {
     readonly createShards: number
     readonly deleteShards: number
-    readonly sealShard: number
+    readonly sealShards: number
     readonly scrub: number
     readonly flush: number
     readonly close: number

@@ -267,8 +267,11 @@ export interface Log extends AsyncDisposable {
   deleteShard(shard: ShardId): Promise<void>
   /** The same for several at once, in the time of one: all of them, or none. */
   deleteShards(shards: readonly ShardId[]): Promise<void>
-  /** Closes a shard to appends for good; reads go on. On disk when it answers. */
-  sealShard(shard: ShardId): Promise<void>
+  /**
+   * Closes shards to appends for good, in the time of one; reads go on. On disk when it answers.
+   * Rejects: SHARD_NOT_FOUND, LOG_FAILED, LOG_CLOSED.
+   */
+  sealShards(shards: readonly ShardId[]): Promise<void>
   listShards(): Promise<ShardId[]>
 
   /**

@@ -128,8 +128,8 @@ export class NativeLog implements Log {
     for (const shard of shards) this.#slots.delete(shard)
   }
 
-  async sealShard(shard: ShardId): Promise<void> {
-    await this.#control(operations.sealShard, shardId(shard))
+  async sealShards(shards: readonly ShardId[]): Promise<void> {
+    await this.#control(operations.sealShards, 0n, 0n, BigUint64Array.from(shards, shardId))
   }
 
   async listShards(): Promise<ShardId[]> {

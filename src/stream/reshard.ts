@@ -189,7 +189,7 @@ export class Resharding {
     const { log, catalog, now } = this.#host
     const parents = parentsOf(reshard, shards)
     this.#host.changed(number)
-    for (const shard of parents) await log.sealShard(shard.number)
+    await log.sealShards(parents.map((it) => it.number))
     const stats = await this.#statsOf(parents)
     const closedMillis = closingTime(parents, [...stats.values()], now())
     const closed = parents.map((shard) => closedShard(shard, stats, closedMillis))

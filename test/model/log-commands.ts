@@ -260,7 +260,7 @@ class Seal extends Command {
 
   async compare(model: Model, real: Real): Promise<void> {
     ;(model.shards[this.#shard] as ShardModel).seal()
-    await real.log.sealShard(real.id(this.#shard))
+    await real.log.sealShards([real.id(this.#shard)])
   }
 
   toString(): string {

@@ -54,7 +54,7 @@ describe('after close', () => {
     await expect(log.listShards()).rejects.toMatchObject(closed)
     await expect(log.createShards([one])).rejects.toMatchObject(closed)
     await expect(log.deleteShard(shard)).rejects.toMatchObject(closed)
-    await expect(log.sealShard(shard)).rejects.toMatchObject(closed)
+    await expect(log.sealShards([shard])).rejects.toMatchObject(closed)
     expect(() => log.setRoutes(0, [])).toThrow(MillraceError)
     expect(() => log.clearRoutes(0)).toThrow(MillraceError)
     await expect(log.putRecords(0, new Uint8Array(9))).rejects.toMatchObject(closed)

@@ -120,7 +120,7 @@ describe('putRecords', () => {
     log.setRoutes(routes, open, { previous: [before] })
     // Also before it is closed: the routes are the switch.
     for (const isSealed of [false, true]) {
-      if (isSealed) await log.sealShard(low)
+      if (isSealed) await log.sealShards([low])
       const again = await log.putRecords(routes, body)
       const [firstParts] = unpackr.unpack(first.bytes) as PutAnswer
       const [parts] = unpackr.unpack(again.bytes) as PutAnswer
@@ -138,7 +138,7 @@ describe('putRecords', () => {
 
   it('fails the records of a shard that refuses, and keeps the others', async () => {
     const { log, shards } = await makeStream(4)
-    await log.sealShard(shards[2] as ShardId)
+    await log.sealShards([shards[2] as ShardId])
     const records = makeRecords(100)
     const answer = await log.putRecords(routes, encodeBody(records, [0n, 0]))
     const expected = records.filter(([key]) => ordinalOf(key, 4) === 2).length

@@ -58,7 +58,7 @@ describe('wake-ups', () => {
     const { log, shard } = await makeLog()
     const { endPosition } = await log.append(shard, makeBatch(1, 10))
     const tail = log.tail(shard, endPosition)
-    await log.sealShard(shard)
+    await log.sealShards([shard])
     expect(await tail).toMatchObject({ closed: true })
     expect(await log.tail(shard, endPosition)).toMatchObject({ closed: true })
     await expect(log.append(shard, makeBatch(1, 10))).rejects.toMatchObject({

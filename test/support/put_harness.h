@@ -61,7 +61,7 @@ class PutHarness {
       for (const Shard& shard : maps[0]) {
         const auto same = [&shard](const Shard& it) { return it.id == shard.id; };
         if (std::none_of(open.begin(), open.end(), same)) {
-          EXPECT_TRUE(log.core->SealShard(shard.id).ok());
+          EXPECT_TRUE(log.core->SealShards({shard.id}).ok());
         }
       }
     }

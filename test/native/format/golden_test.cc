@@ -45,7 +45,7 @@ void Fill(LogHarness* harness) {
     ASSERT_TRUE(harness->core->Append(0, RequestOf(batch, piece), &result).ok());
   }
   harness->Append(1, "the other shard");
-  ASSERT_TRUE(harness->core->SealShard(harness->Stats(1).shard).ok());
+  ASSERT_TRUE(harness->core->SealShards({harness->Stats(1).shard}).ok());
   ASSERT_TRUE(harness->core->Trim(0, 20).ok());
   harness->core->RunChores();
 }

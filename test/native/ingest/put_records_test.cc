@@ -78,7 +78,7 @@ TEST_F(ReshardTest, ANewRequestGoesToTheOpenShards) {
 }
 
 TEST_F(ReshardTest, WhatTheRetiredShardHasRefusedGoesToTheOpenOnes) {
-  ASSERT_TRUE(stream_.log.core->SealShard(first_).ok());
+  ASSERT_TRUE(stream_.log.core->SealShards({first_}).ok());
   const std::vector<PutOutcome> refused = stream_.Put(kFour, kProducer, 7);
   EXPECT_EQ(refused[0].refused, Code::kShardClosed);
   EXPECT_EQ(refused[0].sequence, 0u);

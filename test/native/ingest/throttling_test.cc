@@ -216,7 +216,7 @@ TEST_F(ThrottlingTest, ARepeatAfterTheLimitsAreGoneHasTheFirstAnswer) {
 }
 
 TEST_F(ThrottlingTest, WhatTheLogRefusesIsNotPaidFor) {
-  ASSERT_TRUE(stream_.log.core->SealShard(first_).ok());
+  ASSERT_TRUE(stream_.log.core->SealShards({first_}).ok());
   for (int i = 0; i < 4; ++i) {
     for (const PutOutcome& outcome : stream_.Put(Records(400, 0))) {
       ASSERT_EQ(outcome.refused, Code::kShardClosed);

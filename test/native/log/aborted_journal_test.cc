@@ -163,7 +163,7 @@ TEST(AbortedJournalTest, NoNewShard) {
 
 TEST(AbortedJournalTest, NoSealedShard) {
   AbortAtEachCall(
-      OpenWithShard, [](Machine* machine) { return machine->core()->SealShard(1); },
+      OpenWithShard, [](Machine* machine) { return machine->core()->SealShards({1}); },
       [](Machine* machine) {
         return machine->Append(Durability::kDisk).code() == Code::kShardClosed;
       });

@@ -340,7 +340,7 @@ TEST_F(CoreFaultsTest, OutlivesADeathAtAnyCallOfASeal) {
   }
   std::vector<std::unique_ptr<SimFileOps>> images;
   process.AtEachCall([&](const SimCall&) { images.push_back(process.files()->KillCopy()); },
-                     [&] { ASSERT_TRUE(process.core()->SealShard(1).ok()); });
+                     [&] { ASSERT_TRUE(process.core()->SealShards({1}).ok()); });
   for (auto& image : images) {
     Process heir(std::move(image));
     ASSERT_TRUE(heir.status().ok()) << heir.status().message();

@@ -311,8 +311,8 @@ TEST_F(CoreTest, SealsAShardForGood) {
   const uint32_t slot = log_.Create();
   log_.Append(slot, "last");
   const uint64_t shard = log_.Stats(slot).shard;
-  ASSERT_TRUE(log_.core->SealShard(shard).ok());
-  ASSERT_TRUE(log_.core->SealShard(shard).ok());  // twice is once
+  ASSERT_TRUE(log_.core->SealShards({shard}).ok());
+  ASSERT_TRUE(log_.core->SealShards({shard}).ok());  // twice is once
   const Piece piece = LogHarness::PieceOf("x");
   Put(slot, LogHarness::Request(piece), Code::kShardClosed);
   const std::string crashed = log_.CopyAsAfterCrash();
@@ -324,6 +324,28 @@ TEST_F(CoreTest, SealsAShardForGood) {
     EXPECT_EQ(log_.ReadAll(0).batches, std::vector<std::string>{"last"});
     EXPECT_TRUE(log_.Stats(0).damaged.empty());
     ASSERT_TRUE(log_.core->Close().ok());
+  }
+}
+
+TEST_F(CoreTest, SealsManyShardsInTheCommitsOfOne) {
+  std::vector<uint64_t> shards;
+  for (uint32_t i = 0; i < 5; ++i) {
+    const uint32_t slot = log_.Create();
+    log_.Append(slot, "last");
+    shards.push_back(log_.Stats(slot).shard);
+  }
+  EXPECT_EQ(log_.core->SealShards({shards[0], 99}).code(), Code::kShardNotFound);
+  log_.Append(0, "more");  // none of them was sealed
+  shards.push_back(shards[0]);
+  const uint64_t groups = log_.core->GetStats().sync_group_count;
+  ASSERT_TRUE(log_.core->SealShards(shards).ok());
+  EXPECT_LE(log_.core->GetStats().sync_group_count - groups, 2u);
+  ASSERT_TRUE(log_.core->Close().ok());
+  log_.Open();
+  const Piece piece = LogHarness::PieceOf("x");
+  for (uint32_t slot = 0; slot < 5; ++slot) {
+    Put(slot, LogHarness::Request(piece), Code::kShardClosed);
+    EXPECT_EQ(log_.ReadAll(slot).batches.back(), slot == 0 ? "more" : "last");
   }
 }
 

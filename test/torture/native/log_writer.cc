@@ -293,7 +293,7 @@ base::Status LogWriter::Reshard(uint64_t shard) {
     return status;
   }
   Tell(EventKind::kSealing, shard);
-  status = core_->SealShard(shard);
+  status = core_->SealShards({shard});
   if (!status.ok()) {
     return status;
   }

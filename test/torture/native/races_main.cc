@@ -160,7 +160,7 @@ class Race {
       request.count = 1;
       log::AppendResult result{};
       Need(core_->Append(slot, request, &result), "append beside");
-      Need(core_->SealShard(shards[0]), "seal");
+      Need(core_->SealShards({shards[0]}), "seal");
       if (core_->Append(slot, request, &result).code() != Code::kShardClosed) {
         Fail("a sealed shard took an append");
       }

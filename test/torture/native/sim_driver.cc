@@ -345,7 +345,7 @@ std::string SimDriver::Seal() {
   }
   shard->maybe_sealed = true;
   Tell("SealShard", true);
-  const Status status = core_->SealShard(shard->shard);
+  const Status status = core_->SealShards({shard->shard});
   Returned();
   RaiseFloors();
   if (status.ok()) {

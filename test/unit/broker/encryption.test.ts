@@ -170,10 +170,10 @@ test('what is put to the new shards while a shard is being split is encrypted, t
   })
   const log = new Proxy(inner, {
     get(target, name) {
-      if (name === 'sealShard') {
-        return async (shard: ShardId) => {
+      if (name === 'sealShards') {
+        return async (shards: readonly ShardId[]) => {
           await held
-          await target.sealShard(shard)
+          await target.sealShards(shards)
         }
       }
       const value = Reflect.get(target, name, target)

@@ -93,7 +93,7 @@ async function makeGated(): Promise<{ readonly broker: Broker; readonly gates: G
   const broker = await Broker.over(gates.over(log))
   onTestFinished(() => broker.close())
   await makeStream(broker, streamName, 1, provisioned)
-  gates.shut('createShards', 'sealShard')
+  gates.shut('createShards', 'sealShards')
   return { broker, gates }
 }
 
@@ -117,7 +117,7 @@ test('Kinesis 5: records stay; from the switch on new ones are in the children',
   expect(await statesOf(broker)).toEqual(['open'])
 
   gates.open('createShards')
-  await gates.reached('sealShard')
+  await gates.reached('sealShards')
   const results = await putMany(broker, { streamName }, [at(0n, 'lower'), at(half, 'upper')])
   expect(results.map((it) => it.shardId)).toEqual([id(1), id(2)])
   // Nobody sees the children before the parent has its end.
@@ -129,7 +129,7 @@ test('Kinesis 5: records stay; from the switch on new ones are in the children',
   expect(open.records.map((it) => it.text)).toEqual(['before', 'during'])
   expect(open.nextShardIterator).toBeDefined()
 
-  gates.open('sealShard')
+  gates.open('sealShards')
   await untilActive(broker, streamName)
   expect(await statesOf(broker)).toEqual(['closed', 'open', 'open'])
   const texts = async (shardId: string) =>
@@ -165,7 +165,7 @@ test('Kinesis 5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch o
   await gates.reached('createShards')
   expect((await failure(batch(1, 'x'))).code).toBe('SHARD_NOT_FOUND')
   gates.open('createShards')
-  await gates.reached('sealShard')
+  await gates.reached('sealShards')
   const refused = await failure(batch(0, 'b'))
   expect(`${refused.code}: ${refused.message}`).toBe(
     `SHARD_CLOSED: Shard ${id(0)} in stream s is closed; ` +
@@ -176,7 +176,7 @@ test('Kinesis 5: a PutBatch to a closed shard is SHARD_CLOSED, from the switch o
   const next = { ...producer, producerSequence: 1 }
   expect((await failure(batch(0, 'late', next))).code).toBe('SHARD_CLOSED')
   expect(await batch(0, 'a', producer)).toEqual({ ...first, duplicate: true })
-  gates.open('sealShard')
+  gates.open('sealShards')
   await untilActive(broker, streamName)
   expect((await failure(batch(0, 'd'))).code).toBe('SHARD_CLOSED')
   expect((await failure(batch(0, 'e', next))).code).toBe('SHARD_CLOSED')
@@ -301,23 +301,23 @@ test('Kinesis 17: UPDATING refuses what would change the shards, and nothing els
   expect(await readShard(broker, streamName, '0')).toHaveLength(1)
   expect(await statesOf(broker)).toEqual(['open'])
   gates.open('createShards')
-  gates.open('sealShard')
+  gates.open('sealShards')
   await untilActive(broker, streamName)
   expect((await broker.call(listTagsForStream, { streamName })).tags).toHaveLength(1)
 })
 
-test.each(['createShards', 'sealShard'])(
+test.each(['createShards', 'sealShards'])(
   'Kinesis 17: a stream can be deleted before %s',
   async (call) => {
     const { broker, gates } = await makeGated()
     await broker.call(splitShard, { streamName, shardToSplit: '0' })
     await gates.reached('createShards')
-    if (call === 'sealShard') gates.open('createShards')
+    if (call === 'sealShards') gates.open('createShards')
     await gates.reached(call)
     await broker.call(deleteStream, { streamName })
     expect((await failure(put(broker, { streamName }, at(0n, 'x')))).code).toBe('STREAM_NOT_FOUND')
     gates.open('createShards')
-    gates.open('sealShard')
+    gates.open('sealShards')
     await untilGone(broker, streamName)
     const { log } = await broker.stats()
     expect(log.shardCount).toBe(1)

@@ -81,7 +81,7 @@ test('a repeat names the shard that has the records, also one that is closed by 
   expect(first[1]).toEqual({ shardId: 'shardId-000000000000', sequenceNumber: 2n })
   puts.open(streamOf(children), [[parent]])
   expect(await put(1)).toEqual(first)
-  await log.sealShard(parent.number)
+  await log.sealShards([parent.number])
   expect(await put(1)).toEqual(first)
   expect(await put(2)).toEqual([
     { shardId: 'shardId-000000000001', sequenceNumber: 100n },

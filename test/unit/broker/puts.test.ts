@@ -47,7 +47,7 @@ test('shards refuse their records alone, each under its code', async () => {
   await made.broker.close()
   const log = await openLog({ ...logOptions, dir: made.dir })
   const [, , middle] = await log.listShards()
-  if (middle !== undefined) await log.sealShard(middle)
+  if (middle !== undefined) await log.sealShards([middle])
   await log.close()
   await made.reopen()
   const { broker } = made

@@ -63,8 +63,8 @@ export class CutLog implements Log {
     return this.#change(() => this.#log.deleteShards(shards))
   }
 
-  sealShard(shard: ShardId): Promise<void> {
-    return this.#change(() => this.#log.sealShard(shard))
+  sealShards(shards: readonly ShardId[]): Promise<void> {
+    return this.#change(() => this.#log.sealShards(shards))
   }
 
   append(shard: ShardId, batch: Batch, options?: AppendOptions): Promise<AppendAnswer> {

@@ -224,7 +224,7 @@ function fullFor(log: Log, calls: Set<string>, reserves: boolean[]): Log {
 
 test('what a full disk stopped goes on, and leaves no shards behind', async () => {
   const dir = await prepare()
-  const calls = new Set(['createShards', 'append', 'sealShard'])
+  const calls = new Set(['createShards', 'append', 'sealShards'])
   const reserves: boolean[] = []
   const { streams, log, errors, close } = await openStreams(dir, {
     wrap: (it) => fullFor(it, calls, reserves),

@@ -297,7 +297,7 @@ test('a shard that the log has closed has ended when the catalog has its childre
   await made.put(0, ['a'])
   await until(() => sink.told.length > 0)
   sink.take()
-  await made.log.sealShard(made.shard(0).number)
+  await made.log.sealShards([made.shard(0).number])
   await turns(20)
   expect(sink.take()).toEqual([])
   await made.split(0)
