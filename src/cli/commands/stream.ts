@@ -112,10 +112,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
   const stream = program
     .command('stream')
     .summary('create, list, describe, reshard, set, delete streams')
-  stream.description(
-    'Create, list and describe streams, change their shards and how they are kept,\n' +
-      'and delete them.',
-  )
+  stream.description('Create, list, describe and delete streams, and change how they are kept.')
   stream.helpOption('-h, --help', 'show this help').helpCommand(false)
   setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
   const settings = ['url']
