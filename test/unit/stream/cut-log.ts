@@ -63,8 +63,9 @@ export class CutLog implements Log {
     return this.#change(() => this.#log.deleteShards(shards))
   }
 
-  sealShards(shards: readonly ShardId[]): Promise<void> {
-    return this.#change(() => this.#log.sealShards(shards))
+  /** One by one, as a kill may fall between any two of them. */
+  async sealShards(shards: readonly ShardId[]): Promise<void> {
+    for (const it of shards) await this.#change(() => this.#log.sealShards([it]))
   }
 
   append(shard: ShardId, batch: Batch, options?: AppendOptions): Promise<AppendAnswer> {
