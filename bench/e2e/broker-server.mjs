@@ -15,14 +15,14 @@ const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
 const { Broker } = await load('broker/broker.js')
 const { startServer } = await load('server/server.js')
 
-const { logOptions, limits = {}, shardLimits, keyId } = JSON.parse(options)
+const { logOptions, limits = {}, shardLimits, readLimits, keyId } = JSON.parse(options)
 const keyFile = keyId === undefined ? undefined : `${dir}.keys`
 if (keyFile !== undefined) {
   writeFileSync(keyFile, `${keyId} ${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
 }
 // A bench measures the shards that it has made.
 const scaling = { disabled: true }
-const broker = await Broker.open({ dir, logOptions, shardLimits, scaling, keyFile })
+const broker = await Broker.open({ dir, logOptions, shardLimits, readLimits, scaling, keyFile })
 const observed = new ObservedBroker(broker)
 const logger = pino({ level: 'warn' }, pino.destination(2))
 const server = await startServer({

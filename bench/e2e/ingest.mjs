@@ -23,6 +23,7 @@ const shardLimits = {
   bytesPerSecond: 2 ** 40,
   bytesBurst: 2 ** 40,
 }
+const readLimits = { readsPerSecond: 2 ** 20, bytesPerSecond: 2 ** 40 }
 
 /** The broker makes a key of this id for itself. */
 const keyId = 'bench'
@@ -175,10 +176,14 @@ async function measure(one, servers) {
   addCase(one, figure, limit)
 }
 
-await withServers(startRawServer, { logOptions, shardLimits, keyId }, async (servers) => {
-  for (const [part, cases] of Object.entries(parts)) {
-    if (!wants(part)) continue
-    for (const one of cases) await measure(one, servers)
-  }
-})
+await withServers(
+  startRawServer,
+  { logOptions, shardLimits, readLimits, keyId },
+  async (servers) => {
+    for (const [part, cases] of Object.entries(parts)) {
+      if (!wants(part)) continue
+      for (const one of cases) await measure(one, servers)
+    }
+  },
+)
 printReport()

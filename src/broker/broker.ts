@@ -7,6 +7,7 @@ import { MillraceError } from '../errors.ts'
 import type { Durability, Log, LogStats, ShardTraffic, ThroughputLimits } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'
 import type { LogOptions } from '../log/open-options.ts'
+import type { ReadQuotaLimits } from '../shard/read-quota.ts'
 import { TokenSealer } from '../shard/sealed-token.ts'
 import type { ScalingCounts, ScalingEvent } from '../stream/scaling/scaling.ts'
 import type { ScalingSettings } from '../stream/scaling/settings.ts'
@@ -51,6 +52,8 @@ export interface BrokerOptions {
    * otherwise.
    */
   readonly shardLimits?: ThroughputLimits
+  /** What GetRecords reads of each; those of Kinesis unless told otherwise. */
+  readonly readLimits?: ReadQuotaLimits
   /** A snapshot of the catalog is written after so many bytes of changes to it. */
   readonly catalogSnapshotBytesMin?: number
   /**
@@ -187,7 +190,7 @@ export class Broker {
     const sealer = new TokenSealer(streams.instanceKey)
     const consumers = new Consumers(streams, elapsed)
     const pace = new ReadPace()
-    const readLimits = new ReadLimits(elapsed)
+    const readLimits = new ReadLimits(elapsed, options.readLimits)
     const shared = { pace, readLimits, now, elapsed }
     const context = { log, streams, consumers, sealer, counters, ...shared }
     fanOut = new FanOut({ ...context, report })

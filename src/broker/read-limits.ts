@@ -1,9 +1,8 @@
 /** The limits of shared reads: of streams that are PROVISIONED, for each shard. */
 
 import { MillraceError } from '../errors.ts'
-import { shardReadBytesPerSecondMax, shardReadsPerSecondMax } from '../limits.ts'
 import type { ShardId } from '../log/log.ts'
-import { ReadQuota } from '../shard/read-quota.ts'
+import { kinesisReadLimits, ReadQuota, type ReadQuotaLimits } from '../shard/read-quota.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { Stream } from '../stream/stream.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
@@ -14,19 +13,21 @@ const mib = 1024 * 1024
 
 export class ReadLimits {
   readonly #elapsed: () => number
+  readonly #limits: ReadQuotaLimits
   readonly #quotas = new Map<ShardId, ReadQuota>()
   #quotasMax = quotasKept
 
   /** `elapsed` is a clock that never goes back, in milliseconds. */
-  constructor(elapsed: () => number) {
+  constructor(elapsed: () => number, limits: ReadQuotaLimits = kinesisReadLimits) {
     this.#elapsed = elapsed
+    this.#limits = limits
   }
 
   /** Throws a MillraceError, THROUGHPUT_EXCEEDED, when a shard is read too often or too much. */
   admit(stream: Stream, shard: Shard): void {
     if (stream.mode !== 'PROVISIONED') return
     const wait = this.#quotaOf(shard.number).admit(this.#elapsed())
-    if (wait > 0) throw exceeded(stream, shard, Math.ceil(wait))
+    if (wait > 0) throw exceeded(stream, shard, this.#limits, Math.ceil(wait))
   }
 
   /** A read of a shard has answered so many bytes of records. */
@@ -39,7 +40,7 @@ export class ReadLimits {
     let quota = this.#quotas.get(shard)
     if (quota === undefined) {
       if (this.#quotas.size >= this.#quotasMax) this.#dropFresh()
-      quota = new ReadQuota()
+      quota = new ReadQuota(this.#limits)
       this.#quotas.set(shard, quota)
     }
     return quota
@@ -53,12 +54,17 @@ export class ReadLimits {
   }
 }
 
-function exceeded({ name }: Stream, { index }: Shard, retryAfterMs: number): MillraceError {
+function exceeded(
+  { name }: Stream,
+  { index }: Shard,
+  { readsPerSecond, bytesPerSecond }: ReadQuotaLimits,
+  retryAfterMs: number,
+): MillraceError {
   return new MillraceError(
     'THROUGHPUT_EXCEEDED',
     `Rate exceeded for shard ${shardIdText(index)} in stream ${name}: as the stream is ` +
-      `PROVISIONED, GetRecords reads ${shardReadsPerSecondMax} times and ` +
-      `${shardReadBytesPerSecondMax / mib} MiB a second of a shard, for all readers together. ` +
+      `PROVISIONED, GetRecords reads ${readsPerSecond} times and ` +
+      `${bytesPerSecond / mib} MiB a second of a shard, for all readers together. ` +
       `Wait ${retryAfterMs} ms, or subscribe to the shard.`,
     { retryAfterMs },
   )

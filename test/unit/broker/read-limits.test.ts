@@ -1,7 +1,7 @@
 /** The limits of shared reads of a PROVISIONED stream, on a clock that is moved by hand. */
 
 import { expect, test, vi } from 'vitest'
-import type { Broker } from '../../../src/broker/broker.ts'
+import type { Broker, BrokerOptions } from '../../../src/broker/broker.ts'
 import { updateStreamMode } from '../../../src/wire/setting-operations.ts'
 import {
   failure,
@@ -21,11 +21,14 @@ const streamName = 's'
 const mib = 1024 * 1024
 const kib = 1024
 
-async function made(streamMode: 'PROVISIONED' | 'ON_DEMAND' = 'PROVISIONED') {
+async function made(
+  streamMode: 'PROVISIONED' | 'ON_DEMAND' = 'PROVISIONED',
+  limits: Pick<BrokerOptions, 'readLimits'> = {},
+) {
   let elapsed = 0
   // A read does not go beyond a segment.
   const segments = { segmentBytesMin: 16 * mib, segmentBytesMax: 16 * mib, spareSegments: 0 }
-  const options = { logOptions: { ...logOptions, ...segments }, elapsed: () => elapsed }
+  const options = { ...limits, logOptions: { ...logOptions, ...segments }, elapsed: () => elapsed }
   const { broker } = await makeBroker(options)
   await makeStream(broker, streamName, 2, { streamMode })
   const pass = (millis: number) => {
@@ -59,6 +62,18 @@ test('Kinesis 13: a shard is read 5 times a second, by all readers together', as
   pass(1000)
   // The iterator is what it was.
   expect(await get(broker, other)).toMatchObject({ firstSequenceNumber: 1n })
+})
+
+test('a broker can have limits of its own', async () => {
+  const readLimits = { readsPerSecond: 2, bytesPerSecond: 3 * mib }
+  const { broker, pass } = await made('PROVISIONED', { readLimits })
+  const iterator = await horizon(broker)
+  await get(broker, iterator)
+  await get(broker, iterator)
+  const { message } = await failure(get(broker, iterator))
+  expect(message).toContain('GetRecords reads 2 times and 3 MiB a second of a shard')
+  pass(1000)
+  await get(broker, iterator)
 })
 
 test('Kinesis 13: an answer of 10 MiB is followed by 5 s without any', async () => {

@@ -82,4 +82,12 @@ describe('reads of a shard', () => {
     expect(spent(0).isFresh(999)).toBe(false)
     expect(new ReadQuota().isFresh(0)).toBe(true)
   })
+
+  it('are others where that is wanted', () => {
+    const quota = new ReadQuota({ readsPerSecond: 2, bytesPerSecond: 1000 })
+    expect([quota.admit(0), quota.admit(0), quota.admit(0)]).toEqual([0, 0, 1000])
+    quota.charge(3000, 0)
+    expect(quota.admit(1000)).toBe(2000)
+    expect(quota.admit(3000)).toBe(0)
+  })
 })
