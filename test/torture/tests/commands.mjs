@@ -53,7 +53,7 @@ const TABLE = [
     id: 'T-K0n',
     title: 'kill, terminate, abort and out of memory, through the addon',
     unit: 'ends',
-    counts: { ci: 60, full: 1000 },
+    counts: { ci: 100, full: 1000 },
     skip: needBuild,
     command: [
       process.execPath,
