@@ -17,6 +17,10 @@ export interface StartFacts {
   readonly opened: 'new' | 'clean' | 'recovered'
   readonly durability: 'disk' | 'os'
   readonly url: string
+  /** Where the metrics are, if they have a port of their own. */
+  readonly adminUrl?: string
+  /** A hash of the settings: the same where two brokers are set alike. */
+  readonly configuration: string
 }
 
 const openWords = {
@@ -36,7 +40,8 @@ export function bannerLines(
   facts: StartFacts,
   example: string | undefined,
 ): string[] {
-  const { data, streams, shards, url } = facts
+  const { data, streams, shards, url, adminUrl } = facts
+  const metrics = adminUrl === undefined ? ' /metrics' : ''
   const program = programName()
   const stream = example ?? 'orders'
   const kept = facts.ephemeral ? `${data} (removed at exit)` : data
@@ -48,7 +53,8 @@ export function bannerLines(
     output.errorStyle('bold', title),
     `  data        ${kept}   ${size}, ${openWords[facts.opened]}`,
     `  durability  ${durabilityWords[facts.durability]}`,
-    `  listening   ${output.errorStyle('cyan', url)}   /healthz /readyz /metrics`,
+    `  listening   ${output.errorStyle('cyan', url)}   /healthz /readyz${metrics}`,
+    ...(adminUrl === undefined ? [] : [`  metrics     ${adminUrl}/metrics`]),
     'paste into another terminal:',
     `  export MILLRACE_URL=${url}`,
     ...(example === undefined ? [`  ${program} stream create ${stream}`] : []),

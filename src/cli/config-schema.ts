@@ -103,6 +103,16 @@ export const configSchema = z.strictObject({
       wanted: `HOST:PORT with a port of 0 to ${portMax}, where 0 is any free one`,
       example: '127.0.0.1:4570',
     }),
+  adminListen: z
+    .string()
+    .refine((text) => text === '' || parseAddress(text) !== undefined)
+    .default('')
+    .register(texts, {
+      about: 'address of metrics alone',
+      value: '<host:port>',
+      wanted: 'HOST:PORT, on loopback',
+      example: '127.0.0.1:4571',
+    }),
   data: z.string().min(1).default('./millrace-data').register(texts, {
     about: 'data directory',
     value: '<dir>',
@@ -136,6 +146,17 @@ export const configSchema = z.strictObject({
     }),
   insecureNoAuth: toggle('let anybody in'),
   insecureNoTls: toggle('allow plain text'),
+  insecureRunAsRoot: toggle('keep the rights of root'),
+  runAs: z
+    .string()
+    .regex(/^(?:[\w.-]+(?::[\w.-]+)?)?$/)
+    .default('')
+    .register(texts, {
+      about: 'user to become, as root',
+      value: '<user:group>',
+      wanted: 'USER or USER:GROUP, by names or ids',
+      example: 'millrace:millrace',
+    }),
   allowedOrigins: names('origins of web pages that may connect', 'https://example.org'),
   allowedHosts: names('further names of this host', 'broker.local'),
   url: z.string().refine(isBrokerUrl).default('ws://127.0.0.1:4570').register(texts, {

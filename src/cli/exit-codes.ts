@@ -26,7 +26,7 @@ export const exitCodes = {
   verificationFailed: exitCode(8, 'a run checked itself, and records are missing or doubled'),
   internal: exitCode(70, 'an internal error: a bug of Millrace; acknowledgements stopped'),
   diskFailed: exitCode(74, 'the disk failed; acknowledgements stopped'),
-  refusedToStart: exitCode(78, 'refused to start: an unsafe address'),
+  refusedToStart: exitCode(78, 'refused to start: an unsafe address, or as root'),
   interrupted: exitCode(130, 'stopped by SIGINT before it was done; serve: by the second one'),
   terminated: exitCode(143, 'stopped by SIGTERM before it was done; serve: by the second one'),
 } as const satisfies Readonly<Record<string, ExitCode>>
@@ -92,6 +92,13 @@ export const cliErrorTable = {
     message: 'a file cannot be read',
     hint: 'Check its name and its permissions.',
     exit: exitCodes.failed,
+  },
+  ROOT_REFUSED: {
+    message: 'a broker does not run as root, nor with capabilities of root',
+    hint:
+      'Start it as another user, or with --run-as USER:GROUP to become one. In a container of ' +
+      'its own: --insecure-run-as-root, or MILLRACE_INSECURE_RUN_AS_ROOT=true.',
+    exit: exitCodes.refusedToStart,
   },
   CHECK_FAILED: {
     message: 'something that Millrace needs is missing',

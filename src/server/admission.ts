@@ -1,5 +1,6 @@
 /** Who may connect, decided before anything else is done for them. Pure. */
 
+import { isIP } from 'node:net'
 import { subprotocol } from '../wire/operations.ts'
 
 /** What a broker is told about who may reach it. */
@@ -8,15 +9,26 @@ export interface AdmissionRules {
   readonly host: string
   /** Origins of web pages that may connect, beside those that this machine serves itself. */
   readonly allowedOrigins: readonly string[]
-  /** Names by which a loopback broker may be addressed, beside those of loopback. */
+  /** Names by which it may be addressed, beside those of loopback and its own. */
   readonly allowedHosts: readonly string[]
 }
 
 /** Switches that allow what is refused otherwise. */
 export interface InsecureSwitches {
-  readonly insecureNoAuth?: boolean
-  readonly insecureNoTls?: boolean
+  readonly insecureNoAuth?: boolean | undefined
+  readonly insecureNoTls?: boolean | undefined
 }
+
+/** What stands between a port and those who reach it. */
+export interface Protection extends InsecureSwitches {
+  /** Whether clients have to say who they are. */
+  readonly isAuthenticated?: boolean | undefined
+  /** Whether the port speaks TLS alone. */
+  readonly isEncrypted?: boolean | undefined
+}
+
+/** The settings that name an address to listen on. */
+export type BindSetting = 'listen' | 'adminListen'
 
 /** Whether an address, as text and without brackets, leads to this machine alone. */
 export function isLoopbackAddress(address: string): boolean {
@@ -25,46 +37,66 @@ export function isLoopbackAddress(address: string): boolean {
   return text === '::1' || text === '0:0:0:0:0:0:0:1' || /^127(\.\d{1,3}){3}$/.test(mapped)
 }
 
-/** Whether the host of a URL is this machine, whatever a resolver says. */
-function isLoopbackName(name: string): boolean {
+/** Whether a host, of a URL or to listen on, is this machine, whatever a resolver says. */
+export function isLoopbackName(name: string): boolean {
   const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
   return bare.toLowerCase() === 'localhost' || isLoopbackAddress(bare)
 }
 
 /**
  * Why a broker must not listen on `host`, or undefined when it may. Names count as what they are,
- * not as what they resolve to: that may change. There is no authentication and no TLS, so whoever
- * reaches the port may do everything, and whoever is on the way may read it.
+ * not as what they resolve to: that may change. Whoever reaches a port without authentication may
+ * do everything, and whoever is on the way to one without TLS may read it, tokens included.
  */
-export function unsafeBindReason(host: string, switches: InsecureSwitches): string | undefined {
+export function unsafeBindReason(
+  host: string,
+  protection: Protection,
+  setting: BindSetting = 'listen',
+): string | undefined {
   if (isLoopbackName(host)) return undefined
-  const missing = [
-    ...(switches.insecureNoAuth === true ? [] : ['--insecure-no-auth']),
-    ...(switches.insecureNoTls === true ? [] : ['--insecure-no-tls']),
+  const { isAuthenticated, isEncrypted, insecureNoAuth, insecureNoTls } = protection
+  const lacks = [
+    ...(isAuthenticated === true || insecureNoAuth === true ? [] : [lacking.authentication]),
+    ...(isEncrypted === true || insecureNoTls === true ? [] : [lacking.encryption]),
   ]
-  if (missing.length === 0) return undefined
+  if (lacks.length === 0) return undefined
   return (
-    `listen: ${JSON.stringify(host)} can be reached from other machines, without authentication ` +
-    `and without TLS; listen on 127.0.0.1, or accept the risk with ${missing.join(' ')}`
+    `${setting}: ${JSON.stringify(host)} can be reached from other machines, ` +
+    `${lacks.map((it) => it.what).join(' and ')}; listen on 127.0.0.1, or accept the risk with ` +
+    lacks.map((it) => it.accept).join(' ')
   )
 }
+
+const lacking = {
+  authentication: { what: 'without authentication', accept: '--insecure-no-auth' },
+  encryption: { what: 'without TLS', accept: '--insecure-no-tls' },
+} as const
 
 /** The name in a Host header without its port, or undefined when it is no such header. */
 function hostName(header: string): string | undefined {
   return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(header)?.[1]
 }
 
+/** What no resolver has answered, so that no page can have given it a meaning of its own. */
+function isAddress(name: string): boolean {
+  return isIP(name.startsWith('[') ? name.slice(1, -1) : name) !== 0
+}
+
 /**
  * Why a request is refused by its Host header, or undefined. A page can have its own name resolve
- * to 127.0.0.1, and its requests then count as its own: only the name gives them away.
+ * to 127.0.0.1, or to a machine of its visitor's network, and its requests then count as its own:
+ * only the name gives them away. An address in its place was resolved by nobody.
  */
 export function hostRefusal(rules: AdmissionRules, header: string): string | undefined {
-  if (!isLoopbackName(rules.host)) return undefined
   const name = hostName(header)
-  if (name !== undefined && (isLoopbackName(name) || rules.allowedHosts.includes(name))) {
-    return undefined
+  if (name !== undefined) {
+    if (isLoopbackName(name) || rules.allowedHosts.includes(name)) return undefined
+    if (!isLoopbackName(rules.host) && (isAddress(name) || name === rules.host)) return undefined
   }
-  return 'the Host header names another machine; use 127.0.0.1 or localhost'
+  return (
+    'the Host header names another machine; use 127.0.0.1 or localhost, or start the broker ' +
+    'with --allowed-hosts and the name'
+  )
 }
 
 /**

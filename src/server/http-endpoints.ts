@@ -10,6 +10,8 @@ export interface Endpoints {
   readonly notReady: () => Promise<string | undefined>
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<HttpAnswer>
+  /** Why they are not told to this request; undefined when they are. */
+  readonly metricsRefusal: (request: HttpRequest) => HttpAnswer | undefined
   /** Told of what went wrong while a request was answered. */
   readonly failed: (error: unknown) => void
 }
@@ -37,19 +39,23 @@ export function answerHttp(
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return textAnswer('405 Method Not Allowed', `${request.path} takes GET and HEAD.`)
   }
-  return answerEndpoint(endpoints, endpoint)
+  return answerEndpoint(endpoints, endpoint, request)
 }
 
-async function answerEndpoint(endpoints: Endpoints, endpoint: Endpoint): Promise<HttpAnswer> {
+async function answerEndpoint(
+  endpoints: Endpoints,
+  endpoint: Endpoint,
+  request: HttpRequest,
+): Promise<HttpAnswer> {
   try {
-    return await endpoint(endpoints)
+    return await endpoint(endpoints, request)
   } catch (error) {
     endpoints.failed(error)
     return textAnswer('500 Internal Server Error', 'internal error')
   }
 }
 
-type Endpoint = (endpoints: Endpoints) => HttpAnswer | Promise<HttpAnswer>
+type Endpoint = (endpoints: Endpoints, request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>
 
 const paths: Readonly<Record<string, Endpoint>> = Object.assign(Object.create(null), {
   '/': () => textAnswer('426 Upgrade Required', about),
@@ -60,5 +66,5 @@ const paths: Readonly<Record<string, Endpoint>> = Object.assign(Object.create(nu
       ? textAnswer('200 OK', 'ready')
       : textAnswer('503 Service Unavailable', word)
   },
-  '/metrics': ({ metrics }) => metrics(),
+  '/metrics': ({ metrics, metricsRefusal }, request) => metricsRefusal(request) ?? metrics(),
 } satisfies Record<string, Endpoint>)

@@ -10,6 +10,13 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name is unknown; give an address of this machine',
 }
 
+/** Why a port cannot be had, in words of ours: a MillraceError, ADDRESS_UNAVAILABLE. */
+export function portError(host: string, port: number, error: NodeJS.ErrnoException): MillraceError {
+  const code = error.code ?? error.message
+  const text = `listen: ${host}:${port}: ${reasons[code] ?? code}`
+  return new MillraceError('ADDRESS_UNAVAILABLE', text, { cause: error })
+}
+
 /**
  * Listens for a moment, and answers at which port that was: `port`, or a free one for 0. Rejects
  * with a MillraceError, ADDRESS_UNAVAILABLE, that says why the port cannot be had.
@@ -17,11 +24,7 @@ const reasons: Readonly<Record<string, string>> = {
 export async function probePort(host: string, port: number): Promise<number> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code ?? error.message
-      const text = `listen: ${host}:${port}: ${reasons[code] ?? code}`
-      reject(new MillraceError('ADDRESS_UNAVAILABLE', text, { cause: error }))
-    })
+    probe.once('error', (error) => reject(portError(host, port, error)))
     probe.listen({ host, port, exclusive: true }, resolve)
   })
   const { port: found } = probe.address() as { readonly port: number }

@@ -1,6 +1,5 @@
 /** A broker on a port: WebSocket and a few HTTP endpoints. */
 
-import { MillraceError } from '../errors.ts'
 import {
   connectionsMax,
   connectionsPerAddressMax,
@@ -17,26 +16,28 @@ import {
 } from '../limits.ts'
 import { closeCodes } from '../wire/close-codes.ts'
 import { subprotocol } from '../wire/operations.ts'
+import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
 import {
   type AdmissionRules,
   hostRefusal,
-  type InsecureSwitches,
+  isLoopbackName,
   negotiate,
   originRefusal,
-  unsafeBindReason,
+  type Protection,
 } from './admission.ts'
+import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
 import { answerHttp, type Endpoints, textAnswer } from './http-endpoints.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import type { ServedBroker } from './served-broker.ts'
-import type { HttpRequest, Transport, Upgrade } from './transport.ts'
-import { inspectBinary } from './uws-binary.ts'
+import { warnOfBinary, warnOfExposure } from './start-warnings.ts'
+import type { HttpAnswer, HttpRequest, Transport, Upgrade } from './transport.ts'
 import { openUwsTransport } from './uws-transport.ts'
 
 export type { ServerLimits } from './connections.ts'
 
-export interface ServerOptions extends InsecureSwitches {
+export interface ServerOptions extends Protection {
   /** Stays the caller's, who closes it after the server has stopped. */
   readonly broker: ServedBroker
   /** 127.0.0.1 unless it is given. */
@@ -48,7 +49,12 @@ export interface ServerOptions extends InsecureSwitches {
   readonly limits?: Partial<ServerLimits>
   /** Origins of web pages that may connect, beside those of loopback: `https://example.org`. */
   readonly allowedOrigins?: readonly string[]
-  /** Names by which clients may address a broker on loopback, beside those of loopback. */
+  /**
+   * A port of its own for /metrics, which the other one then does not have; plain HTTP, so on
+   * loopback. Off loopback there are no metrics without it.
+   */
+  readonly admin?: { readonly host: string; readonly port: number } | undefined
+  /** Names by which clients may address the broker, beside those of loopback and `host`. */
   readonly allowedHosts?: readonly string[]
   /** What runs here, for clients and metrics. */
   readonly version: string
@@ -61,6 +67,8 @@ export interface Server extends AsyncDisposable {
   readonly port: number
   /** For clients: `ws://127.0.0.1:4570`. */
   readonly url: string
+  /** Where the admin port is, if there is one: `http://127.0.0.1:4571`. */
+  readonly adminUrl: string | undefined
   /**
    * Stops in an orderly way, within 10 s: takes no more connections and requests, answers those
    * that were taken, has everything on disk, ends the connections with code 1012. The broker stays
@@ -90,9 +98,8 @@ const defaultLimits: ServerLimits = {
  * switch allows that; ADDRESS_UNAVAILABLE, when the port is in use or not to be had.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { broker, logger, host = '127.0.0.1', port = defaultPort } = options
-  const unsafe = unsafeBindReason(host, options)
-  if (unsafe !== undefined) throw new MillraceError('UNSAFE_ADDRESS', unsafe)
+  const { broker, logger, host = '127.0.0.1' } = options
+  const address = await bindAddress(host, options)
   warnOfBinary(logger)
   const connections = new Connections({
     broker,
@@ -101,50 +108,101 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     brokerVersion: options.version,
     now: options.now ?? (() => performance.now()),
   })
-  const { allowedOrigins = [], allowedHosts = [] } = options
-  const rules: AdmissionRules = { host, allowedOrigins, allowedHosts }
+  const endpoints = endpointsOf(options, host, connections)
+  const ports = await openPorts(options, address, endpoints, connections).catch(
+    async (error: unknown) => {
+      await connections.drain() // else its timer would keep the broker alive
+      throw error
+    },
+  )
+  warnOfExposure(host, ports.transport.port, options, logger)
+  return new RunningServer(options, host, ports, connections)
+}
+
+function endpointsOf(options: ServerOptions, host: string, connections: Connections): Endpoints {
+  const { broker, logger, allowedOrigins = [], allowedHosts = [] } = options
   const metrics = new Metrics(connections, broker, options.version)
-  const endpoints: Endpoints = {
-    rules,
+  return {
+    rules: { host, allowedOrigins, allowedHosts },
     notReady: watchReadiness(broker, connections),
     metrics: () => metrics.answer(),
+    metricsRefusal: () => metricsRefusal(host, options),
     failed: (error) => logger.error(errorFacts(error), 'an HTTP request failed: a bug'),
   }
-  const transport = await openUwsTransport({
-    host,
-    port,
-    messageBytesMax,
-    upgrade: (request) => upgradeOf(rules, connections, request),
-    answer: (request) => answerHttp(endpoints, request),
-  }).catch(async (error: unknown) => {
-    await connections.drain() // else its timer would keep the broker alive
+}
+
+/** Metrics name streams: who may not see those may not see them. The bind decides, not the peer. */
+function metricsRefusal(host: string, options: ServerOptions): HttpAnswer | undefined {
+  if (options.admin !== undefined) {
+    return textAnswer('404 Not Found', 'Metrics are at the admin port of this broker.')
+  }
+  if (isLoopbackName(host) || options.insecureNoAuth === true) return undefined
+  const remedy = 'start the broker with --admin-listen 127.0.0.1:4571'
+  return textAnswer(
+    '403 Forbidden',
+    `Metrics are not for everybody who reaches this port; ${remedy}.`,
+  )
+}
+
+interface Ports {
+  readonly transport: Transport
+  readonly admin: AdminPort | undefined
+}
+
+async function openPorts(
+  options: ServerOptions,
+  address: string,
+  endpoints: Endpoints,
+  connections: Connections,
+): Promise<Ports> {
+  const admin = await openAdmin(options, endpoints)
+  try {
+    const transport = await openUwsTransport({
+      host: address,
+      port: options.port ?? defaultPort,
+      messageBytesMax,
+      upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
+      answer: (request) => answerHttp(endpoints, request),
+    })
+    return { transport, admin }
+  } catch (error) {
+    await admin?.close()
     throw error
-  })
-  warnOfExposure(host, transport.port, logger)
-  return new RunningServer(options, host, transport, connections)
+  }
+}
+
+async function openAdmin(
+  options: ServerOptions,
+  endpoints: Endpoints,
+): Promise<AdminPort | undefined> {
+  if (options.admin === undefined) return undefined
+  const { host, port } = options.admin
+  const address = await bindAddress(host, adminProtection(options), 'adminListen')
+  const own = { ...endpoints, rules: { ...endpoints.rules, host }, metricsRefusal: () => undefined }
+  return await openAdminPort({ host: address, port, answer: (it) => answerHttp(own, it) })
 }
 
 class RunningServer implements Server {
   readonly host: string
   readonly port: number
   readonly url: string
+  readonly adminUrl: string | undefined
   readonly #options: ServerOptions
   readonly #transport: Transport
+  readonly #admin: AdminPort | undefined
   readonly #connections: Connections
   #stopped: Promise<void> | undefined
 
-  constructor(
-    options: ServerOptions,
-    host: string,
-    transport: Transport,
-    connections: Connections,
-  ) {
+  constructor(options: ServerOptions, host: string, ports: Ports, connections: Connections) {
+    const { transport, admin } = ports
     this.#options = options
     this.#transport = transport
+    this.#admin = admin
     this.#connections = connections
     this.host = host
     this.port = transport.port
-    this.url = `ws://${host.includes(':') ? `[${host}]` : host}:${transport.port}`
+    this.url = `ws://${authority(host, transport.port)}`
+    this.adminUrl = options.admin && admin && `http://${authority(options.admin.host, admin.port)}`
   }
 
   stop(): Promise<void> {
@@ -167,8 +225,13 @@ class RunningServer implements Server {
       logger.error(errorFacts(error), 'the last sync failed')
     }
     this.#transport.close()
+    await this.#admin?.close()
     logger.info({}, 'stopped')
   }
+}
+
+function authority(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** Answers why no requests are taken, or cannot be carried out, in a word or two. */
@@ -210,19 +273,4 @@ function upgradeOf(rules: AdmissionRules, connections: Connections, request: Htt
             `this broker speaks ${subprotocol}`,
           ),
   }
-}
-
-/** What is loaded runs with all rights of the broker, and was not published by its author. */
-function warnOfBinary(logger: Logger): void {
-  try {
-    const { file, sha256, isKnown } = inspectBinary()
-    if (!isKnown) logger.warn({ file, sha256 }, 'the binary of uWebSockets.js is not a known one')
-  } catch (error) {
-    logger.warn(errorFacts(error), 'the binary of uWebSockets.js could not be read')
-  }
-}
-
-function warnOfExposure(host: string, port: number, logger: Logger): void {
-  if (unsafeBindReason(host, {}) === undefined) return
-  logger.warn({ host, port }, 'INSECURE: anybody who can reach this address can read and write')
 }

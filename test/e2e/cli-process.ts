@@ -30,12 +30,15 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** Tests run as any user, root included; those about root set the variable themselves. */
+const asRoot = process.getuid?.() === 0 ? { MILLRACE_INSECURE_RUN_AS_ROOT: 'true' } : {}
+
 /** The environment of this process without what would set something. */
 function cleanEnvironment(more: RunOptions['environment'] = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(?:MILLRACE_(?!ADDON$)|STATE_DIRECTORY$|NO_COLOR$)/.test(name),
   )
-  return { ...Object.fromEntries(kept), ...more }
+  return { ...Object.fromEntries(kept), ...asRoot, ...more }
 }
 
 /** A directory that is removed after the test. */

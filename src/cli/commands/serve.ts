@@ -6,17 +6,20 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Broker } from '../../broker/broker.ts'
 import { MillraceError } from '../../errors.ts'
-import { unsafeBindReason } from '../../server/admission.ts'
+import { adminProtection } from '../../server/admin-port.ts'
+import { bindAddress } from '../../server/bind-address.ts'
 import type { Logger } from '../../server/logger.ts'
 import type { Server } from '../../server/server.ts'
 import { createStream, describeStreamSummary } from '../../wire/operations.ts'
 import { bannerLines, type StartFacts } from '../banner.ts'
 import { type Config, parseAddress, parseCreate, settings } from '../config-schema.ts'
+import { configurationHash } from '../configuration-hash.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { hasDataDirectory, makeParents } from '../data-directory.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
+import { checkPrivileges } from '../privileges.ts'
 import { logScaling } from '../scaling-lines.ts'
 import type { LeveledLogger } from '../serve-signals.ts'
 import { withProgress } from '../slow-work.ts'
@@ -36,6 +39,9 @@ const furtherSettings = settings
   .map((setting) => setting.path)
   .filter((path) => path !== 'url' && !mainSettings.includes(path))
 
+/** What the broker creates is for its user alone. */
+const privateMask = 0o077
+
 interface Wanted {
   readonly name: string
   readonly shardCount?: number
@@ -43,8 +49,12 @@ interface Wanted {
 
 async function serve(invocation: Invocation): Promise<undefined> {
   const started = performance.now()
-  const config = invocation.config().values
-  checkAddress(config)
+  const resolved = invocation.config()
+  const config = resolved.values
+  // Before anything is opened: a refusal leaves nothing behind.
+  await checkAddresses(config)
+  const isPrivileged = checkPrivileges(config.runAs, config.insecureRunAsRoot)
+  process.umask(privateMask)
   const logger = await makeLogger(invocation, config)
   const data = dataDirectory(config)
   const isNew = !hasDataDirectory(data) || config.ephemeral
@@ -55,7 +65,10 @@ async function serve(invocation: Invocation): Promise<undefined> {
     const offSignals = onServeSignals(invocation, broker, logger)
     const server = await listen(broker, config, logger)
     try {
-      await announce({ invocation, logger, broker, server, config, data, isNew, started })
+      if (isPrivileged) logger.warn({}, 'INSECURE: this broker has rights of root')
+      const configuration = configurationHash(resolved)
+      const start = { invocation, logger, broker, server, config, data, isNew, started }
+      await announce({ ...start, configuration })
       await untilStopped(invocation, broker)
     } finally {
       offSignals()
@@ -66,10 +79,11 @@ async function serve(invocation: Invocation): Promise<undefined> {
   }
 }
 
-/** Before anything is opened: a refusal must leave nothing behind. */
-function checkAddress(config: Config): void {
-  const unsafe = unsafeBindReason(address(config).host, config)
-  if (unsafe !== undefined) throw new MillraceError('UNSAFE_ADDRESS', unsafe)
+async function checkAddresses(config: Config): Promise<void> {
+  await bindAddress(address(config).host, config)
+  const admin = parseAddress(config.adminListen)
+  if (admin === undefined) return
+  await bindAddress(admin.host, adminProtection(config), 'adminListen')
 }
 
 function address({ listen }: Config): { host: string; port: number } {
@@ -149,6 +163,7 @@ async function listen(broker: Broker, config: Config, logger: Logger): Promise<S
   return await startServer({
     broker,
     ...address(config),
+    admin: parseAddress(config.adminListen),
     logger,
     insecureNoAuth,
     insecureNoTls,
@@ -167,6 +182,8 @@ interface Started {
   readonly data: string
   readonly isNew: boolean
   readonly started: number
+  /** A hash of the settings. */
+  readonly configuration: string
 }
 
 /** The banner on a terminal, else one line of the log with the same facts. */
@@ -185,6 +202,8 @@ async function announce(start: Started): Promise<void> {
     opened: isNew ? 'new' : log.openedClean ? 'clean' : 'recovered',
     durability: durabilityOf(config),
     url: start.server.url,
+    ...(start.server.adminUrl === undefined ? {} : { adminUrl: start.server.adminUrl }),
+    configuration: start.configuration,
   }
   if (!output.isErrorTerminal || output.json) start.logger.info(facts, 'ready')
   else for (const line of bannerLines(output, facts, streams[0]?.streamName)) output.note(line)

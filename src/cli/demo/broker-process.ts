@@ -17,7 +17,11 @@ export interface BrokerProcess {
 
 /** Starts a broker over `data` on a free port. Rejects when it does not come up. */
 export async function startBroker(data: string): Promise<BrokerProcess> {
-  const args = [program, 'serve', '--json', '--data', data, '--listen', '127.0.0.1:0']
+  // It listens on loopback, for as long as the demonstration takes: as root, too, where that is
+  // the only user, as in many containers.
+  const asRoot = process.geteuid?.() === 0 ? ['--insecure-run-as-root'] : []
+  const listen = ['--listen', '127.0.0.1:0']
+  const args = [program, 'serve', '--json', '--data', data, ...listen, ...asRoot]
   // A group of its own: Ctrl-C reaches the demonstration alone, which then stops the broker.
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -42,6 +42,20 @@ describe('the address that is listened on', () => {
     expect(unsafeBindReason(host, { insecureNoTls: true })).toMatch(/with --insecure-no-auth$/)
     expect(unsafeBindReason(host, { insecureNoAuth: true, insecureNoTls: true })).toBeUndefined()
   })
+
+  it('needs authentication and TLS, or a switch for what is missing', () => {
+    const host = '0.0.0.0'
+    const safe = { isAuthenticated: true, isEncrypted: true }
+    expect(unsafeBindReason(host, safe)).toBeUndefined()
+    expect(unsafeBindReason(host, { isAuthenticated: true })).toMatch(
+      /without TLS; .* with --insecure-no-tls$/,
+    )
+    expect(unsafeBindReason(host, { isEncrypted: true })).toMatch(
+      /without authentication; .* with --insecure-no-auth$/,
+    )
+    expect(unsafeBindReason(host, { isEncrypted: true, insecureNoAuth: true })).toBeUndefined()
+    expect(unsafeBindReason(host, { isEncrypted: true, insecureNoTls: true })).toBeDefined()
+  })
 })
 
 describe('the Host header', () => {
@@ -73,9 +87,21 @@ describe('the Host header', () => {
     expect(hostRefusal(rules, host)).toMatch(/Host header/)
   })
 
-  it('can be anything where the broker is meant to be reached by others', () => {
-    expect(hostRefusal({ ...rules, host: '0.0.0.0' }, 'millrace:4570')).toBeUndefined()
-  })
+  const exposed = { ...rules, host: 'data.example.org' }
+
+  it.each(['data.example.org:4570', '192.0.2.7:4570', '[2001:db8::1]:4570', 'broker.internal'])(
+    '%s is let in where the broker is meant to be reached by others',
+    (host) => {
+      expect(hostRefusal(exposed, host)).toBeUndefined()
+    },
+  )
+
+  it.each(['', 'evil.example', 'data.example.org.evil.example', '192.0.2.7.evil.example', '1.2.3'])(
+    '%j is refused there, too: a page could have it resolve to the broker',
+    (host) => {
+      expect(hostRefusal(exposed, host)).toMatch(/--allowed-hosts/)
+    },
+  )
 })
 
 describe('the Origin header', () => {

@@ -7,6 +7,7 @@ const endpoints: Endpoints = {
   rules: { host: '127.0.0.1', allowedOrigins: [], allowedHosts: [] },
   notReady: async () => undefined,
   metrics: async () => ({ status: '200 OK', type: 'text/plain; version=0.0.4', body: 'a 1\n' }),
+  metricsRefusal: () => undefined,
   failed: (error) => failures.push(error),
 }
 
@@ -39,6 +40,13 @@ describe('plain HTTP', () => {
 
   it('gives the metrics', async () => {
     expect(await ask('/metrics')).toMatchObject({ status: '200 OK', body: 'a 1\n' })
+  })
+
+  it('keeps the metrics to itself where they are refused', async () => {
+    const refusal = { status: '403 Forbidden', body: 'no\n' }
+    const over = { metricsRefusal: () => refusal }
+    expect(await ask('/metrics', {}, over)).toEqual(refusal)
+    expect(await ask('/healthz', {}, over)).toMatchObject({ status: '200 OK' })
   })
 
   it('says what the port is to whoever asks without a WebSocket', async () => {

@@ -1,0 +1,47 @@
+/** A port of its own for what operators ask: health and metrics, and no records. */
+
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Protection } from './admission.ts'
+import { answerNodeRequest, slowRequestLimits } from './node-http.ts'
+import { portError } from './port-probe.ts'
+import type { TransportOptions } from './transport.ts'
+
+export type AdminPortOptions = Pick<TransportOptions, 'host' | 'port' | 'answer'>
+
+export interface AdminPort {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Operators are few, and their connections must not use up the descriptors of the log. */
+const connectionsMax = 64
+
+/** It has neither authentication nor TLS: off loopback both switches have to be given. */
+export function adminProtection({ insecureNoAuth, insecureNoTls }: Protection): Protection {
+  return { insecureNoAuth, insecureNoTls }
+}
+
+/** Opens it. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
+export async function openAdminPort({ host, port, answer }: AdminPortOptions): Promise<AdminPort> {
+  const server = createServer(slowRequestLimits, (request, response) => {
+    void answerNodeRequest(request, response, answer)
+  })
+  server.maxConnections = connectionsMax
+  await new Promise<void>((resolve, reject) => {
+    const failed = (error: Error) => reject(portError(host, port, error))
+    server.once('error', failed)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', failed)
+      resolve()
+    })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}

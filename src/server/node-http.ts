@@ -1,0 +1,46 @@
+/** Plain HTTP requests over Node's own server, in the words of transport.ts. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpAnswer, HttpRequest } from './transport.ts'
+
+/** How long a client may take for its headers, and for a whole request, in ms. */
+export const slowRequestLimits = { headersTimeout: 10_000, requestTimeout: 30_000 } as const
+
+export function readNodeRequest(request: IncomingMessage): HttpRequest {
+  const { method = 'GET', url = '/', headers, socket } = request
+  const subprotocols = headers['sec-websocket-protocol'] ?? ''
+  return {
+    method,
+    path: url.split('?', 1)[0] ?? '/',
+    remoteAddress: socket.remoteAddress ?? '',
+    host: headers.host ?? '',
+    origin: headers.origin ?? '',
+    subprotocols,
+  }
+}
+
+/** The headers of every answer. */
+export function answerHeaders({ type = 'text/plain; charset=utf-8' }: HttpAnswer) {
+  return {
+    'content-type': type,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  }
+}
+
+/** Answers a request when the answer is there. Never rejects. */
+export async function answerNodeRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>,
+): Promise<void> {
+  // Nobody waits for what comes as a body.
+  request.resume()
+  const given = await answer(readNodeRequest(request))
+  const [status = '500'] = given.status.split(' ', 1)
+  response.writeHead(Number(status), {
+    ...answerHeaders(given),
+    'content-length': Buffer.byteLength(given.body),
+  })
+  response.end(given.body)
+}

@@ -1,0 +1,34 @@
+/** What the log of a broker is warned of at every start. */
+
+import { type Protection, unsafeBindReason } from './admission.ts'
+import { errorFacts, type Logger } from './logger.ts'
+import { inspectBinary } from './uws-binary.ts'
+
+/** What is loaded runs with all rights of the broker, and was not published by its author. */
+export function warnOfBinary(logger: Logger): void {
+  try {
+    const { file, sha256, isKnown } = inspectBinary()
+    if (!isKnown) logger.warn({ file, sha256 }, 'the binary of uWebSockets.js is not a known one')
+  } catch (error) {
+    logger.warn(errorFacts(error), 'the binary of uWebSockets.js could not be read')
+  }
+}
+
+/** A risk that was accepted is repeated at every start. */
+export function warnOfExposure(
+  host: string,
+  port: number,
+  options: Protection,
+  logger: Logger,
+): void {
+  const { isAuthenticated, isEncrypted } = options
+  const risk = unsafeBindReason(host, { isAuthenticated, isEncrypted })
+  if (risk === undefined) return
+  if (isAuthenticated !== true) logger.warn({ host, port }, insecure.noAuthentication)
+  if (isEncrypted !== true) logger.warn({ host, port }, insecure.noEncryption)
+}
+
+const insecure = {
+  noAuthentication: 'INSECURE: anybody who can reach this address can read and write',
+  noEncryption: 'INSECURE: anybody on the way to this address can read what is sent, and change it',
+} as const

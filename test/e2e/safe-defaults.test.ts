@@ -1,0 +1,342 @@
+/** The twelve points in which a broker is safe as it comes, each with what proves it. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { get } from 'node:http'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
+import { connect } from '../../src/client/node.ts'
+import * as limits from '../../src/limits.ts'
+import { documented } from '../tidy/documented-limits.ts'
+import {
+  jsonLines,
+  program,
+  runCli,
+  type Served,
+  serve,
+  Transcript,
+  temporaryDirectory,
+} from './cli-process.ts'
+
+const isRoot = process.getuid?.() === 0
+/** The least of rights on every Linux. */
+const nobody = 65_534
+
+/** Asks a broker with any headers, as `fetch` does not. */
+async function ask(url: string, headers: Record<string, string> = {}) {
+  const request = get(url.replace(/^ws/, 'http'), { headers })
+  const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream & typeof answer]
+  const answer = { statusCode: 0 }
+  let text = ''
+  for await (const part of response) text += part
+  return { status: response.statusCode, text }
+}
+
+/** A start that must not succeed, and must leave nothing behind. */
+async function refusedStart(args: readonly string[], environment: Record<string, string> = {}) {
+  const cwd = temporaryDirectory()
+  const ended = await runCli(['serve', ...args], { cwd, environment })
+  expect(readdirSync(cwd)).toEqual([])
+  return ended
+}
+
+describe('1: loopback alone', () => {
+  it.each([
+    '0.0.0.0:0',
+    '[::]:0',
+    '[::ffff:0.0.0.0]:0',
+    '[0:0:0:0:0:0:0:0]:0',
+    '192.0.2.1:0',
+    '[2001:db8::1]:0',
+    '[fe80::1]:0',
+    'example.org:0',
+    'ip6-allnodes:0',
+    '127.0.0.1.example.org:0',
+    '0:0',
+    '2130706434:0',
+  ])('--listen %s is refused with 78', async (listen) => {
+    const { status, stderr } = await refusedStart(['--listen', listen])
+    expect(stderr).toMatch(
+      /^error: UNSAFE_ADDRESS: .*--insecure-no-auth --insecure-no-tls\nhint: .*127\.0\.0\.1/,
+    )
+    expect(status).toBe(78)
+  })
+
+  it('each switch accepts one risk, and the log repeats it', async () => {
+    for (const one of ['--insecure-no-auth', '--insecure-no-tls']) {
+      expect((await refusedStart(['--listen', '0.0.0.0:0', one])).status).toBe(78)
+    }
+    const both = ['--insecure-no-auth', '--insecure-no-tls']
+    const served = await serve(['--listen', '0.0.0.0:0', '--ephemeral', ...both])
+    const warnings = jsonLines(served.stderr.text).filter((it) => it['level'] === 'warn')
+    const texts = warnings.map((it) => it['msg'] as string)
+    expect(texts).toContainEqual(expect.stringMatching(/^INSECURE: .*can read and write/))
+    expect(texts).toContainEqual(expect.stringMatching(/^INSECURE: anybody on the way/))
+    expect(await served.stop()).toBe(0)
+  })
+
+  it('127.0.0.1 is the default', async () => {
+    const { stdout } = await runCli(['config', 'defaults'])
+    expect(JSON.parse(stdout)).toMatchObject({ listen: '127.0.0.1:4570', adminListen: '' })
+  })
+})
+
+it('2: Host and Origin are checked on loopback and for metrics, too', async () => {
+  const { url } = await serve(['--ephemeral'])
+  const local = { host: 'localhost' }
+  for (const path of ['/metrics', '/healthz', '/readyz', '/']) {
+    expect((await ask(url + path, { host: 'evil.example' })).status).toBe(403)
+    expect((await ask(url + path, { ...local, origin: 'http://evil.example' })).status).toBe(403)
+    expect((await ask(url + path, { ...local, origin: 'null' })).status).toBe(403)
+  }
+  expect((await ask(`${url}/metrics`, local)).status).toBe(200)
+})
+
+it('3: port and data directory are its own', async () => {
+  const data = join(temporaryDirectory(), 'data')
+  const { port } = await serve(['--data', data])
+  const other = join(temporaryDirectory(), 'data')
+  const samePort = await runCli(['serve', '--data', other, '--listen', `127.0.0.1:${port}`])
+  expect(samePort.stderr).toMatch(/^error: ADDRESS_UNAVAILABLE/)
+  expect(samePort.status).toBe(5)
+  const sameData = await runCli(['serve', '--data', data, '--listen', '127.0.0.1:0'])
+  expect(sameData.stderr).toMatch(/^error: LOG_LOCKED/)
+  expect(sameData.status).toBe(5)
+})
+
+describe('4: an ordinary user', () => {
+  if (!isRoot) console.log('skipped: what a broker does as root, as these tests run as a user')
+  const none = { MILLRACE_INSECURE_RUN_AS_ROOT: 'false' }
+
+  it.runIf(isRoot)('root is refused with 78, and told what to do', async () => {
+    const { status, stderr } = await refusedStart(['--listen', '127.0.0.1:0'], none)
+    expect(stderr).toMatch(/^error: ROOT_REFUSED: .*as root/)
+    expect(stderr).toMatch(/^hint: .*--run-as USER:GROUP.*--insecure-run-as-root/m)
+    expect(status).toBe(78)
+  })
+
+  it.runIf(isRoot)('with the switch it starts, and the log says so', async () => {
+    const served = await serve(['--ephemeral', '--insecure-run-as-root'], { environment: none })
+    expect(served.stderr.text).toContain('INSECURE: this broker has rights of root')
+    expect(await served.stop()).toBe(0)
+  })
+
+  it.runIf(isRoot)('with --run-as it becomes another, without capabilities', async (test) => {
+    if (!(await canRead(program))) test.skip(`user ${nobody} cannot read this checkout`)
+    const home = temporaryDirectory()
+    chownSync(home, nobody, nobody)
+    const data = join(home, 'data')
+    const args = ['--run-as', `${nobody}:${nobody}`, '--data', data, '--create', 'orders:1']
+    const served = await serve(args, { environment: none })
+    for (const status of threadsOf(served)) {
+      expect(status).toMatch(new RegExp(`^Uid:\\s+${nobody}\\s+${nobody}\\s+${nobody}\\s`, 'm'))
+      expect(status).toMatch(new RegExp(`^Gid:\\s+${nobody}\\s+${nobody}\\s+${nobody}\\s`, 'm'))
+      expect(status).toMatch(/^Groups:\s*$/m)
+      expect(status).toMatch(/^CapEff:\s+0+$/m)
+      expect(status).toMatch(/^CapPrm:\s+0+$/m)
+    }
+    expect(statSync(data).uid).toBe(nobody)
+    const put = await runCli(['put', 'orders', '--key', 'a', 'x', '--url', served.url])
+    expect(put.status).toBe(0)
+    expect(await served.stop()).toBe(0)
+  })
+
+  it('a user that does not exist is a wrong setting', async () => {
+    const { status, stderr } = await refusedStart(['--run-as', 'no-such-user-here'], none)
+    expect(stderr).toMatch(/^error: CONFIGURATION_INVALID: runAs is "no-such-user-here"/)
+    expect(status).toBe(2)
+  })
+})
+
+/** Whether somebody without rights could start this program. */
+async function canRead(path: string): Promise<boolean> {
+  const child = spawn(process.execPath, ['--check', path], {
+    uid: nobody,
+    gid: nobody,
+    stdio: 'ignore',
+  })
+  const [status] = await Promise.race([once(child, 'exit'), once(child, 'error')])
+  return status === 0
+}
+
+function threadsOf({ child }: Served): string[] {
+  const threads = `/proc/${child.pid}/task`
+  return readdirSync(threads).map((id) => readFileSync(`${threads}/${id}/status`, 'utf8'))
+}
+
+describe('5: files for its user alone', () => {
+  it('every file that it makes is 0600, every directory 0700', async () => {
+    const home = temporaryDirectory()
+    const data = join(home, 'parent', 'data')
+    const served = await serve(['--data', data, '--create', 'orders:2'])
+    await runCli(['put', 'orders', '--key', 'a', 'x', '--url', served.url])
+    await served.stop()
+    const names = readdirSync(home, { recursive: true, encoding: 'utf8' })
+    const modes = names.map((name) => {
+      const { mode } = statSync(join(home, name))
+      return [name, (mode & 0o7777).toString(8), (mode & 0o40000) !== 0 ? '700' : '600']
+    })
+    expect(modes.length).toBeGreaterThan(5)
+    expect(modes.filter(([, mode, wanted]) => mode !== wanted)).toEqual([])
+  })
+
+  it.each([0o640, 0o604, 0o620])('a key file of mode %o is refused', async (mode) => {
+    const cwd = temporaryDirectory()
+    const file = join(cwd, 'keys')
+    expect((await runCli(['key', 'new', 'a', '--key-file', file])).status).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    chmodSync(file, mode)
+    const args = ['serve', '--listen', '127.0.0.1:0', '--key-file', file]
+    const { status, stderr } = await runCli(args, { cwd })
+    expect(stderr).toMatch(/^error: KEY_FILE_REFUSED: .*chmod 600/)
+    expect(status).toBe(4)
+  })
+})
+
+it('6: no credentials come with the package', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    files: string[]
+  }
+  const published = files
+    .filter((it) => !it.startsWith('!'))
+    .flatMap((it) => filesBelow(join(root, it)))
+  expect(published.length).toBeGreaterThan(100)
+  const secret = /-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}/
+  expect(published.filter((it) => secret.test(readFileSync(it, 'latin1')))).toEqual([])
+  expect(published.filter((it) => /\.(?:pem|key|p12|jks)$/.test(it))).toEqual([])
+})
+
+function filesBelow(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path]
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
+  return names.map((it) => join(path, it)).filter((it) => statSync(it).isFile())
+}
+
+describe('7: one port, and metrics for operators', () => {
+  it('metrics can have a port of their own, which has no records', async () => {
+    const served = await serve(['--ephemeral', '--admin-listen', '127.0.0.1:0'])
+    const admin = served.facts['adminUrl'] as string
+    expect((await ask(`${admin}/metrics`)).text).toContain('millrace_connections 0\n')
+    expect((await ask(`${admin}/readyz`)).text).toBe('ready\n')
+    expect((await ask(`${admin}/metrics`, { host: 'evil.example' })).status).toBe(403)
+    expect((await ask(`${served.url}/metrics`)).status).toBe(404)
+    expect((await ask(`${served.url}/healthz`)).text).toBe('ok\n')
+    const asSocket = connect(admin.replace('http', 'ws'), { reconnect: false })
+    await expect(asSocket).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION' })
+    expect(await served.stop()).toBe(0)
+  })
+
+  it('off loopback the admin port is refused', async () => {
+    const args = ['--listen', '127.0.0.1:0', '--admin-listen', '0.0.0.0:0']
+    const { status, stderr } = await refusedStart(args)
+    expect(stderr).toMatch(/^error: UNSAFE_ADDRESS: adminListen: /)
+    expect(status).toBe(78)
+  })
+})
+
+it('8: the limits that README states are those that are on', async () => {
+  const rows = documented()
+  expect(rows.length).toBeGreaterThan(10)
+  expect(limits).toMatchObject(Object.fromEntries(rows))
+  const { url } = await serve(['--ephemeral', '--create', 'orders:1'])
+  const client = await connect(url)
+  const tooLarge = { key: 'a', data: new Uint8Array(limits.recordBytesMaxDefault + 1) }
+  await expect(client.put('orders', tooLarge)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+  await client.close()
+})
+
+it('9: WebSocket compression is off, also for those who ask for it', async () => {
+  const { url } = await serve(['--ephemeral'])
+  const socket = new WebSocket(url, 'millrace.v1', { perMessageDeflate: true })
+  await once(socket, 'open')
+  expect(socket.extensions).toBe('')
+  socket.terminate()
+})
+
+describe('10: nothing from outside is run, and nobody is called', () => {
+  it('it works where code cannot be made from text', async () => {
+    const environment = { NODE_OPTIONS: '--disallow-code-generation-from-strings' }
+    const served = await serve(['--ephemeral', '--create', 'orders:1'], { environment })
+    const put = await runCli(['put', 'orders', '--key', 'a', 'x', '--url', served.url], {
+      environment,
+    })
+    expect(put.stderr).toBe('')
+    expect((await ask(`${served.url}/metrics`)).status).toBe(200)
+    expect(await served.stop()).toBe(0)
+  })
+
+  it('it starts no program and connects to nobody', async (test) => {
+    const trace = join(temporaryDirectory(), 'trace')
+    const calls = 'trace=execve,execveat,connect'
+    const words = ['-f', '-qq', '-e', calls, '-o', trace, process.execPath, program]
+    const data = join(temporaryDirectory(), 'data')
+    const args = ['serve', '--listen', '127.0.0.1:0', '--data', data, '--create', 'orders:1']
+    const child = spawn('strace', [...words, ...args], {
+      env: { PATH: process.env['PATH'] ?? '', MILLRACE_INSECURE_RUN_AS_ROOT: String(isRoot) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    onTestFinished(() => {
+      child.kill('SIGKILL')
+    })
+    const stderr = new Transcript(child.stderr)
+    const started = await Promise.race([
+      stderr.until((it) => it.includes('"msg":"ready"')).then(() => true),
+      once(child, 'error').then(() => false),
+      once(child, 'close').then(() => false),
+    ])
+    if (!started && /ptrace|Operation not permitted/.test(stderr.text)) {
+      test.skip(`strace cannot trace here: ${stderr.text}`)
+    }
+    const ready = stderr.lines().find((it) => it.includes('"msg":"ready"')) ?? '{}'
+    const { url, pid } = JSON.parse(ready)
+    const client = await connect(url)
+    await client.put('orders', { key: 'a', data: Buffer.from('x') })
+    await client.close()
+    await ask(`${url}/metrics`)
+    process.kill(pid, 'SIGTERM')
+    await once(child, 'close')
+    const lines = readFileSync(trace, 'utf8')
+      .split('\n')
+      .filter((it) => it !== '')
+    // The first is the start of the broker itself.
+    const [first, ...others] = lines
+    expect(first).toContain('execve(')
+    expect(others.filter((it) => /\bexecve/.test(it))).toEqual([])
+    expect(others.filter((it) => /\bconnect\(/.test(it))).toEqual([])
+  })
+})
+
+it('11: an acknowledgement is durable, and names what it is', async () => {
+  const data = join(temporaryDirectory(), 'data')
+  const { url } = await serve(['--data', data, '--create', 'orders:1'])
+  const client = await connect(url)
+  const record = { key: 'a', data: Buffer.from('x') }
+  expect((await client.put('orders', record)).durability).toBe('disk')
+  expect((await client.put('orders', record, { durability: 'disk' })).durability).toBe('disk')
+  expect((await client.put('orders', record, { durability: 'os' })).durability).toBe('os')
+  await client.close()
+  const ephemeral = await serve(['--ephemeral', '--create', 'orders:1'])
+  const other = await connect(ephemeral.url)
+  expect((await other.put('orders', record, { durability: 'disk' })).durability).toBe('os')
+  await other.close()
+})
+
+it('12: the line of a start has version and configuration, and no secret', async () => {
+  const canary = 'Zk9-canary-5fQx'
+  const environment = { MILLRACE_URL: `ws://somebody:${canary}@127.0.0.1:1/?token=${canary}` }
+  const served = await serve(['--ephemeral'], { environment })
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
+  expect(served.facts).toMatchObject({
+    version,
+    configuration: expect.stringMatching(/^[0-9a-f]{12}$/),
+  })
+  const other = await serve(['--ephemeral', '--log-level', 'debug'], { environment })
+  expect(other.facts['configuration']).not.toBe(served.facts['configuration'])
+  expect(served.stderr.text + other.stderr.text).not.toContain(canary)
+})
