@@ -235,4 +235,14 @@ export const mutants = [
     'stream/scaling/scaling',
     'where the load of the last records is halved',
   ),
+  nodeMutant(
+    '141-pace-of-encoded-bytes.patch',
+    'broker/fan-out/pacing',
+    'keys and data are counted, not what encloses them',
+  ),
+  nodeMutant(
+    '142-future-updates-count.patch',
+    'stream/reshard',
+    'a clock that was ahead and was set back keeps nobody from it',
+  ),
 ]
