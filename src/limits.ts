@@ -37,7 +37,7 @@ export const shardCountMax: number = 10_000
 /** ... and with how many it is created unless that is given. */
 export const shardCountDefault: number = 4
 
-/** How often UpdateShardCount works for a stream within 24 hours; what a broker can have instead. */
+/** How often UpdateShardCount works for a stream within 24 hours; what can be set instead. */
 export const shardCountUpdatesDefault: number = 10
 export const shardCountUpdatesHighest: number = 1000
 
