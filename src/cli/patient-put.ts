@@ -15,8 +15,8 @@ export interface PutPatience {
 const patienceDefault: PutPatience = { millisMax: 30_000, random: Math.random, wait: sleep }
 
 /**
- * Answers what `put` does. Where that is THROUGHPUT_EXCEEDED it is called again, after the time that
- * the broker names and a random one more; `tell` gets a line before each wait. Rejects with
+ * Answers what `put` does. Where that is THROUGHPUT_EXCEEDED it is called again, after the time
+ * that the broker names and a random one more; `tell` gets a line before each wait. Rejects with
  * THROUGHPUT_EXCEEDED when that would take more than 30 s in all, with anything else that `put`
  * rejects with, and with the reason of `signal`.
  */
