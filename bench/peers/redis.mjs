@@ -8,7 +8,7 @@ const startSeconds = 20
 const keys = 1_000_000
 const stream = 'bench'
 
-const many = ['-c', '20', '-P', '100']
+const many = { connections: 20, inFlight: 100 }
 
 /**
  * Records a second, from `redis-benchmark --csv`: a line of names and a line of figures, the first
@@ -38,28 +38,30 @@ export const redis = {
       what: 'XADD, 20 connections, 100 in flight on each',
       durability: 'os',
       fsync: 'no',
-      args: many,
+      ...many,
       probe: 20_000,
     },
     'one connection': {
       what: 'XADD, 256 in flight on one connection',
       durability: 'os',
       fsync: 'no',
-      args: ['-c', '1', '-P', '256'],
+      connections: 1,
+      inFlight: 256,
       probe: 20_000,
     },
     'one in flight': {
       what: 'XADD, 100 connections, one in flight on each',
       durability: 'os',
       fsync: 'no',
-      args: ['-c', '100', '-P', '1'],
+      connections: 100,
+      inFlight: 1,
       probe: 5000,
     },
     'pipelined, synced': {
       what: 'XADD, 20 connections, 100 in flight on each, appendfsync always',
       durability: 'disk',
       fsync: 'always',
-      args: many,
+      ...many,
       probe: 5000,
     },
   },
@@ -90,15 +92,20 @@ export const redis = {
     return await startServer(command, { ...installed.run, port, seconds: startSeconds })
   },
 
-  async load({ installed, server, settings, records, seconds }) {
+  async load({ installed, server, settings, records: wanted, seconds }) {
     const { port } = server
+    const { connections, inFlight } = settings
+    // It sends as many at once as may be in flight, and no fewer at its end.
+    const records = Math.ceil(wanted / inFlight) * inFlight
     await ask(installed, port, 'DEL', stream)
-    const count = ['-p', String(port), '-n', String(records), '-r', String(keys), '--csv']
+    const count = ['-n', String(records), '-c', String(connections), '-P', String(inFlight)]
+    const flags = ['-p', String(port), '-r', String(keys), '--csv', ...count]
     const command = ['XADD', stream, '*', 'key:__rand_int__', payload(100)]
-    const said = await runProgram(
-      [installed.bin('redis-benchmark'), ...count, ...settings.args, ...command],
-      { ...installed.run, place: 'last', seconds },
-    )
+    const said = await runProgram([installed.bin('redis-benchmark'), ...flags, ...command], {
+      ...installed.run,
+      place: 'last',
+      seconds,
+    })
     const there = Number(await ask(installed, port, 'XLEN', stream))
     if (there !== records) throw new Error(`XLEN is ${there}, not ${records}`)
     const check = `${there} records counted`

@@ -83,6 +83,36 @@ describe('what the tools of peers say', () => {
     expect(parseRedisBenchmark(said)).toBe(757_575.75)
     expect(() => parseRedisBenchmark('Could not connect')).toThrow('no rate')
   })
+
+  it('of nats bench', async () => {
+    const { parseNatsBench } = await load('peers/nats')
+    const said = [
+      '07:47:39 [1] Starting JetStream asynchronous publisher, publishing 200,000 messages',
+      '',
+      'NATS JetStream asynchronous publisher stats: 103,351 msgs/sec ~ 9.9 MiB/sec ~ min: 2us',
+    ].join('\n')
+    expect(parseNatsBench(said)).toBe(103_351)
+    expect(() => parseNatsBench('nats: error: no responders')).toThrow('no responders')
+  })
+
+  it('of the producer performance test of Kafka, and of its offsets', async () => {
+    const { parseOffsets, parseProducerPerformance } = await load('peers/kafka')
+    const said = [
+      'In steady state.',
+      '1000000 records sent, 67824.199674 records/sec (6.47 MB/sec), 3120.39 ms avg latency.',
+      '700000 steady state records sent, 69252.077562 records/sec (6.60 MB/sec), 2657.25 ms avg',
+    ].join('\n')
+    expect(parseProducerPerformance(said)).toEqual({ records: 700_000, rate: 69_252.077562 })
+    expect(() => parseProducerPerformance('1 records sent, 0.2 records/sec')).toThrow('no rate')
+    expect(parseOffsets('t:0:249840\nt:1:251059\n')).toBe(500_899)
+    expect(() => parseOffsets('Error')).toThrow('no offsets')
+  })
+
+  it('as a class path that Maven is to fetch', async () => {
+    const { pomOf } = await load('peers/lib/sources')
+    const pom: string = pomOf(['org.apache.kafka:kafka-tools:4.4.0'])
+    expect(pom).toContain('<artifactId>kafka-tools</artifactId>\n<version>4.4.0</version>')
+  })
 })
 
 describe('the peers', () => {

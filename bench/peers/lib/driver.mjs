@@ -23,6 +23,10 @@ export function recordsFor(seconds, probe, probeSeconds) {
 
 const medianOf = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
+/** `handled` are all records of a load, where not all of them are timed. */
+const recordsPerCpuSecondOf = ({ records, handled = records, cpuSeconds }) =>
+  handled / Math.max(cpuSeconds, 0.01)
+
 /** The figures of several loads. */
 export function summarize(reports) {
   const rates = reports.map((it) => it.records / it.seconds)
@@ -32,7 +36,7 @@ export function summarize(reports) {
     high: Math.max(...rates),
     repetitions: rates.length,
     unit: 'records/s',
-    recordsPerCpuSecond: medianOf(reports.map((it) => it.records / Math.max(it.cpuSeconds, 0.01))),
+    recordsPerCpuSecond: medianOf(reports.map(recordsPerCpuSecondOf)),
     check: reports.at(-1).check,
   }
 }
