@@ -112,7 +112,6 @@ export async function runAll(benches, context, onBench) {
     const start = Date.now()
     try {
       const rows = await runBench(bench, context)
-      await context.peers?.addTo(rows)
       results.push(...rows)
       complete(results, benches, context.options.load)
       onBench(
@@ -125,5 +124,5 @@ export async function runAll(benches, context, onBench) {
       onBench(bench, [], { before, start, error })
     }
   }
-  return { results, failures: [...failures, ...(context.peers?.failures ?? [])] }
+  return { results, failures }
 }

@@ -100,6 +100,11 @@ export const cliErrorTable = {
       'its own: --insecure-run-as-root, or MILLRACE_INSECURE_RUN_AS_ROOT=true.',
     exit: exitCodes.refusedToStart,
   },
+  VERIFICATION_FAILED: {
+    message: 'a run checked itself: records were lost, repeated, out of order or altered',
+    hint: 'No figure was printed. Check the data directory with millrace verify, and report it.',
+    exit: exitCodes.verificationFailed,
+  },
   CHECK_FAILED: {
     message: 'something that Millrace needs is missing',
     hint: 'Do what the failed lines say.',

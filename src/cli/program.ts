@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { MillraceError } from '../errors.ts'
+import { addBench } from './commands/bench.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addConsumerCommands } from './commands/consumer.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -73,6 +74,7 @@ function makeProgram(runner: Runner): Command {
   addGet(program, runner)
   addTail(program, runner)
   addVerify(program, runner)
+  addBench(program, runner)
   addDoctor(program, runner)
   addKeyCommands(program, runner)
   addConfigCommands(program, runner)

@@ -9,7 +9,6 @@
 import { errorTable, type MillraceError } from '../../errors.ts'
 import { sliceBytesMax } from '../../limits.ts'
 import type { Position, ShardId, Slice } from '../../log/log.ts'
-import { payloadBytes } from '../../log/payload-bytes.ts'
 import {
   encodePush,
   gap,
@@ -261,7 +260,7 @@ export class Subscription implements Sender {
   #pushSlice(cursor: ShardCursor, { bytes, recordCount }: Slice): void {
     if (this.#hasEnded) return
     const { counts } = cursor
-    if (cursor.pace !== undefined) this.#owner.sends(cursor, payloadBytes(bytes))
+    if (cursor.pace !== undefined) this.#owner.sends(cursor, bytes.length)
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
     counts.pushedSlices += 1

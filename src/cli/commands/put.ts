@@ -15,7 +15,6 @@ import { CliError } from '../exit-codes.ts'
 import { CliOption } from '../help.ts'
 import { LinePutter } from '../line-putter.ts'
 import { linesOf } from '../lines.ts'
-import { putPatiently } from '../patient-put.ts'
 import { splitKey } from '../split-key.ts'
 
 /** Enough to spread records over any number of shards, and short to look at. */
@@ -83,9 +82,8 @@ async function putOne(
 ): Promise<void> {
   const { stream, durability } = settings
   const record = recordOf(settings, bytes, 'the record')
-  const once = () => client.put(stream, record, { durability, signal })
   const answer = await checked('the record', () =>
-    putPatiently(once, (line) => output.warn(line), signal),
+    client.put(stream, record, { durability, signal }),
   )
   output.show({ stream, ...answer }, () => {
     return `${answer.shardId}@${answer.sequenceNumber}  durability ${answer.durability}`

@@ -1,16 +1,13 @@
 /** Puts the flights, over and over, while consumers read them, and measures. */
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/client.ts'
 import type { StreamSubscription } from '../../client/stream-subscription.ts'
-import { DeliveryCheck } from './delivery-check.ts'
+import { DeliveryCheck } from '../delivery-check.ts'
+import { untilDelivered } from '../until-delivered.ts'
 import { decodeFlight, encodeFlight, type FlightRecord } from './flights.ts'
 
 export const stream = 'flights'
-const silenceMillisMax = 10_000
-const intervalMillis = 20
-const graceMillis = 300
 /** What the producer holds at most: more would only make records older before they are sent. */
 const bufferBytesMax = 8 * 1024 * 1024
 
@@ -109,20 +106,10 @@ export class Replay {
     }
   }
 
-  async #allDelivered(): Promise<void> {
+  #allDelivered(): Promise<void> {
     const { total, signal } = this.#parts
-    let before = -1
-    let since = performance.now()
-    for (;;) {
-      const delivered = this.checks.reduce((sum, check) => sum + check.delivered, 0)
-      if (delivered === total * this.checks.length) break
-      if (delivered !== before) since = performance.now()
-      else if (performance.now() - since > silenceMillisMax) return
-      before = delivered
-      await sleep(intervalMillis)
-      signal.throwIfAborted()
-    }
-    await sleep(graceMillis)
+    const delivered = () => this.checks.reduce((sum, check) => sum + check.delivered, 0)
+    return untilDelivered({ delivered, expected: total * this.checks.length, signal })
   }
 
   async #produce(): Promise<void> {

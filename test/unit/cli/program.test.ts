@@ -42,6 +42,11 @@ const commands = [
   ['put'],
   ['get'],
   ['tail'],
+  ['bench'],
+  ['bench', 'put'],
+  ['bench', 'get'],
+  ['bench', 'sub'],
+  ['bench', 'e2e'],
   ['verify'],
   ['doctor'],
   ['config'],
@@ -128,6 +133,10 @@ describe('a wrong command line exits 2', () => {
       'ALL is both in --enable and in --disable',
       '',
     ],
+    [['bench', 'put', '--rate', 'fast'], '--rate is "fast", wanted records a second, 1 to', ''],
+    [['bench', 'e2e', '--rate', 'max'], 'at the highest rate a time is its queue', 'bench put'],
+    [['bench', 'sub', '--duration', '10'], '--duration is "10", wanted a time such as 500ms', ''],
+    [['bench', 'get', '--batch', '10001'], '--batch is "10001", wanted a whole number, 1 to', ''],
     [['consumer', 'list'], "unknown command 'list'", 'Did you mean ls?'],
   ])('%j', async (args, message, hint) => {
     const { status, stdout, stderr } = await run(args)
@@ -167,6 +176,7 @@ describe('explain', () => {
     ['1006', 'A client connects again.'],
     ['74', 'The disk failed'],
     ['UNSAFE_ADDRESS', 'exits 78'],
+    ['VERIFICATION_FAILED', 'exits 8'],
   ])('knows %s', async (code, sentence) => {
     const { status, stdout } = await run(['explain', code])
     expect(status).toBe(0)
