@@ -11,6 +11,8 @@ import { brokerPrograms, buildFloor, buildNative, buildPackage } from './lib/pro
 import { writeReadme } from './lib/readme.mjs'
 import { complete, runAll } from './lib/runner.mjs'
 import { terminalTable } from './lib/table.mjs'
+import { Peers } from './peers/lib/compare.mjs'
+import { missedPeers, peerLines } from './peers/lib/table.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = join(root, 'bench', 'README.md')
@@ -28,6 +30,7 @@ function printBench(bench, rows, { before, start, error }) {
   )
   if (error) print(`  FAILED: ${error.message}`)
   for (const line of rows.length > 0 ? terminalTable(rows) : []) print(`  ${line}`)
+  for (const line of peerLines(rows)) print(`  ${line}`)
   for (const check of new Set(rows.map((row) => row.check))) if (check) print(`  did: ${check}`)
 }
 
@@ -55,7 +58,8 @@ async function run(selected, options) {
   const warning = busyWarning(memoryState())
   if (warning) print(warning)
   try {
-    const scratch = { ...context, options: { ...options, directory } }
+    const own = { ...options, directory }
+    const scratch = { ...context, options: own, peers: options.peers && new Peers(own, print) }
     const { results, failures } = await runAll(selected, scratch, printBench)
     return { report: { machine, results }, failures }
   } finally {
@@ -89,6 +93,7 @@ async function main(args) {
   const missed = results.filter((row) => row.goals.some((it) => it.verdict === 'below'))
   print(`\n${results.length} figures, ${missed.length} below their goal`)
   for (const row of missed) print(`  ${row.id}: ${row.name}`)
+  for (const line of missedPeers(results)) print(`  ${line}`)
   for (const failure of failures) process.stderr.write(`${failure}\n`)
   if (failures.length > 0) process.exitCode = exitFailed
 }

@@ -37,9 +37,9 @@ export const shardCountMax: number = 10_000
 /** ... and with how many it is created unless that is given. */
 export const shardCountDefault: number = 4
 
-/** How often the number of shards of a stream can be changed, and within what time. */
-export const shardCountUpdatesMax: number = 10
-export const shardCountUpdatesMillis: number = 86_400_000
+/** How often UpdateShardCount works for a stream within 24 hours; what can be set instead. */
+export const shardCountUpdatesDefault: number = 10
+export const shardCountUpdatesHighest: number = 1000
 
 /** Shards of all streams of a data directory. */
 export const shardsOfDirectoryMax: number = 1_000_000

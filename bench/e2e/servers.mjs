@@ -2,24 +2,16 @@
 // take turns, and the load generators, which pin themselves to the last.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { pinTo } from '../lib/pinning.mjs'
 import { withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const outputBytesMax = 1024 * 1024
-
-/** `['taskset', '-c', '0']` for the first processor, or nothing where there is one alone. */
-function pinTo(place) {
-  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  const numbers = list?.split(/[-,]/) ?? []
-  if (numbers.length < 2) return []
-  return ['taskset', '-c', place === 'first' ? numbers[0] : numbers.at(-1)]
-}
 
 /**
  * A process that says what it does as JSON, a document a line. It ends when its input does, and so

@@ -10,6 +10,7 @@ first the share of the limit that the same run measured, then the figure.
   --list            say what there is, and stop
   --quick           smaller loads and fewer repetitions: for a look, not for figures
   --tiny            the smallest loads: proves that a bench runs (the tests do this)
+  --peers           measure others beside, those that npm run bench:peers has installed
   --json FILE       write the results as JSON
   --write-readme    put the results into the tables of bench/README.md
   --from FILE       take the results from a JSON file instead of running anything; several: of each bench
@@ -33,6 +34,7 @@ export function parseOptions(args) {
         list: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         tiny: { type: 'boolean', default: false },
+        peers: { type: 'boolean', default: false },
         json: { type: 'string' },
         from: { type: 'string', multiple: true },
         'write-readme': { type: 'boolean', default: false },
@@ -53,6 +55,7 @@ export function parseOptions(args) {
     load: values.tiny ? 'tiny' : values.quick ? 'quick' : 'full',
     list: values.list,
     help: values.help,
+    peers: values.peers,
     json: values.json,
     from: values.from,
     writeReadme: values['write-readme'],

@@ -112,6 +112,7 @@ export async function runAll(benches, context, onBench) {
     const start = Date.now()
     try {
       const rows = await runBench(bench, context)
+      await context.peers?.addTo(rows)
       results.push(...rows)
       complete(results, benches, context.options.load)
       onBench(
@@ -124,5 +125,5 @@ export async function runAll(benches, context, onBench) {
       onBench(bench, [], { before, start, error })
     }
   }
-  return { results, failures }
+  return { results, failures: [...failures, ...(context.peers?.failures ?? [])] }
 }

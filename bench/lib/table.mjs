@@ -1,24 +1,7 @@
 // Results as text: for the terminal and for bench/README.md, the share of the limit always before
 // the figure.
-
-const prefixes = [
-  [1e9, 'G'],
-  [1e6, 'M'],
-  [1e3, 'k'],
-]
-
-function threeDigits(value) {
-  if (value === 0) return '0'
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
-  return value.toFixed(Math.min(digits, 3))
-}
-
-/** 1234567, 'records/s' -> '1.23 M records/s'. */
-export function formatValue(value, unit) {
-  const prefix = unit.endsWith('records/s') ? prefixes.find(([size]) => value >= size) : undefined
-  const text = prefix ? `${threeDigits(value / prefix[0])} ${prefix[1]}` : threeDigits(value)
-  return `${text} ${unit}`
-}
+import { peerCells, peerColumns } from '../peers/lib/table.mjs'
+import { formatValue, threeDigits } from './values.mjs'
 
 export function formatRatio(limit) {
   if (limit?.ratio === undefined) return '-'
@@ -122,6 +105,12 @@ function matrixTable(rows) {
   return markdownTable(header, lines)
 }
 
+/** The peers beside rows of a bench, or nothing where it has none. */
+function peersTable(rows) {
+  const lines = rows.flatMap((row) => (row.peers ?? []).map((peer) => peerCells(row, peer)))
+  return lines.length === 0 ? [] : [markdownTable(peerColumns, lines)]
+}
+
 /** Everything between the two markers of the README. */
 export function readmeTables(machine, results, benches) {
   const parts = [factsOf(machine, machine.date.slice(0, 10))]
@@ -134,6 +123,7 @@ export function readmeTables(machine, results, benches) {
       const lines = rows.map((row) => [row.name, formatValue(row.value, row.unit), formatInfo(row)])
       parts.push(markdownTable(['what', 'figure', 'beside it'], lines))
     } else parts.push(markdownTable(columns, rows.map(cellsOf)))
+    parts.push(...peersTable(rows))
   }
   return parts.join('\n\n')
 }

@@ -8,6 +8,7 @@
 #include "native/addon/errors.h"
 #include "native/addon/values.h"
 #include "native/format/segment_format.h"
+#include "native/ingest/payload_counter.h"
 #include "native/log/segment_file.h"
 
 #ifndef MILLRACE_VERSION
@@ -36,6 +37,23 @@ napi_value LiveMappings(napi_env env, napi_callback_info) {
   return MakeNumber(env, static_cast<double>(log::Mapping::live_count()));
 }
 
+// payloadBytes(slice, skip, recordCount): the keys and data of records of a slice.
+napi_value PayloadBytes(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  uint32_t skip = 0;
+  uint32_t record_count = 0;
+  if (!ReadUint32(env, arguments.values[1], &skip) ||
+      !ReadUint32(env, arguments.values[2], &record_count)) {
+    return ThrowInvalid(env, "skip and recordCount: wanted integers from 0 to 4294967295");
+  }
+  Bytes slice;
+  if (base::Status status = ReadAllBytes(env, arguments.values[0], &slice); !status.ok()) {
+    return ThrowStatus(env, status);
+  }
+  const uint64_t bytes = ingest::CountPayload(slice.data, slice.size, skip, record_count);
+  return MakeNumber(env, static_cast<double>(bytes));
+}
+
 // The calls themselves are plain Node-API: no object of a wrapper is made per call.
 void SetFunction(Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function = nullptr;
@@ -52,6 +70,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   }
   SetFunction(exports, "open", Open);
   SetFunction(exports, "verify", Verify);
+  SetFunction(exports, "payloadBytes", PayloadBytes);
   SetFunction(exports, "setErrorFactory", SetErrorFactory);
   SetFunction(exports, "liveMappings", LiveMappings);
   exports.Set("constants", MakeConstants(env));

@@ -67,6 +67,8 @@ export interface BrokerOptions {
   readonly scaling?: Partial<ScalingSettings>
   /** Told when they do, and when they cannot. */
   readonly onScaling?: (event: ScalingEvent) => void
+  /** How often UpdateShardCount works for a stream within 24 hours, 1 to 1000; 10 by default. */
+  readonly shardCountUpdatesPerDay?: number
 }
 
 /** What was put to a stream and read from it since the broker was opened. */
@@ -182,6 +184,7 @@ export class Broker {
       },
       isBeingRead: (shard) => fanOut?.isReading(shard) ?? false,
       elapsed,
+      shardCountUpdatesPerDay: options.shardCountUpdatesPerDay,
       ...(options.scaling === undefined ? {} : { scaling: options.scaling }),
       ...(options.onScaling === undefined ? {} : { onScaling: options.onScaling }),
       ...(options.steadyClock === undefined ? {} : { steadyClock: options.steadyClock }),

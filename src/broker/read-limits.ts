@@ -30,7 +30,7 @@ export class ReadLimits {
     if (wait > 0) throw exceeded(stream, shard, this.#limits, Math.ceil(wait))
   }
 
-  /** A read of a shard has answered so many bytes of records. */
+  /** A read of a shard has answered so many bytes of keys and data. */
   charge(stream: Stream, shard: Shard, bytes: number): void {
     if (stream.mode !== 'PROVISIONED') return
     this.#quotaOf(shard.number).charge(bytes, this.#elapsed())

@@ -3,6 +3,7 @@
 /** What GetRecords has had of one shard. */
 export interface ShardReads {
   records: number
+  /** Of their keys and data. */
   bytes: number
   /** Requests that were beyond the limits. */
   throttled: number
@@ -18,6 +19,7 @@ export interface StreamCounts {
   /** Records that were refused, by code. */
   readonly appendRefused: Map<string, number>
   readRecords: number
+  /** Of whole batches, with what encloses their records. */
   readBytes: number
   /** What was pushed to subscriptions. */
   pushedRecords: number

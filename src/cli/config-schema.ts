@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod'
-import { shardCountMax } from '../limits.ts'
+import { shardCountMax, shardCountUpdatesDefault, shardCountUpdatesHighest } from '../limits.ts'
 
 /** What the schema itself does not say about a setting. */
 export interface SettingText {
@@ -197,6 +197,15 @@ export const configSchema = z.strictObject({
     cooldownMillis: count('rest between two changes of a stream', 0, dayMillis, 60_000),
     shardsMin: count('open shards: merges go no lower', 1, shardCountMax, 4),
     shardsMax: count('open shards: splits go no higher', 1, shardCountMax, 64),
+  }),
+  /** Limits of Kinesis that can be others. */
+  limits: z.strictObject({
+    shardCountUpdatesPerDay: count(
+      'UpdateShardCount of a stream in 24 hours',
+      1,
+      shardCountUpdatesHighest,
+      shardCountUpdatesDefault,
+    ),
   }),
 })
 

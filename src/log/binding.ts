@@ -155,6 +155,8 @@ type ErrorFactory = (code: string, message: string, start?: bigint, end?: bigint
 export interface NativeBinding {
   open(path: string, options: BigUint64Array, onWake: () => void, done: Done): void
   verify(path: string, done: Done): void
+  /** Keys and data of records of a slice, without the first `skip` of them. */
+  payloadBytes(slice: Uint8Array, skip: number, recordCount: number): number
   setErrorFactory(factory: ErrorFactory): void
   /** Maps of segments that are alive in this process; for tests of lifetimes. */
   liveMappings(): number
@@ -166,6 +168,7 @@ export interface NativeBinding {
 export const declaredExports: Readonly<Record<keyof NativeBinding, true>> = {
   open: true,
   verify: true,
+  payloadBytes: true,
   setErrorFactory: true,
   liveMappings: true,
   constants: true,

@@ -42,7 +42,11 @@ export const shardRows: readonly Row[] = [
     'WriteProvisionedThroughputExceeded',
     'Records that were beyond the limits of a shard.',
   ),
-  counter('read_bytes', 'OutgoingBytes', 'Bytes that GetRecords has read from a shard.'),
+  counter(
+    'read_bytes',
+    'OutgoingBytes',
+    'Bytes of keys and data that GetRecords has read from a shard.',
+  ),
   counter('read_records', 'OutgoingRecords', 'Records that GetRecords has read from a shard.'),
   counter(
     'read_throttled',

@@ -43,8 +43,8 @@ export class ReadQuota {
   }
 
   /**
-   * A read has answered so many bytes. More than those of a second are paid off in full before the
-   * next one: after an answer of 10 MiB that is 5 s.
+   * A read has answered so many bytes of keys and data. More than those of a second are paid off
+   * in full before the next one: after an answer of 10 MiB that is 5 s.
    */
   charge(bytes: number, nowMillis: number): void {
     const millis = (bytes / this.#limits.bytesPerSecond) * secondMillis

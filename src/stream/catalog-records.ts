@@ -8,7 +8,7 @@ import {
   encryptionChangesMax,
   modeSwitchesMax,
   shardCountMax,
-  shardCountUpdatesMax,
+  shardCountUpdatesHighest,
   tagsMax,
   workerIdCharactersMax,
 } from '../limits.ts'
@@ -164,7 +164,7 @@ const routesSwitched = struct('routesSwitched', {
 /** When the number of shards was changed, as far as that counts for the limit. */
 const shardCountUpdatesSet = struct('shardCountUpdatesSet', {
   streamNumber: uint(1),
-  millis: list(uint(), { max: shardCountUpdatesMax }),
+  millis: list(uint(), { max: shardCountUpdatesHighest }),
 })
 
 const retentionSet = struct('retentionSet', {

@@ -22,8 +22,9 @@ export function oneMore(
 ): readonly number[] {
   // One that lies in the future says that the clock was wrong, and no more.
   const recent = times.filter((it) => it <= nowMillis && nowMillis - it < dayMillis)
-  const oldest = recent[0]
-  if (oldest !== undefined && recent.length >= max) {
+  // As many as are allowed lie behind it; there are more of them after a limit was lowered.
+  const oldest = recent.at(-max)
+  if (oldest !== undefined) {
     throw new MillraceError(
       'LIMIT_EXCEEDED',
       `${what} ${recent.length} times within 24 hours, which is the limit: ${consequence}.`,

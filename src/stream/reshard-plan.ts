@@ -4,9 +4,9 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { shardCountUpdatesMax, shardCountUpdatesMillis } from '../limits.ts'
 import type { Shard } from '../shard/shard.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
+import { oneMore } from './daily-limit.ts'
 import { type HashRange, uniformHashRanges } from './hash-ranges.ts'
 import { openShards, type Replacement, type Stream } from './stream.ts'
 
@@ -162,37 +162,33 @@ export function rangesOf(
   })
 }
 
-/**
- * Checks that a stream may have so many open shards now. Throws a MillraceError: INVALID_ARGUMENT;
- * LIMIT_EXCEEDED when that was changed too often.
- */
-export function checkShardCount(stream: Stream, shardCount: number, nowMillis: number): void {
+/** Throws a MillraceError, INVALID_ARGUMENT, for a number of shards that is too far away. */
+export function checkShardCount(stream: Stream, shardCount: number): void {
   const current = openShards(stream).length
   const most = 2 * current
   const least = Math.ceil(current / 2)
-  if (shardCount < least || shardCount > most) {
-    const wrong = shardCount > most ? 'scale up over double' : 'scale down below half'
-    throw new MillraceError(
-      'INVALID_ARGUMENT',
-      `UpdateShardCount cannot ${wrong} your current open shard count. Stream ${stream.name} ` +
-        `has ${current} open shards; the target of ${shardCount} is not within ${least} and ` +
-        `${most}. Go there in several steps.`,
-    )
-  }
-  const recent = recentUpdates(stream, nowMillis)
-  if (recent.length < shardCountUpdatesMax) return
-  const hours = shardCountUpdatesMillis / 3_600_000
+  if (shardCount >= least && shardCount <= most) return
+  const wrong = shardCount > most ? 'scale up over double' : 'scale down below half'
   throw new MillraceError(
-    'LIMIT_EXCEEDED',
-    `UpdateShardCount was called ${recent.length} times within ${hours} hours for ` +
-      `stream ${stream.name}, which is the limit.`,
-    { retryAfterMs: Math.max(0, (recent[0] as number) + shardCountUpdatesMillis - nowMillis) },
+    'INVALID_ARGUMENT',
+    `UpdateShardCount cannot ${wrong} your current open shard count. Stream ${stream.name} ` +
+      `has ${current} open shards; the target of ${shardCount} is not within ${least} and ` +
+      `${most}. Go there in several steps.`,
   )
 }
 
-/** The changes of the number of shards that count for the limit. */
-export function recentUpdates({ shardCountUpdates }: Stream, nowMillis: number): number[] {
-  return shardCountUpdates.filter((it) => it > nowMillis - shardCountUpdatesMillis)
+/**
+ * The times of the changes of the number of shards with one more of them, now. Throws a
+ * MillraceError, LIMIT_EXCEEDED, when there were `max` within a day.
+ */
+export function updatedAgain(stream: Stream, nowMillis: number, max: number): readonly number[] {
+  return oneMore(stream.shardCountUpdates, nowMillis, {
+    max,
+    what: `UpdateShardCount was called for stream ${stream.name}`,
+    consequence:
+      `it keeps its ${openShards(stream).length} open shards; split or merge them one by one, ` +
+      'or raise limits.shardCountUpdatesPerDay of the broker',
+  })
 }
 
 function startsOf(shardCount: number): bigint[] {

@@ -3,6 +3,7 @@
  * when it is done, and an open does those that are left.
  */
 
+import { shardCountUpdatesDefault } from '../limits.ts'
 import type { SequenceNumber, ShardId, ShardStats } from '../log/log.ts'
 import { type Shard, shardIndexOf } from '../shard/shard.ts'
 import type { mergeShards, RequestOf, splitShard, updateShardCount } from '../wire/operations.ts'
@@ -18,11 +19,11 @@ import {
   middleOf,
   movesTo,
   rangesOf,
-  recentUpdates,
   requireOpenShard,
   roundTo,
   shardsCreatedTo,
   splitOf,
+  updatedAgain,
 } from './reshard-plan.ts'
 import { openShards, type Replacement, type Reshard, routedShards, type Stream } from './stream.ts'
 import type { StreamHost } from './stream-host.ts'
@@ -50,14 +51,22 @@ export interface ShardCountUpdate {
   readonly moves: readonly Move[]
 }
 
+export interface ReshardingLimits {
+  /** Throws LIMIT_EXCEEDED when there cannot be so many more shards. */
+  readonly checkRoom: (shardCount: number) => void
+  /** How often UpdateShardCount works for a stream; 10 unless it is given. */
+  readonly updatesPerDay?: number | undefined
+}
+
 export class Resharding {
   readonly #host: StreamHost
   readonly #checkRoom: (shardCount: number) => void
+  readonly #updatesPerDay: number
 
-  /** `checkRoom` throws LIMIT_EXCEEDED when there cannot be so many more shards. */
-  constructor(host: StreamHost, checkRoom: (shardCount: number) => void) {
+  constructor(host: StreamHost, { checkRoom, updatesPerDay }: ReshardingLimits) {
     this.#host = host
     this.#checkRoom = checkRoom
+    this.#updatesPerDay = updatesPerDay ?? shardCountUpdatesDefault
   }
 
   /**
@@ -94,10 +103,10 @@ export class Resharding {
     const moves = await this.#reshard(streamName, dryRun, (stream) => {
       const open = openShards(stream)
       currentShardCount = open.length
-      const now = this.#host.now()
-      checkShardCount(stream, targetShardCount, now)
+      checkShardCount(stream, targetShardCount)
       this.#checkRoom(shardsCreatedTo(open, targetShardCount))
-      const millis = [...recentUpdates(stream, now), now]
+      // What is only tried does not count, and so is not refused either.
+      const millis = dryRun === true ? [] : this.#updatedAgain(stream)
       return {
         replacements: roundTo(open, targetShardCount),
         moves: movesTo(open, uniformHashRanges(targetShardCount)),
@@ -141,6 +150,10 @@ export class Resharding {
   async step(stream: Stream, reshard: Reshard): Promise<void> {
     if (reshard.children.length === 0) await this.#switchRoutes(stream, reshard)
     else await this.#closeParents(stream, reshard)
+  }
+
+  #updatedAgain(stream: Stream): readonly number[] {
+    return updatedAgain(stream, this.#host.now(), this.#updatesPerDay)
   }
 
   async #reshard(

@@ -51,6 +51,8 @@ export interface StreamsOptions extends CatalogOptions {
   readonly onScaling?: (event: ScalingEvent) => void
   /** Milliseconds of a clock that never goes back; `performance.now` unless told otherwise. */
   readonly elapsed?: () => number
+  /** How often UpdateShardCount works for a stream within 24 hours, 1 to 1000; 10 by default. */
+  readonly shardCountUpdatesPerDay?: number | undefined
 }
 
 /** Of streams of which none is encrypted. */
@@ -115,7 +117,10 @@ export class Streams {
     this.settings = new StreamSettings(host, this.retention)
     this.monitoring = new StreamMonitoring(host)
     this.encryption = new StreamEncryption(host, options.keys ?? noKeys)
-    this.resharding = new Resharding(host, (count) => this.#checkShardLimit(count))
+    this.resharding = new Resharding(host, {
+      checkRoom: (count) => this.#checkShardLimit(count),
+      updatesPerDay: options.shardCountUpdatesPerDay,
+    })
     this.scaling = new Scaling(host, {
       settings: scalingSettings(options.scaling),
       elapsed: options.elapsed ?? (() => performance.now()),

@@ -15,6 +15,17 @@ interface Row {
   readonly unit: string
   readonly limit?: { readonly name: string; readonly value: number; readonly ratio: number }
   readonly check: string
+  readonly peers?: readonly Peer[]
+}
+
+interface Peer {
+  readonly name: string
+  readonly absent?: string
+  readonly version?: string
+  readonly value?: number
+  readonly ratio?: number
+  readonly durability?: string
+  readonly check?: string
 }
 
 const runner = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
@@ -56,9 +67,13 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   scan: 20,
 }
 
+// Peers take minutes: they are measured here only where a setting says that they are installed.
+const env = { MILLRACE_BENCH_CACHE: join(tmpdir(), 'millrace-no-peers'), ...process.env }
+
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const result = spawnSync(process.execPath, [runner, ...args], {
     encoding: 'utf8',
+    env,
     maxBuffer: Number.POSITIVE_INFINITY,
   })
   return { status: result.status, stdout: result.stdout, stderr: result.stderr }
@@ -77,7 +92,15 @@ describe('the bench runner', () => {
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
     const json = join(scratch, 'results.json')
-    const { status, stderr } = run('--tiny', '--dir', scratch, '--json', json, ...given())
+    const { status, stderr } = run(
+      '--tiny',
+      '--peers',
+      '--dir',
+      scratch,
+      '--json',
+      json,
+      ...given(),
+    )
     expect(status, stderr).toBe(0)
     rows = (JSON.parse(readFileSync(json, 'utf8')) as { results: Row[] }).results
   }, buildAndRunMillis)
@@ -102,6 +125,30 @@ describe('the bench runner', () => {
     for (const row of native) {
       expect(row.limit?.ratio, row.name).toBeGreaterThan(0)
     }
+  })
+
+  it('has each peer beside its rows, absent where it is not installed', async () => {
+    const { comparisonsOf } = await import(
+      new URL('../../bench/peers/catalog.mjs', import.meta.url).href
+    )
+    const absent = new Set<string>()
+    let compared = 0
+    for (const row of rows) {
+      const peers = row.peers ?? []
+      expect(peers.length, row.name).toBe(comparisonsOf(row).length)
+      compared += peers.length
+      for (const peer of peers) {
+        if (peer.absent !== undefined) absent.add(`${peer.name}: ${peer.absent}`)
+        else {
+          expect(peer.value, peer.name).toBeGreaterThan(0)
+          expect(peer.ratio, peer.name).toBeCloseTo(row.value / (peer.value ?? 0))
+          expect(peer.version, peer.name).toMatch(/^\d/)
+          expect(peer.check, peer.name).toMatch(/^\d+ records/)
+        }
+      }
+    }
+    expect(compared).toBeGreaterThanOrEqual(10)
+    for (const peer of absent) console.log(`absent: ${peer}`)
   })
 
   it('leaves nothing behind', () => {

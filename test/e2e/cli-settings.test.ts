@@ -82,3 +82,22 @@ it('metrics of shards: all but some, and none but some', async () => {
   expect(await monitor('--disable', 'ALL', '--enable', 'IncomingBytes')).toEqual(['IncomingBytes'])
   expect((await run('stream', 'info', 'limited')).stdout).toMatch(/^metrics +IncomingBytes$/m)
 })
+
+it('a record for which a shard has no room is put again, until it is stored', async () => {
+  const data = join(temporaryDirectory(), 'data')
+  const served = await serve(['--data', data, '--create', 'orders:1'])
+  const run = (args: readonly string[], input = '') =>
+    runCli(args, { environment: { MILLRACE_URL: served.url }, input })
+  expect((await run(['stream', 'mode', 'orders', 'provisioned'])).status).toBe(0)
+  expect((await run(['stream', 'record-size', 'orders', '10MiB'])).status).toBe(0)
+  // A tank of 10 MiB is empty after the first one, and gets 1 MiB a second.
+  const put = (mebibytes: number) =>
+    run(['put', 'orders', '--key', 'k', '--whole'], 'x'.repeat(mebibytes * 1024 * 1024 - 1))
+  expect(await put(10)).toMatchObject({ status: 0, stderr: '' })
+  const second = await put(6)
+  expect(second.stderr).toMatch(/^warning: the shard is at its limit: trying again in \d/)
+  expect(second).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/@2 {2}durability disk/),
+  })
+})

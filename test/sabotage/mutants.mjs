@@ -235,6 +235,16 @@ export const mutants = [
     'stream/scaling/scaling',
     'where the load of the last records is halved',
   ),
+  nodeMutant(
+    '141-pace-of-encoded-bytes.patch',
+    'broker/fan-out/pacing',
+    'keys and data are counted, not what encloses them',
+  ),
+  nodeMutant(
+    '142-future-updates-count.patch',
+    'stream/reshard',
+    'a clock that was ahead and was set back keeps nobody from it',
+  ),
   nodeMutant('151-bench-counts-twice.patch', 'cli/bench/verdict', 'records that are repeated'),
   nodeMutant('152-bench-reads-no-data.patch', 'cli/bench/bench-records', 'finds every byte'),
   nodeMutant('153-bench-clock-from-send.patch', 'cli/bench/put-load', 'from when it was due'),

@@ -20,7 +20,7 @@ export class Pace {
   /** Until when what was sent is worth. */
   #sentUntil = Number.NEGATIVE_INFINITY
 
-  /** Up to what is sent in a second can be sent at once. */
+  /** Up to what is sent in a second can be sent at once. Bytes are those of keys and data. */
   take(bytes: number, nowMillis: number): void {
     const millis = (bytes / shardReadBytesPerSecondMax) * secondMillis
     this.#sentUntil = Math.max(this.#sentUntil, nowMillis) + millis
@@ -55,7 +55,7 @@ export class Pacer {
     return this.#count
   }
 
-  /** A cursor sends so many bytes. */
+  /** A cursor sends records with so many bytes of keys and data. */
   take({ pace }: ShardCursor, bytes: number): void {
     pace?.take(bytes, this.#elapsed())
   }

@@ -9,6 +9,7 @@
 import { errorTable, type MillraceError } from '../../errors.ts'
 import { sliceBytesMax } from '../../limits.ts'
 import type { Position, ShardId, Slice } from '../../log/log.ts'
+import { payloadBytes } from '../../log/payload-bytes.ts'
 import {
   encodePush,
   gap,
@@ -260,7 +261,7 @@ export class Subscription implements Sender {
   #pushSlice(cursor: ShardCursor, { bytes, recordCount }: Slice): void {
     if (this.#hasEnded) return
     const { counts } = cursor
-    if (cursor.pace !== undefined) this.#owner.sends(cursor, bytes.length)
+    if (cursor.pace !== undefined) this.#owner.sends(cursor, payloadBytes(bytes))
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
     counts.pushedSlices += 1

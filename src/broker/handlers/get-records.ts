@@ -3,6 +3,7 @@
 import { MillraceError } from '../../errors.ts'
 import { getRecordsRecordsMax } from '../../limits.ts'
 import type { Position, Slice } from '../../log/log.ts'
+import { payloadBytes } from '../../log/payload-bytes.ts'
 import { childShards, type Shard } from '../../shard/shard.ts'
 import {
   decodeShardIterator,
@@ -102,7 +103,8 @@ function answerOf(
 ): Answer {
   const wanted = iterator.sequenceNumber
   const skip = Math.max(0, Number(wanted - slice.firstSequenceNumber))
-  const { bytes, recordCount, recordBytes, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
+  const { bytes, recordCount, lastArrivalMillis } = cutSlice(slice.bytes, skip, limit)
+  const recordBytes = recordCount === 0 ? 0 : payloadBytes(slice.bytes, skip, recordCount)
   const start = firstOf(slice, wanted)
   const next = (start + BigInt(recordCount)) as SequenceNumber
   const isAtTip = next >= slice.committedNextSequenceNumber
@@ -111,7 +113,9 @@ function answerOf(
   context.readLimits.charge(stream, shard, recordBytes)
   // Never 0 while there is something to read, whatever the clocks say.
   const millisBehindLatest = isAtTip ? 0 : Math.max(1, now - lastArrivalMillis)
-  countRead(context.counters.of(stream.name), shard, recordCount, bytes.length, millisBehindLatest)
+  const counts = context.counters.of(stream.name)
+  counts.readBytes += bytes.length
+  countRead(counts, shard, recordCount, recordBytes, millisBehindLatest)
   return {
     ...(isAtEnd ? {} : { nextShardIterator: nextIterator(context, iterator, next, now) }),
     millisBehindLatest,
@@ -130,7 +134,6 @@ function countRead(
   millisBehindLatest: number,
 ): void {
   counts.readRecords += records
-  counts.readBytes += bytes
   const reads = shardReadsOf(counts, shard.index)
   reads.records += records
   reads.bytes += bytes

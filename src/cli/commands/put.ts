@@ -15,6 +15,7 @@ import { CliError } from '../exit-codes.ts'
 import { CliOption } from '../help.ts'
 import { LinePutter } from '../line-putter.ts'
 import { linesOf } from '../lines.ts'
+import { putPatiently } from '../patient-put.ts'
 import { splitKey } from '../split-key.ts'
 
 /** Enough to spread records over any number of shards, and short to look at. */
@@ -82,8 +83,9 @@ async function putOne(
 ): Promise<void> {
   const { stream, durability } = settings
   const record = recordOf(settings, bytes, 'the record')
+  const once = () => client.put(stream, record, { durability, signal })
   const answer = await checked('the record', () =>
-    client.put(stream, record, { durability, signal }),
+    putPatiently(once, (line) => output.warn(line), signal),
   )
   output.show({ stream, ...answer }, () => {
     return `${answer.shardId}@${answer.sequenceNumber}  durability ${answer.durability}`

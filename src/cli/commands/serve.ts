@@ -135,6 +135,7 @@ async function openBroker(
         logOptions: config.storage,
         durabilityMax: durabilityOf(config),
         scaling: config.scaling,
+        shardCountUpdatesPerDay: config.limits.shardCountUpdatesPerDay,
         onScaling: (event) => logScaling(logger, event),
         keyFile: config.keyFile === '' ? undefined : config.keyFile,
       }),

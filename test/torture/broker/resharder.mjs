@@ -1,15 +1,22 @@
-// Splits and merges the shards of a stream without end, and looks after each of them whether the
-// ranges of the open shards tile the hash space.
+// Splits and merges the shards of a stream without end, one by one and towards other numbers of
+// them, and looks after each change whether the ranges of the open shards tile the hash space.
 import { setTimeout as wait } from 'node:timers/promises'
 import { TortureFailure } from '../lib/failure.mjs'
 import { shardIdOf } from './load.mjs'
 import { listShards } from './stream-lanes.mjs'
-import { ConnectionLost, DESCRIBE_SUMMARY, MERGE_SHARDS, SPLIT_SHARD } from './wire-client.mjs'
+import {
+  ConnectionLost,
+  DESCRIBE_SUMMARY,
+  MERGE_SHARDS,
+  SPLIT_SHARD,
+  UPDATE_SHARD_COUNT,
+} from './wire-client.mjs'
 
 const HASH_SPACE = 2n ** 128n
 const POLL_MILLIS = 5
 // Between these nothing is preferred.
 const OPEN_SHARDS = { least: 3, most: 12 }
+const UPDATE_SHARE = 0.25
 
 // Throws unless each key has exactly one of the shards.
 export function checkTiles(shards) {
@@ -23,6 +30,18 @@ export function checkTiles(shards) {
   return sorted
 }
 
+// Throws unless there are so many shards with ranges of the same size, as the last update wanted.
+function checkUniform(sorted, count) {
+  if (sorted.length !== count) {
+    throw new TortureFailure(`${sorted.length} shards are open, and were to be ${count}`)
+  }
+  const width = HASH_SPACE / BigInt(count)
+  for (const [at, { index, start }] of sorted.entries()) {
+    if (start === BigInt(at) * width) continue
+    throw new TortureFailure(`shard ${index}, number ${at} of ${count}, begins at ${start}`)
+  }
+}
+
 export class Resharder {
   #rig
   #random
@@ -32,8 +51,9 @@ export class Resharder {
   #accepted = null
   splits = 0
   merges = 0
+  updates = 0
 
-  // `onAccepted` is told of each split and merge that begins.
+  // `onAccepted` is told of each change that begins.
   constructor(rig, intervalMillis, onAccepted) {
     this.#rig = rig
     this.#random = rig.random.fork('resharder')
@@ -42,10 +62,10 @@ export class Resharder {
   }
 
   get count() {
-    return this.splits + this.merges
+    return this.splits + this.merges + this.updates
   }
 
-  // Ends when so many splits and merges are done.
+  // Ends when so many changes are done.
   async run(count, progress) {
     while (this.count < count && !this.#rig.isOver) {
       const client = await this.#rig.connect()
@@ -80,20 +100,23 @@ export class Resharder {
   // What was accepted is done, whatever happened since.
   async #confirm(client) {
     if (this.#accepted === null) return
-    const { parents, opcode } = this.#accepted
+    const { parents, target, opcode } = this.#accepted
     const shards = await listShards(client, this.#rig.stream)
-    checkTiles(shards.filter(({ isOpen }) => isOpen))
+    const open = checkTiles(shards.filter(({ isOpen }) => isOpen))
+    if (opcode === UPDATE_SHARD_COUNT) checkUniform(open, target)
     for (const parent of parents) {
       if (!shards[parent].isOpen) continue
       throw new TortureFailure(`shard ${parent} is open, and was to be replaced`)
     }
     this.#accepted = null
     if (opcode === SPLIT_SHARD) this.splits += 1
-    else this.merges += 1
+    else if (opcode === MERGE_SHARDS) this.merges += 1
+    else this.updates += 1
   }
 
   #choose(open) {
     const { least, most } = OPEN_SHARDS
+    if (this.#random.chance(UPDATE_SHARE)) return this.#chooseCount(open.length)
     const isSplit = open.length <= least || (open.length < most && this.#random.chance(0.5))
     const place = this.#random.below(isSplit ? open.length : open.length - 1)
     const { index } = open[place]
@@ -102,6 +125,17 @@ export class Resharder {
     }
     const parents = [index, open[place + 1].index]
     return { opcode: MERGE_SHARDS, parents, fields: parents.map(shardIdOf) }
+  }
+
+  // Another number of shards, as far away as one request may go.
+  #chooseCount(current) {
+    const lowest = Math.max(OPEN_SHARDS.least, Math.ceil(current / 2))
+    const others = []
+    for (let it = lowest; it <= Math.min(OPEN_SHARDS.most, 2 * current); it += 1) {
+      if (it !== current) others.push(it)
+    }
+    const target = others[this.#random.below(others.length)]
+    return { opcode: UPDATE_SHARD_COUNT, parents: [], target, fields: [target] }
   }
 
   async #untilActive(client) {

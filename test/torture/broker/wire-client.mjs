@@ -9,6 +9,7 @@ export const DESCRIBE_SUMMARY = 0x13
 export const LIST_SHARDS = 0x15
 export const SPLIT_SHARD = 0x1a
 export const MERGE_SHARDS = 0x1b
+export const UPDATE_SHARD_COUNT = 0x1c
 export const PUT_RECORD = 0x20
 export const PUT_RECORDS = 0x21
 export const GET_ITERATOR = 0x22

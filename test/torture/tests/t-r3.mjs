@@ -1,6 +1,6 @@
-// Shards are split and merged without end under producers, half of them idempotent, a reader and a
-// subscriber, while the broker is killed again and again. At the end everything is read and compared
-// with what they were told (broker/history.mjs).
+// Shards are split and merged without end, one by one and by UpdateShardCount, under producers, half
+// of them idempotent, a reader and a subscriber, while the broker is killed again and again. At the
+// end everything is read and compared with what they were told (broker/history.mjs).
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { History } from '../broker/history.mjs'
@@ -24,6 +24,8 @@ const LIFE_MILLIS = [300, 2000]
 const AIMED_SHARE = 0.15
 const AIMED_MILLIS = [0, 12]
 const DRAIN_MILLIS_MAX = 30_000
+// As many as a broker can be told to allow: the test makes fewer.
+const MORE = ['--limits-shard-count-updates-per-day', '1000']
 
 function makeProducers(rig) {
   return Array.from({ length: PRODUCERS }, (_, index) => {
@@ -41,7 +43,7 @@ class Killer {
 
   constructor(directory, port, random) {
     Object.assign(this, { directory, port, random })
-    this.broker = new BrokerProcess(directory, port)
+    this.broker = new BrokerProcess(directory, port, { more: MORE })
   }
 
   async run(isDone) {
@@ -54,12 +56,12 @@ class Killer {
       await this.broker.kill()
       this.#check()
       this.kills += 1
-      this.broker = new BrokerProcess(this.directory, this.port)
+      this.broker = new BrokerProcess(this.directory, this.port, { more: MORE })
       await this.broker.ready()
     }
   }
 
-  // A split or a merge has begun.
+  // A change of the shards has begun.
   aim() {
     if (!this.random.chance(AIMED_SHARE)) return
     setTimeout(() => this.#hurry(), this.random.between(...AIMED_MILLIS))
@@ -151,11 +153,12 @@ async function runTest(context) {
   const { wrong, duplicates, records } = history.judge(full, family)
   if (wrong.length > 0) throw new TortureFailure(wrong[0], { details: { wrong } })
   await killer.stop()
-  const { splits, merges } = resharder
+  const { splits, merges, updates } = resharder
   return {
-    trials: splits + merges,
+    trials: resharder.count,
     note:
-      `${splits} splits, ${merges} merges, ${killer.kills} kills, ${history.acknowledgedCount} ` +
+      `${splits} splits, ${merges} merges, ${updates} updates of the number of shards, ` +
+      `${killer.kills} kills, ${history.acknowledgedCount} ` +
       `records acknowledged, 0 lost, 0 duplicates of idempotent producers, ${duplicates} of others`,
     details: { records, shards: family.size },
   }
@@ -164,7 +167,7 @@ async function runTest(context) {
 export const tests = [
   {
     id: 'T-R3',
-    title: 'splits and merges under load and kill -9 of the broker',
+    title: 'splits, merges and other numbers of shards under load and kill -9 of the broker',
     unit: 'reshards',
     counts: { ci: 20, full: 1000 },
     skip: needBuild,

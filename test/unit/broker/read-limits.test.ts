@@ -109,6 +109,30 @@ test('records that come along with those that were asked for are not counted', a
   }
 })
 
+test('of an answer keys and data are counted, not what encloses them', async () => {
+  const { broker, pass } = await made()
+  // 2 bytes of a record are counted, of 6 that it has.
+  const records = Array.from({ length: 500 }, () => ({
+    key: 'k',
+    data: new Uint8Array(1),
+    explicitHashKey: 0n,
+  }))
+  await broker.call(updateStreamMode, { streamName, streamMode: 'ON_DEMAND' })
+  await untilActive(broker, streamName)
+  for (let i = 0; i < 20; i += 1) {
+    await putMany(broker, { streamName, durability: 'os' }, records)
+  }
+  await broker.call(updateStreamMode, { streamName, streamMode: 'PROVISIONED' })
+  await untilActive(broker, streamName)
+  const iterator = await horizon(broker)
+  await get(broker, iterator, 1)
+  for (let i = 0; i < 20; i += 1) {
+    pass(1000)
+    const { recordCount, slice } = await get(broker, iterator)
+    expect([recordCount, slice.length > 60_000]).toEqual([10_000, true])
+  }
+})
+
 test('an ON_DEMAND stream is read as often as anybody likes', async () => {
   const { broker } = await made('ON_DEMAND')
   await fill(broker, 12)

@@ -4,9 +4,6 @@ import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import { batchLayout } from '../../../src/wire/batch-layout.ts'
 import { makeBatch } from '../../support/slices.ts'
 
-/** A record here: an array, a key of one character, one byte of data. */
-const recordBytes = 6
-
 /** Batches of so many records, from number 1 on; the n-th arrived at 1000 n. */
 function makeSlice(counts: readonly number[]): { slice: Uint8Array; ends: number[] } {
   let first = 1n
@@ -43,7 +40,6 @@ test.each([
   const cut = cutSlice(slice, skip, limit)
   expect(cut.recordCount).toBe(records)
   expect(cut.lastArrivalMillis).toBe(arrival)
-  expect(cut.recordBytes).toBeCloseTo(records * recordBytes)
   expect(cut.bytes).toEqual(slice.subarray(ends[from - 1] ?? 0, ends[to]))
 })
 
@@ -57,7 +53,6 @@ test('nothing where there is nothing', () => {
     expect(cutSlice(bytes, skip, 10)).toEqual({
       bytes: new Uint8Array(0),
       recordCount: 0,
-      recordBytes: 0,
       lastArrivalMillis: 0,
     })
   }

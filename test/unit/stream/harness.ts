@@ -43,6 +43,7 @@ export interface StreamsOptions {
   readonly scaling?: Partial<ScalingSettings>
   readonly onScaling?: (event: ScalingEvent) => void
   readonly elapsed?: () => number
+  readonly shardCountUpdatesPerDay?: number
 }
 
 /** Opens the streams of a directory. */
@@ -63,6 +64,7 @@ export async function openStreams(
       ...(isBeingRead === undefined ? {} : { isBeingRead }),
       onServing,
       onError: (error) => errors.push(error),
+      shardCountUpdatesPerDay: options.shardCountUpdatesPerDay,
       ...(scaling === undefined ? {} : { scaling }),
       ...(onScaling === undefined ? {} : { onScaling }),
       ...(elapsed === undefined ? {} : { elapsed }),

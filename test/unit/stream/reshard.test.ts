@@ -218,15 +218,52 @@ describe('another number of shards', () => {
     expect(late).toMatchObject({
       code: 'LIMIT_EXCEEDED',
       message:
-        'UpdateShardCount was called 10 times within 24 hours for stream s, which is the limit.',
+        'UpdateShardCount was called for stream s 10 times within 24 hours, which is the limit: ' +
+        'it keeps its 3 open shards; split or merge them one by one, ' +
+        'or raise limits.shardCountUpdatesPerDay of the broker.',
       retryAfterMs: begun + 24 * hour - made.clock.millis,
     })
+    const tried = { streamName, targetShardCount: 4, dryRun: true }
+    expect(await resharding.updateShardCount(tried)).toMatchObject({ currentShardCount: 3 })
     made.clock.millis = begun + 24 * hour - 1
     expect(await said(scale(made, 4))).toMatch(/^LIMIT_EXCEEDED/)
     made.clock.millis += 1
     expect(await said(scale(made, 4))).toBe('done')
     await untilDone(made.streams, streamName)
     await made.close()
+  }, 60_000)
+
+  test('a clock that was ahead and was set back keeps nobody from it', async () => {
+    const made = await make(1)
+    made.clock.millis += 30 * 24 * hour
+    for (let i = 0; i < 10; i += 1) {
+      await scale(made, i % 2 === 0 ? 2 : 1)
+      await untilDone(made.streams, streamName)
+    }
+    made.clock.millis -= 30 * 24 * hour
+    for (let i = 0; i < 10; i += 1) {
+      await scale(made, i % 2 === 0 ? 2 : 1)
+      await untilDone(made.streams, streamName)
+    }
+    expect(await said(scale(made, 2))).toMatch(/^LIMIT_EXCEEDED/)
+    await made.close()
+  }, 60_000)
+
+  test('a broker can have another limit', async () => {
+    const dir = temporaryDirectory()
+    const made = await openStreams(dir, { shardCountUpdatesPerDay: 12 })
+    await made.streams.create({ streamName, shardCount: 1, streamMode: 'PROVISIONED' })
+    await untilQuiet(made.streams)
+    for (let i = 0; i < 12; i += 1) {
+      await scale(made, i % 2 === 0 ? 2 : 1)
+      await untilDone(made.streams, streamName)
+    }
+    expect(await said(scale(made, 2))).toMatch(/^LIMIT_EXCEEDED: .* was called .* 12 times/)
+    await made.close()
+    // With the one of before, and with what counts in the catalog.
+    const again = await openStreams(dir)
+    expect(await said(scale(again, 2))).toMatch(/^LIMIT_EXCEEDED: .* was called .* 12 times/)
+    await again.close()
   }, 60_000)
 
   test('the limit holds after an open, too', async () => {
@@ -276,9 +313,11 @@ test('room for more shards is asked for behind the shard, and before the bound',
     now: Date.now,
     requireActive: (name: string) => made.streams.require(name),
   } as unknown as StreamHost
-  const resharding = new Resharding(host, (shardCount) => {
-    asked.push(shardCount)
-    throw new MillraceError('LIMIT_EXCEEDED', 'no room')
+  const resharding = new Resharding(host, {
+    checkRoom: (shardCount) => {
+      asked.push(shardCount)
+      throw new MillraceError('LIMIT_EXCEEDED', 'no room')
+    },
   })
   const room = 'LIMIT_EXCEEDED: no room'
   const merge = { streamName, shardToMerge: '0', adjacentShardToMerge: '0' }

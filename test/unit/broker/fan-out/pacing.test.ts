@@ -72,6 +72,20 @@ test('Kinesis 13: 2 MiB a second of each shard are pushed, those of a second at 
   subscriptions.close()
 })
 
+test('keys and data are counted, not what encloses them', async () => {
+  const made = await makeFanOut(1, { streamMode: 'PROVISIONED', segmentBytes: 8 * mib })
+  // 2 bytes of a record are counted, of 6 that it has.
+  const keys = Array.from({ length: 100_000 }, () => 'k')
+  for (let i = 0; i < 9; i += 1) await made.put(0, keys)
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 4 * mib })
+  const { bytes, take } = taker(sink, (length) => subscriptions.credit(subscriptionId, length))
+  await pass(made, 20, take)
+  expect([...bytes.values()][0]).toBeGreaterThan(9 * 6 * keys.length)
+  expect(made.fanOut.stats()).toMatchObject({ live: 1, behind: 0, behindBytes: 0 })
+  subscriptions.close()
+})
+
 test('each subscriber has a pace of its own, and who ends while it waits is gone', async () => {
   const made = await makeFanOut(1, { streamMode: 'PROVISIONED' })
   await fill(made, 0, 5)

@@ -1,0 +1,21 @@
+// Figures as text.
+const prefixes = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+]
+
+export function threeDigits(value) {
+  if (value === 0) return '0'
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  return value.toFixed(Math.min(digits, 3))
+}
+
+/** 1234567, 'records/s' -> '1.23 M records/s'. */
+export function formatValue(value, unit) {
+  const prefix = /records(?:\/s)?$/.test(unit)
+    ? prefixes.find(([size]) => value >= size)
+    : undefined
+  const text = prefix ? `${threeDigits(value / prefix[0])} ${prefix[1]}` : threeDigits(value)
+  return `${text} ${unit}`
+}

@@ -1,0 +1,132 @@
+// Kafka as one node in KRaft mode, from its jars, loaded by its own producer performance test.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, runProgram, startServer } from './lib/programs.mjs'
+import { payload } from './lib/records.mjs'
+import { fromMaven } from './lib/sources.mjs'
+
+const version = '4.4.0'
+// The producer's own API of logging is of this line.
+const loggingVersion = '2.26.1'
+const artifacts = [
+  `org.apache.kafka:kafka_2.13:${version}`,
+  `org.apache.kafka:kafka-tools:${version}`,
+  `org.apache.logging.log4j:log4j-slf4j-impl:${loggingVersion}`,
+  `org.apache.logging.log4j:log4j-core:${loggingVersion}`,
+]
+const startSeconds = 90
+const askSeconds = 90
+const topic = 'bench'
+const partitions = 4
+const payloads = 500
+
+const propertiesOf = ({ port, controllerPort, directory, more }) => `
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
+log.dirs=${join(directory, 'data')}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+${more}
+`
+
+/** Records a second and how many, of those that come after the warm-up. */
+export function parseProducerPerformance(text) {
+  const line = text.split('\n').findLast((it) => it.includes('steady state records sent'))
+  const [, records, rate] =
+    /(\d+) steady state records sent, ([\d.]+) records\/sec/.exec(line) ?? []
+  if (!(Number(rate) > 0)) throw new Error(`the producer said no rate:\n${text}`)
+  return { records: Number(records), rate: Number(rate) }
+}
+
+/** How many records there are, from lines of `topic:partition:offset`. */
+export function parseOffsets(text) {
+  const offsets = [...text.matchAll(/^[^:\s]+:\d+:(\d+)$/gm)].map((it) => Number(it[1]))
+  if (offsets.length === 0) throw new Error(`no offsets were said:\n${text}`)
+  return offsets.reduce((sum, it) => sum + it, 0)
+}
+
+const java = (installed, ...args) => ['java', '-cp', installed.classPath, ...args]
+const tool = (installed, name, ...args) =>
+  java(installed, `org.apache.kafka.tools.${name}`, ...args)
+
+async function ask(installed, name, port, ...args) {
+  const command = tool(installed, name, '--bootstrap-server', `127.0.0.1:${port}`, ...args)
+  return await runProgram(command, { seconds: askSeconds })
+}
+
+/** A new data folder for the server that these properties are of. */
+async function format(installed, properties) {
+  const storage = java(installed, 'kafka.tools.StorageTool')
+  const id = await runProgram([...storage, 'random-uuid'], { seconds: askSeconds })
+  const command = [...storage, 'format', '--standalone', '-t', id.trim(), '-c', properties]
+  await runProgram(command, { seconds: askSeconds })
+}
+
+export const kafka = {
+  id: 'kafka',
+  name: 'Kafka',
+  workloads: {
+    producer: {
+      what: 'producer performance test, acks=1, batches of 64 KiB, 5 ms of linger, 4 partitions',
+      durability: 'os',
+      more: '',
+      probe: 50_000,
+    },
+    'producer, synced': {
+      what: 'the same with log.flush.interval.messages=1',
+      durability: 'disk',
+      more: 'log.flush.interval.messages=1',
+      probe: 20_000,
+    },
+  },
+
+  async install(cache) {
+    await runProgram(['java', '-version'], { seconds: askSeconds })
+    return { version, classPath: await fromMaven(cache, 'kafka', artifacts) }
+  },
+
+  async start({ installed, settings, directory }) {
+    const [port, controllerPort] = [await freePort(), await freePort()]
+    const file = join(directory, 'server.properties')
+    const { more } = settings
+    writeFileSync(file, propertiesOf({ port, controllerPort, directory, more }))
+    const lines = Array.from({ length: payloads }, (_, i) => payload(100, i + 1))
+    writeFileSync(join(directory, 'payloads'), lines.join('\n'))
+    await format(installed, file)
+    const memory = ['-Xms1G', '-Xmx1G', '-XX:+UseG1GC']
+    const command = ['java', ...memory, '-cp', installed.classPath, 'kafka.Kafka', file]
+    const server = await startServer(command, { port, seconds: startSeconds, cwd: directory })
+    try {
+      const create = ['--create', '--topic', topic, '--partitions', String(partitions)]
+      await ask(installed, 'TopicCommand', port, ...create)
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
+    return { ...server, sent: 0 }
+  },
+
+  async load({ installed, server, directory, records, seconds }) {
+    // The virtual machine compiles while the first records are sent: those are not counted.
+    const warmUp = records
+    const handled = records + warmUp
+    const count = ['--num-records', String(handled), '--warmup-records', String(warmUp)]
+    const properties = ['acks=1', 'linger.ms=5', 'batch.size=65536']
+    const set = [`bootstrap.servers=127.0.0.1:${server.port}`, ...properties]
+    const data = ['--payload-file', join(directory, 'payloads'), '--throughput', '-1']
+    const args = ['--topic', topic, ...count, ...data, '--command-property', ...set]
+    const command = tool(installed, 'ProducerPerformance', ...args)
+    const said = parseProducerPerformance(await runProgram(command, { place: 'last', seconds }))
+    server.sent += handled
+    const there = parseOffsets(
+      await ask(installed, 'GetOffsetShell', server.port, '--topic', topic),
+    )
+    if (there !== server.sent) throw new Error(`${there} are there, not ${server.sent}`)
+    const check = `${there} records counted`
+    return { records: said.records, handled, seconds: said.records / said.rate, check }
+  },
+}

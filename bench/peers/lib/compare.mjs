@@ -1,0 +1,77 @@
+// Puts the figures of peers beside rows of ours: each workload of a peer is measured once a run.
+import { comparisonsOf, peers } from '../catalog.mjs'
+import { measureWorkload } from './driver.mjs'
+import { Absent, cacheDirectory } from './sources.mjs'
+
+/** The first line says what is wrong; what a program said to it is for the terminal. */
+const firstLine = (error) => error.message.split('\n')[0]
+
+/** What a peer's figure is held to; undefined where nothing is. */
+function judge({ least, aim }, ratio) {
+  if (least === undefined) return undefined
+  const verdict = ratio < least ? 'below' : aim !== undefined && ratio >= aim ? 'aim' : 'must'
+  return { must: least, ...(aim === undefined ? {} : { aim }), verdict }
+}
+
+/** One entry of the `peers` of a row: a figure with its ratio, ours over theirs, or an absence. */
+export function entryOf(row, comparison, figure, load) {
+  if (figure.absent !== undefined) return { name: figure.name, absent: figure.absent }
+  const ratio = row.value / figure.value
+  const goal = load === 'tiny' ? undefined : judge(comparison, ratio)
+  return { ...figure, ratio, ...(goal === undefined ? {} : { goal }) }
+}
+
+/** Peers of one run, installed ones alone. */
+export class Peers {
+  #context
+  #print
+  #installed = new Map()
+  #figures = new Map()
+  failures = []
+
+  /** `directory` is where servers write; `load` is full, quick or tiny. */
+  constructor({ directory, load }, print) {
+    this.#context = { directory, load }
+    this.#print = print
+  }
+
+  /** Adds `peers` to those rows that have something to be compared with. */
+  async addTo(rows) {
+    for (const row of rows) {
+      const entries = []
+      for (const comparison of comparisonsOf(row)) {
+        const figure = await this.#figureOf(comparison)
+        entries.push(entryOf(row, comparison, figure, this.#context.load))
+      }
+      if (entries.length > 0) row.peers = entries
+    }
+  }
+
+  async #figureOf({ peer: id, workload }) {
+    const key = `${id}: ${workload}`
+    if (!this.#figures.has(key)) this.#figures.set(key, await this.#measure(peers[id], workload))
+    return this.#figures.get(key)
+  }
+
+  async #measure(peer, workload) {
+    const name = peer.name
+    try {
+      const installed = await this.#install(peer)
+      this.#print(`peer ${name} ${installed.version}: ${peer.workloads[workload].what}`)
+      const figure = await measureWorkload(peer, installed, workload, this.#context)
+      return { name, version: installed.version, ...figure }
+    } catch (error) {
+      if (!(error instanceof Absent)) this.failures.push(`peer ${name}: ${error.message}`)
+      this.#print(`peer ${name}: absent: ${firstLine(error)}`)
+      return { name, absent: firstLine(error) }
+    }
+  }
+
+  async #install(peer) {
+    if (!this.#installed.has(peer.id)) {
+      const cache = { directory: cacheDirectory(), mayInstall: false }
+      this.#installed.set(peer.id, await peer.install(cache))
+    }
+    return this.#installed.get(peer.id)
+  }
+}

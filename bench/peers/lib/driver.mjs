@@ -1,0 +1,77 @@
+// Measures one workload of a peer: a small load first, which says how large the others may be, then
+// several that take some seconds each.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cpuSecondsOf } from './programs.mjs'
+
+const loads = {
+  full: { repetitions: 3, seconds: 3 },
+  quick: { repetitions: 2, seconds: 1 },
+  tiny: { repetitions: 1, seconds: 0 },
+}
+
+/** What a load may take before it is ended: many times what it should. */
+const loadSecondsMax = 60
+/** What a peer may be given at once, so that neither disk nor memory of the machine fills. */
+const recordsMax = 5_000_000
+
+/** How many records take about so many seconds, after `probe` of them took `probeSeconds`. */
+export function recordsFor(seconds, probe, probeSeconds) {
+  const rate = probe / Math.max(probeSeconds, 1e-6)
+  return Math.max(probe, Math.min(recordsMax, Math.round(rate * seconds)))
+}
+
+const medianOf = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** `handled` are all records of a load, where not all of them are timed. */
+const recordsPerCpuSecondOf = ({ records, handled = records, cpuSeconds }) =>
+  handled / Math.max(cpuSeconds, 0.01)
+
+/** The figures of several loads. */
+export function summarize(reports) {
+  const rates = reports.map((it) => it.records / it.seconds)
+  return {
+    value: medianOf(rates),
+    low: Math.min(...rates),
+    high: Math.max(...rates),
+    repetitions: rates.length,
+    unit: 'records/s',
+    recordsPerCpuSecond: medianOf(reports.map(recordsPerCpuSecondOf)),
+    check: reports.at(-1).check,
+  }
+}
+
+/** One load, with the CPU seconds that the server took for it where the peer has one. */
+async function loadOnce(peer, about, records) {
+  const { server } = about
+  const before = server === undefined ? 0 : cpuSecondsOf(server.pid)
+  const report = await peer.load({ ...about, records, seconds: loadSecondsMax })
+  const cpuSeconds = server === undefined ? report.cpuSeconds : cpuSecondsOf(server.pid) - before
+  return { ...report, cpuSeconds }
+}
+
+/**
+ * @returns `what`, `durability`, the figures of `summarize`, and what proves the work.
+ * @throws when the peer fails, loses a record or takes too long.
+ */
+export async function measureWorkload(peer, installed, workload, { directory, load }) {
+  const settings = peer.workloads[workload]
+  const { repetitions, seconds } = loads[load]
+  const scratch = mkdtempSync(join(directory, `millrace-peer-${peer.id}-`))
+  const about = { installed, workload, settings, directory: scratch }
+  let server
+  try {
+    server = await peer.start?.(about)
+    const probe = await loadOnce(peer, { ...about, server }, settings.probe)
+    const records = recordsFor(seconds, probe.records, probe.seconds)
+    const reports = []
+    while (reports.length < repetitions) {
+      reports.push(await loadOnce(peer, { ...about, server }, records))
+    }
+    const { what, durability } = settings
+    return { what, durability, ...summarize(reports) }
+  } finally {
+    await server?.stop()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,140 @@
+// Programs of peers: each with a time that it may take, servers on a port and in a folder of their
+// own, and ended by their process id alone.
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { pinTo } from '../../lib/pinning.mjs'
+
+const outputBytesMax = 4 * 1024 * 1024
+const stopMillis = 10_000
+const pollMillis = 50
+
+/** The end of what a program said, which is where it says why it failed. */
+const tailOf = (text) => text.trimEnd().split('\n').slice(-8).join('\n')
+
+/** Keeps the last part of what a child says. */
+function collect(stream) {
+  const said = { text: '' }
+  stream.setEncoding('utf8').on('data', (more) => {
+    said.text = (said.text + more).slice(-outputBytesMax)
+  })
+  return said
+}
+
+/**
+ * Ends a process, and its children where it leads a group: first asks it to, and after 10 s makes
+ * it. Resolves when it has ended.
+ */
+async function end(child, closed) {
+  const signal = (name) => {
+    try {
+      process.kill(-child.pid, name)
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error // it has ended by itself
+    }
+  }
+  const timer = new AbortController()
+  signal('SIGTERM')
+  await Promise.race([closed, setTimeout(stopMillis, undefined, { signal: timer.signal })])
+  timer.abort()
+  signal('SIGKILL')
+  await closed
+}
+
+function launch([command, ...args], { cwd, env, place } = {}) {
+  const [program, ...rest] = [...(place === undefined ? [] : pinTo(place)), command, ...args]
+  const child = spawn(program, rest, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // a group of its own: what it starts ends with it
+  })
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  const closed = new Promise((resolve) => {
+    child.on('error', (error) => resolve({ error }))
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+  return { child, closed, stdout, stderr }
+}
+
+const reasonOf = ({ error, code, signal }) => error?.message ?? `it ended with ${signal ?? code}`
+
+/**
+ * What a program says on standard output.
+ *
+ * @throws when it cannot be started, fails, or takes longer than `seconds`.
+ */
+export async function runProgram(command, { seconds, ...options }) {
+  const { child, closed, stdout, stderr } = launch(command, options)
+  const timer = new AbortController()
+  const late = setTimeout(seconds * 1000, 'late', { signal: timer.signal }).catch(() => undefined)
+  const first = await Promise.race([closed, late])
+  timer.abort()
+  if (first === 'late') {
+    await end(child, closed)
+    throw new Error(`${command[0]} took more than ${seconds} s`)
+  }
+  if (first.code === 0) return stdout.text
+  throw new Error(`${command[0]}: ${reasonOf(first)}\n${tailOf(stderr.text || stdout.text)}`)
+}
+
+/** A port of the loopback interface that nobody has. */
+export async function freePort() {
+  const server = createServer()
+  await new Promise((resolve, reject) => {
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
+
+/**
+ * Starts a server on the first processor and waits until it accepts connections at `port`.
+ *
+ * @returns `pid`, `port` and `stop()`.
+ */
+export async function startServer(command, { port, seconds, ...options }) {
+  const server = launch(command, { place: 'first', ...options })
+  let ended
+  const closed = server.closed.then((how) => {
+    ended = how
+  })
+  const stop = () => (ended === undefined ? end(server.child, closed) : closed)
+  const deadline = Date.now() + seconds * 1000
+  while (!(await accepts(port))) {
+    if (ended !== undefined || Date.now() > deadline) {
+      const reason = ended === undefined ? `no answer in ${seconds} s` : reasonOf(ended)
+      await stop()
+      throw new Error(
+        `${command[0]}: ${reason}\n${tailOf(server.stderr.text + server.stdout.text)}`,
+      )
+    }
+    await setTimeout(pollMillis)
+  }
+  return { pid: server.child.pid, port, stop }
+}
+
+const ticksPerSecond = 100 // of /proc, on every Linux that Node runs on
+
+/** CPU seconds that a process has taken; 0 where it has none of its own. */
+export function cpuSecondsOf(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name of the program may have spaces, and stands in brackets.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}

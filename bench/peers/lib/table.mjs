@@ -1,0 +1,60 @@
+// Peers as text: beside a row in the terminal, and in the tables of the README.
+import { formatValue, threeDigits } from '../../lib/values.mjs'
+
+const verdictWords = { below: 'MISSED', must: 'met', aim: 'aim met' }
+
+const formatTimes = (ratio) => `${threeDigits(ratio)} x`
+
+function formatGoal(goal) {
+  if (goal === undefined) return '-'
+  const aim = goal.aim === undefined ? '' : `, aim ${goal.aim} x`
+  return `${verdictWords[goal.verdict]} (${goal.must} x${aim})`
+}
+
+const nameOf = ({ name, version }) => `${name} ${version}`
+
+export const peerColumns = [
+  'ours over theirs',
+  'ours',
+  'peer',
+  'durability',
+  'its figure',
+  'of its CPU second',
+  'goal',
+]
+
+/** The cells of one peer of a row. */
+export function peerCells(row, peer) {
+  const ours = `${row.name}: ${formatValue(row.value, row.unit)}`
+  if (peer.absent !== undefined) return ['-', ours, peer.name, '-', 'absent', '-', peer.absent]
+  return [
+    formatTimes(peer.ratio),
+    ours,
+    `${nameOf(peer)}: ${peer.what}`,
+    `\`${peer.durability}\``,
+    formatValue(peer.value, peer.unit),
+    formatValue(peer.recordsPerCpuSecond, 'records'),
+    formatGoal(peer.goal),
+  ]
+}
+
+function peerLine(row, peer) {
+  if (peer.absent !== undefined) return `against ${peer.name}: absent, ${peer.absent}`
+  const { what, durability, value, unit, ratio, goal, check } = peer
+  const verdict = goal === undefined ? '' : `, ${formatGoal(goal)}`
+  return (
+    `${row.name}: ${formatTimes(ratio)} ${nameOf(peer)}, ${durability}, ${what}: ` +
+    `${formatValue(value, unit)}${verdict}; ${check}`
+  )
+}
+
+/** A line for each peer of each row. */
+export const peerLines = (rows) =>
+  rows.flatMap((row) => (row.peers ?? []).map((peer) => peerLine(row, peer)))
+
+/** A line for each peer that ours is not as many times as it has to be. */
+export const missedPeers = (rows) =>
+  rows.flatMap((row) => {
+    const below = (row.peers ?? []).filter((peer) => peer.goal?.verdict === 'below')
+    return below.map((peer) => `${row.id}: ${row.name}, against ${nameOf(peer)}`)
+  })
