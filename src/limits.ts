@@ -112,6 +112,9 @@ export const connectionsPerAddressMax: number = 256
 /** Bytes of a message above which a connection ends without a close frame; above the announced. */
 export const messageBytesMax: number = frameBytesMax + 1024 * 1024
 
+/** Bytes of the target and the headers of an HTTP request, of a handshake, too. */
+export const requestHeadBytesMax: number = 4096
+
 /** Consumers of a stream, and the characters of their names. */
 export const consumersPerStreamMax: number = 20
 export const consumerNameCharactersMax: number = 128

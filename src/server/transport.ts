@@ -39,7 +39,7 @@ export interface HttpRequest {
   /** Without the query. */
   readonly path: string
   readonly remoteAddress: string
-  /** The headers, empty when they are missing. */
+  /** The headers, empty when they are missing; there is exactly one `host`. */
   readonly host: string
   readonly origin: string
   readonly subprotocols: string
@@ -50,6 +50,8 @@ export interface HttpAnswer {
   readonly status: string
   readonly type?: string
   readonly body: string
+  /** Whether the connection ends behind it: nobody knows what of the rest would be a request. */
+  readonly ends?: boolean
 }
 
 /** Whether a connection becomes a WebSocket: with a subprotocol, or not, or it is told why not. */

@@ -11,6 +11,14 @@
 
 import { MillraceError } from '../errors.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
+import {
+  asksForSocket,
+  handshakeRefusal,
+  listHeader,
+  malformedRequest,
+  type RequestHead,
+  webSocketVersion,
+} from './handshake.ts'
 import { probePort } from './port-probe.ts'
 import type {
   HttpAnswer,
@@ -39,6 +47,7 @@ type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 const sentAtOnce = 1
 const dropped = 2
 const exclusivePort = 1
+const socketPath = '/'
 /** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
 const idleTimeoutSeconds = 120
 
@@ -115,25 +124,42 @@ export class UwsSocket implements Socket {
 
 const decoder = new TextDecoder()
 
-function readRequest(response: Response, request: Request): HttpRequest {
+function readHead(request: Request): RequestHead {
+  const headers: [string, string][] = []
+  request.forEach((name, value) => {
+    headers.push([name, value])
+  })
+  const method = request.getMethod().toUpperCase()
+  return { method, target: request.getUrl() + request.getQuery(), headers }
+}
+
+function readRequest(response: Response, request: Request, head: RequestHead): HttpRequest {
   return {
-    method: request.getMethod().toUpperCase(),
+    method: head.method,
     path: request.getUrl(),
     remoteAddress: decoder.decode(response.getRemoteAddressAsText()),
     host: request.getHeader('host'),
     origin: request.getHeader('origin'),
-    subprotocols: request.getHeader('sec-websocket-protocol'),
+    subprotocols: listHeader(head, 'sec-websocket-protocol'),
   }
 }
 
+const upgradeRequired = '426 '
+
 function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): void {
+  const ends = answer.ends === true
   response.cork(() => {
     response.writeStatus(answer.status)
+    if (answer.status.startsWith(upgradeRequired)) {
+      response.writeHeader('upgrade', 'websocket')
+      response.writeHeader('sec-websocket-version', webSocketVersion)
+    }
     response.writeHeader('content-type', answer.type ?? 'text/plain; charset=utf-8')
     response.writeHeader('cache-control', 'no-store')
     response.writeHeader('x-content-type-options', 'nosniff')
-    if (isHead) response.endWithoutBody(Buffer.byteLength(answer.body))
-    else response.end(answer.body)
+    // Behind an answer without its body the library takes no other request of the connection.
+    if (isHead) response.endWithoutBody(Buffer.byteLength(answer.body), true)
+    else response.end(answer.body, ends)
   })
 }
 
@@ -143,9 +169,10 @@ function serveHttp(app: App, options: TransportOptions): void {
     response.onAborted(() => {
       aborted = true
     })
-    const read = readRequest(response, request)
+    const head = readHead(request)
+    const read = readRequest(response, request, head)
     const isHead = read.method === 'HEAD'
-    const answer = options.answer(read)
+    const answer = refusal(read, head) ?? options.answer(read)
     if (!(answer instanceof Promise)) {
       writeAnswer(response, isHead, answer)
       return
@@ -156,8 +183,17 @@ function serveHttp(app: App, options: TransportOptions): void {
   })
 }
 
+/**
+ * Why a request gets no further, or undefined. The library takes a handshake without a key for some
+ * other request, and looks at nothing else of it.
+ */
+function refusal({ path }: HttpRequest, head: RequestHead): HttpAnswer | undefined {
+  const isHandshake = path === socketPath && asksForSocket(head)
+  return malformedRequest(head) ?? (isHandshake ? handshakeRefusal(head) : undefined)
+}
+
 function serveSockets(app: App, options: TransportOptions): void {
-  app.ws<SocketData>('/', {
+  app.ws<SocketData>(socketPath, {
     compression: 0,
     maxPayloadLength: options.messageBytesMax,
     idleTimeout: checkIdleTimeout(idleTimeoutSeconds),
@@ -165,7 +201,13 @@ function serveSockets(app: App, options: TransportOptions): void {
     // None: connection.ts bounds what waits, and knows why.
     maxBackpressure: 0,
     upgrade: (response, request, context) => {
-      const read = readRequest(response, request)
+      const head = readHead(request)
+      const refused = malformedRequest(head) ?? handshakeRefusal(head)
+      if (refused !== undefined) {
+        writeAnswer(response, false, refused)
+        return
+      }
+      const read = readRequest(response, request, head)
       const upgrade = options.upgrade(read)
       if (upgrade.kind === 'refuse') {
         writeAnswer(response, false, upgrade.answer)

@@ -17,6 +17,17 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((it) => it.stop()))
 })
 
+const handshake = [
+  'GET / HTTP/1.1',
+  'Host: 127.0.0.1',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Protocol: millrace.v1',
+  '\r\n',
+].join('\r\n')
+
 async function start(options: Partial<ServerOptions> = {}) {
   const broker = new FakeBroker()
   const logger = new FakeLogger()
@@ -75,6 +86,28 @@ describe('a connection', () => {
     await expect(RawClient.open(url)).rejects.toThrow('503')
     await first.close()
     await expect.poll(() => RawClient.open(url).then(() => 'open', String)).toBe('open')
+  })
+
+  it('is refused when it is no handshake, and hears which version is spoken', async () => {
+    const { server } = await start()
+    const ask = async (change: (text: string) => string) => {
+      const socket = connectTcp(server.port, '127.0.0.1')
+      socket.write(change(handshake))
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      socket.destroy()
+      return answer.toString()
+    }
+    expect(await ask((text) => text)).toMatch(/^HTTP\/1\.1 101 /)
+    const older = await ask((text) => text.replace('Version: 13', 'Version: 8'))
+    expect(older).toMatch(/^HTTP\/1\.1 426 /)
+    expect(older).toContain('sec-websocket-version: 13\r\n')
+    expect(await ask((text) => text.replace('Upgrade: websocket\r\n', ''))).toMatch(/ 426 /)
+    expect(await ask((text) => text.replace('==', 'AA'))).toMatch(/ 400 /)
+    expect(await ask((text) => text.replace(/Sec-WebSocket-Key.*\r\n/, ''))).toMatch(/ 400 /)
+    expect(await ask((text) => `${text.slice(0, -2)}Host: other\r\n\r\n`)).toMatch(/ 400 /)
+    expect(await ask((text) => `${text.slice(0, -2)}X: ${'a'.repeat(5000)}\r\n\r\n`)).toMatch(
+      / 431 /,
+    )
   })
 
   it('is not a WebSocket elsewhere than at /', async () => {

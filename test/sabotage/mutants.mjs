@@ -31,6 +31,13 @@ function nodeMutant(patch, file, title) {
   return mutant(patch, command, new RegExp(`FAIL .* > .*${title}`))
 }
 
+// The same over a socket.
+function socketMutant(patch, file, title) {
+  const path = `test/e2e/${file}.test.ts`
+  const command = ['node', 'node_modules/vitest/vitest.mjs', 'run', path, '-t', title]
+  return mutant(patch, command, new RegExp(`FAIL .* > .*${title}`))
+}
+
 export const mutants = [
   mutant('01-ack-before-sync.patch', powerCut, early),
   mutant('02-no-directory-sync.patch', powerCut, lost),
@@ -235,6 +242,10 @@ export const mutants = [
     'stream/scaling/scaling',
     'where the load of the last records is halved',
   ),
+  nodeMutant('131-version-unchecked.patch', 'server/handshake', 'version.*426'),
+  nodeMutant('132-two-hosts.patch', 'server/handshake', 'with two hosts'),
+  socketMutant('133-compression.patch', 'transport', 'is welcomed'),
+  socketMutant('134-handshake-unchecked.patch', 'transport', 'when it is no handshake'),
   nodeMutant(
     '141-pace-of-encoded-bytes.patch',
     'broker/fan-out/pacing',

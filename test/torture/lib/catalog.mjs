@@ -34,6 +34,7 @@ const ORDER = [
   'T-K1',
   'T-R3',
   'T-F2',
+  'T-F3',
   'T-F4',
   'T-S1',
 ]

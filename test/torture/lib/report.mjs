@@ -61,6 +61,7 @@ export class Report {
     if (result.outcome === 'PASS') {
       const note = result.note ? `; ${result.note}` : ''
       this.line(`${head}: ${passText(result.trials, result.unit)}${note}, ${time}`)
+      for (const line of result.lines ?? []) this.line(`        ${line}`)
       return
     }
     this.line(`${head}: ${result.reason} (${time})`)

@@ -48,6 +48,12 @@ test('progress is sparse where lines stay', () => {
   assert.ok(!state.text.includes('\r'))
 })
 
+test('what a test has to say more stands below it', () => {
+  const state = capture(false)
+  state.report.finish({ ...TEST, outcome: 'PASS', trials: 5, millis: 5, lines: ['one', 'two'] })
+  assert.match(state.text, /PASS .*\n {8}one\n {8}two\n$/)
+})
+
 test('a failure tells how to repeat it and where its data are', () => {
   const state = capture(false)
   state.report.finish({

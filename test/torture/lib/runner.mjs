@@ -5,7 +5,7 @@
 //   counts { ci, full }       trials per tier; or counted: false, when the test decides by itself
 //   programs                  names of the native programs it needs
 //   skip()                    null, or why it cannot run on this machine
-//   run(context)              does the trials; returns { trials, note?, details? } or throws
+//   run(context)              does the trials; returns { trials, note?, lines?, details? } or throws
 import { Cleanup } from './cleanup.mjs'
 import { Random } from './random.mjs'
 
