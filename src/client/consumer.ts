@@ -12,7 +12,11 @@ import type { Clock } from './clock.ts'
 import type { ConsumeSettings } from './consumer-options.ts'
 import { healing } from './healing.ts'
 import { HeldShard } from './held-shard.ts'
-import { type FollowedShard, LastingSubscription } from './lasting-subscription.ts'
+import {
+  type FollowedShard,
+  LastingSubscription,
+  type ShardBeginning,
+} from './lasting-subscription.ts'
 import { LeaseLoop, type NewLease } from './lease-loop.ts'
 import { LeaseLostError } from './lease-lost-error.ts'
 import type { PushExchange } from './push-exchange.ts'
@@ -180,11 +184,11 @@ export class Consumer extends PushedBatches {
     await this.#leaving
   }
 
-  protected begun([shard]: readonly FollowedShard[], source: LastingSubscription): void {
+  protected begun([beginning]: readonly ShardBeginning[], source: LastingSubscription): void {
     const held = this.#bySource.get(source)
-    if (held === undefined || shard === undefined) return
-    held.shard = shard
-    held.begin(shard.wanted ?? 0n)
+    if (held === undefined || beginning === undefined) return
+    held.shard = beginning.shard
+    held.begin(beginning.next ?? 0n)
   }
 
   protected delivered(item: Delivery): () => string {

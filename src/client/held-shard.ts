@@ -23,6 +23,8 @@ export class HeldShard implements ShardLease {
   /** The record that is delivered next, and the one to be worked off next. */
   #delivered: bigint | undefined
   #next: bigint | undefined
+  /** What follows the last records that were delivered: up to `#delivered` there are no others. */
+  #recordsEnd: bigint | undefined
   /** As the broker has it. */
   #stored: bigint | undefined
   #hasEnded = false
@@ -43,6 +45,7 @@ export class HeldShard implements ShardLease {
 
   deliver(next: bigint): void {
     this.#delivered = next
+    this.#recordsEnd = next
   }
 
   /** Everything up to here has been sent; that there were no records is worked off at once. */
@@ -52,7 +55,9 @@ export class HeldShard implements ShardLease {
   }
 
   workOff(next: bigint): void {
-    if (this.#next === undefined || next > this.#next) this.#next = next
+    const isAll = this.#recordsEnd !== undefined && next >= this.#recordsEnd
+    const place = isAll ? (this.#delivered ?? next) : next
+    if (this.#next === undefined || place > this.#next) this.#next = place
   }
 
   /** What was delivered is all that there will ever be. */

@@ -43,7 +43,7 @@ export type PushItem =
   | {
       readonly kind: 'started'
       readonly source: LastingSubscription
-      readonly shards: readonly FollowedShard[]
+      readonly shards: readonly ShardBeginning[]
     }
   | {
       readonly kind: 'slice'
@@ -71,6 +71,15 @@ export type PushItem =
       readonly shard: FollowedShard
       readonly children: readonly ChildShard[]
     }
+
+/**
+ * Where a shard was when it began: by the time that somebody takes this up, records of it may have
+ * come that wait behind this.
+ */
+export interface ShardBeginning {
+  readonly shard: FollowedShard
+  readonly next: bigint | undefined
+}
 
 /** How far a shard has been sent. */
 export interface ShardAt {
@@ -238,11 +247,12 @@ export class LastingSubscription {
       const known = this.#shards.get(Number(shardNumber))
       return known ?? this.#follow({ shardId, shardNumber, wanted, millisBehind: undefined })
     })
-    for (const it of shards) {
+    const beginnings = shards.map((shard) => {
       // While there was no connection more may have come than is known of.
-      it.millisBehind = undefined
-    }
-    this.#parts.deliver({ kind: 'started', source: this, shards })
+      shard.millisBehind = undefined
+      return { shard, next: shard.wanted }
+    })
+    this.#parts.deliver({ kind: 'started', source: this, shards: beginnings })
   }
 
   #follow(shard: FollowedShard): FollowedShard {

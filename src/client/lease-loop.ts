@@ -3,6 +3,7 @@
 import { MillraceError } from '../errors.ts'
 import { leasesPerRequestMax } from '../limits.ts'
 import type { Verbs } from '../wire/verbs.ts'
+import { isLeaseLost } from './checkpoint-writer.ts'
 import type { Clock } from './clock.ts'
 import type { ConsumeSettings } from './consumer-options.ts'
 import { healing } from './healing.ts'
@@ -59,9 +60,9 @@ export class LeaseLoop {
     for (;;) {
       this.#isWoken = false
       await this.#renew()
-      await this.#acquire()
+      const askAgainMillis = await this.#acquire()
       this.#parts.settled()
-      await this.#rest()
+      await this.#rest(askAgainMillis)
     }
   }
 
@@ -118,22 +119,25 @@ export class LeaseLoop {
     }
   }
 
-  /** Asks until there is nothing more to be had: a worker that comes late gets them one by one. */
-  async #acquire(): Promise<void> {
+  /**
+   * Asks until there is nothing more to be had: a worker that comes late gets them one by one.
+   * Answers when there may be more, in ms, if the broker says so.
+   */
+  async #acquire(): Promise<number | undefined> {
     const { verbs, streamName, settings, signal } = this.#parts
     const { consumerName, workerId, leaseMillis, leasesMax } = settings
     const request = { workerId, leaseMillis, leasesMax }
     for (;;) {
-      const acquired = await this.#healing(async () => {
+      const { acquired, askAgainMillis } = await this.#healing(async () => {
         if (this.#isUnsure) await this.#adopt()
         this.#isUnsure = true
         this.#hasAsked = true
         const options = { signal }
         const answer = await verbs.acquireLeases(streamName, consumerName, request, options)
         this.#isUnsure = false
-        return answer.acquired
+        return answer
       })
-      if (acquired.length === 0) return
+      if (acquired.length === 0) return askAgainMillis
       for (const it of acquired) this.#parts.acquired(it)
     }
   }
@@ -145,7 +149,7 @@ export class LeaseLoop {
    */
   async #adopt(): Promise<void> {
     const { verbs, streamName, settings, signal } = this.#parts
-    const { consumerName, workerId } = settings
+    const { consumerName } = settings
     const mine = await this.unknown(this.#parts.held(), signal)
     if (mine.length === 0) return
     const checkpoints = await verbs.getCheckpoints(streamName, consumerName, { signal })
@@ -153,8 +157,7 @@ export class LeaseLoop {
       const checkpoint = checkpoints.find((it) => it.shardId === shardId)
       const isThrough = checkpoint !== undefined && checkpoint.nextSequenceNumber === undefined
       if (isThrough) {
-        const request = { workerId, shardId, leaseCounter }
-        await verbs.releaseLease(streamName, consumerName, request, { signal })
+        await this.#giveBack({ shardId, leaseCounter })
       } else {
         const { nextSequenceNumber } = checkpoint ?? {}
         this.#parts.acquired({ shardId, leaseCounter, nextSequenceNumber })
@@ -162,9 +165,22 @@ export class LeaseLoop {
     }
   }
 
-  async #rest(): Promise<void> {
+  async #giveBack({ shardId, leaseCounter }: ShardLease): Promise<void> {
+    const { verbs, streamName, settings, signal } = this.#parts
+    const { consumerName, workerId } = settings
+    const request = { workerId, shardId, leaseCounter }
+    try {
+      await verbs.releaseLease(streamName, consumerName, request, { signal })
+    } catch (error) {
+      // Whoever has worked the shard off gives its lease back, too, maybe in this very moment.
+      if (!isLeaseLost(error)) throw error
+    }
+  }
+
+  async #rest(askAgainMillis: number | undefined): Promise<void> {
     const { clock, settings, signal } = this.#parts
-    const millis = Math.floor(settings.leaseMillis / renewalsPerLease)
+    const roundMillis = Math.floor(settings.leaseMillis / renewalsPerLease)
+    const millis = Math.min(roundMillis, askAgainMillis ?? roundMillis)
     if (this.#isWoken) return
     await new Promise<void>((resolve) => {
       const timer = clock.after(millis, resolve)

@@ -7,7 +7,12 @@ import { MillraceError } from '../errors.ts'
 import { RecordWindow } from '../wire/record-window.ts'
 import { Emitter } from './emitter.ts'
 import { ItemQueue } from './item-queue.ts'
-import type { FollowedShard, LastingSubscription, PushItem } from './lasting-subscription.ts'
+import type {
+  FollowedShard,
+  LastingSubscription,
+  PushItem,
+  ShardBeginning,
+} from './lasting-subscription.ts'
 import { onAbort } from './on-abort.ts'
 import { RecordBatch } from './record-batch.ts'
 import type { Gap } from './shard-cursor.ts'
@@ -102,7 +107,7 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
   }
 
   /** Shards are read from here on, again or for the first time. */
-  protected abstract begun(shards: readonly FollowedShard[], source: LastingSubscription): void
+  protected abstract begun(shards: readonly ShardBeginning[], source: LastingSubscription): void
   /** Records are delivered, or are missing. Answers what makes the token of their batch. */
   protected abstract delivered(item: Delivery): () => string
   /** Everything of a shard has been delivered that was sent up to `next`. */
@@ -163,7 +168,7 @@ export abstract class PushedBatches implements AsyncIterableIterator<RecordBatch
       case 'gap':
         return this.#deliver(item)
       case 'started':
-        for (const shard of item.shards) this.#behind.add(shard)
+        for (const { shard } of item.shards) this.#behind.add(shard)
         this.begun(item.shards, item.source)
         break
       case 'progress':

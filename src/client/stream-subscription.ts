@@ -6,7 +6,12 @@ import type { Verbs } from '../wire/verbs.ts'
 import type { Clock } from './clock.ts'
 import { DeliveredPositions, positionsAt } from './delivered-positions.ts'
 import { FinishedShards } from './finished-shards.ts'
-import { type FollowedShard, LastingSubscription, type PushItem } from './lasting-subscription.ts'
+import {
+  type FollowedShard,
+  LastingSubscription,
+  type PushItem,
+  type ShardBeginning,
+} from './lasting-subscription.ts'
 import { OwnShards } from './own-shards.ts'
 import type { PushExchange } from './push-exchange.ts'
 import {
@@ -105,10 +110,11 @@ export class StreamSubscription extends PushedBatches {
     return await super.next()
   }
 
-  protected begun(shards: readonly FollowedShard[]): void {
-    for (const { shardId, shardNumber, wanted } of shards) {
+  protected begun(shards: readonly ShardBeginning[]): void {
+    for (const { shard, next } of shards) {
+      const { shardId, shardNumber } = shard
       if (this.#positions.has(shardNumber)) continue
-      this.#positions.set({ shardId, shardNumber, next: wanted })
+      this.#positions.set({ shardId, shardNumber, next })
       this.#forget(this.#finished.begin(shardId))
     }
   }

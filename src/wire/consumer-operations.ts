@@ -94,6 +94,11 @@ export const acquireLeases = operation(
     acquired: list(lease, { max: leasesPerRequestMax }),
     /** All workers that hold or want leases, this one among them. */
     workerCount: uint(),
+    /**
+     * When the worker should ask again: a lease of somebody else may have expired, or a shard have
+     * been left that nobody took. Missing where nothing of that kind is to be had.
+     */
+    askAgainMillis: optional(uint()),
   },
 )
 

@@ -93,11 +93,12 @@ it('shares shards with a worker, and is fenced off where it lost one (R49 to R51
       10_000,
       ...rest,
     )
-    const [acquired, workers] = answer as [Row[], number]
-    return { acquired: integers(acquired) as Row[], workers }
+    const [acquired, workers, again = null] = answer as [Row[], number, number | null | undefined]
+    return { acquired: integers(acquired) as Row[], workers, again }
   }
   const first = await acquire('a')
   expect(first.workers).toBe(1)
+  expect(first.again).toBe(null)
   expect(first.acquired.map(([id]) => id)).toEqual(ids)
   const counters = first.acquired.map((it) => it[2] as bigint)
   expect(new Set(counters).size).toBe(3)
@@ -106,6 +107,9 @@ it('shares shards with a worker, and is fenced off where it lost one (R49 to R51
   await client.request(opcodes.setCheckpoint, stream, consumer, ids[2], 1, counters[2])
   const second = await acquire('b')
   expect(second.workers).toBe(2)
+  // R51: until the leases of the other one expire.
+  expect(second.again).toBeGreaterThan(0)
+  expect(second.again).toBeLessThanOrEqual(10_000)
   const [stolen] = second.acquired
   expect(stolen?.[0]).toBe(ids[2])
   expect(stolen?.[2] as bigint).toBeGreaterThan(counters[2] as bigint)

@@ -137,6 +137,31 @@ export const mutants = [
     'a child that has lost its beginning',
   ),
   nodeMutant(
+    '70-checkpoint-passes-what-waits.patch',
+    'client/consumer',
+    'do not pass what waits with it',
+  ),
+  nodeMutant(
+    '71-token-passes-what-waits.patch',
+    'client/subscription',
+    'the beginnings of children whose records wait',
+  ),
+  nodeMutant(
+    '72-given-back-twice.patch',
+    'client/lease-loop',
+    'of a shard that is done may have been given back',
+  ),
+  nodeMutant(
+    '73-asks-in-rounds-alone.patch',
+    'client/lease-loop',
+    'when the broker says that they may be had',
+  ),
+  nodeMutant(
+    '74-left-for-the-dead.patch',
+    'broker/lease-calls',
+    'what is left for a worker that has died',
+  ),
+  nodeMutant(
     '81-keys-go-back.patch',
     'broker/kinesis-reshard',
     'from the switch on new ones are in the children',

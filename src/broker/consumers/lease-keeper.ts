@@ -9,7 +9,13 @@ import { workersPerConsumerMax } from '../../limits.ts'
 import type { Consumer, ConsumerRecord, Lease } from '../../stream/consumer-table.ts'
 import type { StreamConsumers } from '../../stream/stream-consumers.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
-import { availableShards, chooseLeases, type LeaseNow } from './leases.ts'
+import { availableShards, chooseLeases, freeShards, type LeaseNow } from './leases.ts'
+
+/**
+ * A shard that is free is kept for the worker whose share it is for this part of the time of a
+ * lease. One that has died a moment ago still has a share, and never asks for it.
+ */
+const keptShare = 0.1
 
 /** A worker that has asked for leases. */
 interface Asker {
@@ -23,6 +29,8 @@ interface Workers {
   readonly askers: Map<string, Asker>
   /** By the counter of the lease: when it was acquired or renewed, if since the open. */
   readonly renewed: Map<bigint, number>
+  /** By the index of the shard: since when it was seen to be free. */
+  readonly freeSince: Map<number, number>
 }
 
 export interface AcquireRequest {
@@ -41,6 +49,8 @@ export interface Acquired {
   /** By the index of the shard. */
   readonly leases: ReadonlyMap<number, Lease>
   readonly workerCount: number
+  /** After so many milliseconds there may be more; undefined where that is not to be expected. */
+  readonly askAgainMillis: number | undefined
 }
 
 export class LeaseKeeper {
@@ -82,17 +92,18 @@ export class LeaseKeeper {
   async acquire(consumer: Consumer, request: AcquireRequest): Promise<Acquired> {
     const leases = new Map<number, Lease>()
     let workerCount = 0
+    let askAgainMillis: number | undefined
     await this.#consumers.write(() => {
       this.#consumers.requireCurrent(consumer)
       const workers = this.#greet(consumer, request)
       workerCount = workers.size
-      for (const shardIndex of this.#choose(consumer, request.workerId, workers)) {
-        leases.set(shardIndex, this.#makeLease(consumer, request))
-      }
+      const { chosen, left } = this.#choose(consumer, request, workers)
+      askAgainMillis = this.#askAgain(consumer, request, chosen.length, left)
+      for (const shardIndex of chosen) leases.set(shardIndex, this.#makeLease(consumer, request))
       return leaseRecords(consumer, leases)
     })
     this.#forgetRenewals(consumer)
-    return { leases, workerCount }
+    return { leases, workerCount, askAgainMillis }
   }
 
   /** Renews leases of a worker; answers those that are not its any more. */
@@ -130,7 +141,7 @@ export class LeaseKeeper {
   #workersOf(consumer: Consumer): Workers {
     let workers = this.#workers.get(consumer)
     if (workers === undefined) {
-      workers = { askers: new Map(), renewed: new Map() }
+      workers = { askers: new Map(), renewed: new Map(), freeSince: new Map() }
       this.#workers.set(consumer, workers)
     }
     return workers
@@ -192,20 +203,56 @@ export class LeaseKeeper {
     if (!this.#holdersOf(consumer).has(workerId)) this.#workersOf(consumer).askers.delete(workerId)
   }
 
+  /** What the worker gets, and what is free and left. */
   #choose(
     consumer: Consumer,
-    workerId: string,
+    { workerId, leaseMillis }: AcquireRequest,
     workers: ReadonlyMap<string, number>,
-  ): readonly number[] {
+  ): { readonly chosen: readonly number[]; readonly left: readonly number[] } {
     const shards = this.#consumers.streamOf(consumer)?.shards
-    if (shards === undefined) return []
+    if (shards === undefined) return { chosen: [], left: [] }
     const available = availableShards(shards, consumer.checkpoints)
     const leases = new Map<number, LeaseNow>()
     for (const shardIndex of available) {
       const lease = this.leaseOf(consumer, shardIndex)
       if (lease !== undefined) leases.set(shardIndex, lease)
     }
-    return chooseLeases({ workerId, workers, available, leases })
+    const free = freeShards(available, leases)
+    const since = this.#noteFree(consumer, free)
+    const overdueSince = this.#elapsed() - leaseMillis * keptShare
+    const overdue = new Set(free.filter((it) => (since.get(it) ?? 0) <= overdueSince))
+    const chosen = chooseLeases({ workerId, workers, available, leases, overdue })
+    return { chosen, left: free.filter((it) => !chosen.includes(it)) }
+  }
+
+  #noteFree(consumer: Consumer, free: readonly number[]): ReadonlyMap<number, number> {
+    const { freeSince } = this.#workersOf(consumer)
+    const now = this.#elapsed()
+    const before = new Map(freeSince)
+    freeSince.clear()
+    for (const index of free) freeSince.set(index, before.get(index) ?? now)
+    return freeSince
+  }
+
+  /**
+   * How long it is to the first time at which a lease of somebody else expires, or a free shard is
+   * overdue; undefined for a worker that has as many as it wants.
+   */
+  #askAgain(
+    consumer: Consumer,
+    { workerId, leaseMillis, leasesMax }: AcquireRequest,
+    chosenCount: number,
+    left: readonly number[],
+  ): number | undefined {
+    const { freeSince } = this.#workersOf(consumer)
+    const now = this.#elapsed()
+    const held = [...consumer.leases.values()].filter((it) => this.#millisLeft(consumer, it) > 0)
+    const others = held.filter((it) => it.workerId !== workerId)
+    if (held.length - others.length + chosenCount >= (leasesMax ?? Infinity)) return undefined
+    const ofOthers = others.map((it) => this.#millisLeft(consumer, it))
+    const overdue = left.map((it) => (freeSince.get(it) ?? now) + leaseMillis * keptShare - now)
+    const first = Math.min(...ofOthers, ...overdue)
+    return first === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil(first))
   }
 
   /** One that counts as renewed from now on: it must not seem expired the moment it is there. */

@@ -26,6 +26,8 @@ export interface LeaseQuestion {
   readonly available: readonly number[]
   /** By the index of the shard. */
   readonly leases: ReadonlyMap<number, LeaseNow>
+  /** Shards that have been free for so long that nobody seems to come whose share they are. */
+  readonly overdue: ReadonlySet<number>
 }
 
 /**
@@ -67,18 +69,28 @@ export function isDueWhole(
 
 /**
  * The indexes of the shards whose leases the worker gets: of those that nobody holds what it lacks
- * to its share; or else one of the worker that holds the most, when that is at least two more.
+ * to its share; above it one that is overdue; or else one of the worker that holds the most, when
+ * that is at least two more.
  */
 export function chooseLeases(question: LeaseQuestion): number[] {
-  const { workerId, workers, available, leases } = question
+  const { workerId, workers, available, leases, overdue } = question
   const held = heldByWorker(available, leases)
   const own = held.get(workerId)?.length ?? 0
-  const wanted = Math.min(workers.get(workerId) ?? 0, shareOf(available.length, workers))
-  if (own >= wanted) return []
-  const free = available.filter((index) => leases.get(index)?.isExpired ?? true)
+  const most = workers.get(workerId) ?? 0
+  const wanted = Math.min(most, shareOf(available.length, workers))
+  const free = freeShards(available, leases)
+  if (own >= wanted) return own < most ? free.filter((it) => overdue.has(it)).slice(0, 1) : []
   if (free.length > 0) return free.slice(0, Math.min(wanted - own, leasesPerRequestMax))
-  const most = [...held.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
-  return most.length >= own + 2 ? [newestOf(most, leases)] : []
+  const richest = [...held.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
+  return richest.length >= own + 2 ? [newestOf(richest, leases)] : []
+}
+
+/** Those that nobody holds, or whose leases have expired. */
+export function freeShards(
+  available: readonly number[],
+  leases: ReadonlyMap<number, LeaseNow>,
+): number[] {
+  return available.filter((index) => leases.get(index)?.isExpired ?? true)
 }
 
 /** The shards of each worker that holds any. */

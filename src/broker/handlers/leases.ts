@@ -16,7 +16,7 @@ export async function handleAcquireLeases(
   request: RequestOf<typeof acquireLeases>,
 ): Promise<AnswerOf<typeof acquireLeases>> {
   const { stream, consumer } = consumers.find(request.streamName, request.consumerName)
-  const { leases, workerCount } = await consumers.leases.acquire(consumer, request)
+  const { leases, ...rest } = await consumers.leases.acquire(consumer, request)
   const acquired = Array.from(leases).flatMap(([index, { counter }]): Lease[] => {
     const shard = stream.shards.get(index)
     if (shard === undefined) return []
@@ -24,7 +24,7 @@ export async function handleAcquireLeases(
     const row = { shardId: shardIdText(index), shardNumber: shard.number, leaseCounter: counter }
     return [typeof place === 'bigint' ? { ...row, nextSequenceNumber: place } : row]
   })
-  return { acquired, workerCount }
+  return { acquired, ...rest }
 }
 
 export async function handleRenewLeases(

@@ -175,13 +175,56 @@ test('a worker that wants few leaves the rest to others', async () => {
 test('workers that ask and get nothing count, for as long as they said', async () => {
   const { broker, pass } = await makeGroup(1)
   await acquire(broker, 'a')
-  expect(await acquire(broker, 'b')).toEqual({ workerCount: 2, acquired: [] })
+  expect(await acquire(broker, 'b')).toMatchObject({ workerCount: 2, acquired: [] })
   pass(leaseMillis - 1)
   const leases = [{ shardId: '0', leaseCounter: 1n }]
   await broker.call(renewLeases, { ...of, workerId: 'a', leases })
   expect((await acquire(broker, 'c')).workerCount).toBe(3)
   pass(1)
   expect((await acquire(broker, 'c')).workerCount).toBe(2)
+})
+
+test('a worker is told when the shards of another may be had, and gets them then', async () => {
+  const { broker, pass } = await makeGroup(3)
+  expect((await acquire(broker, 'a')).askAgainMillis).toBeUndefined()
+  pass(1000)
+  await acquire(broker, 'b')
+  pass(500)
+  // The leases of `a` are the older ones.
+  expect(await acquire(broker, 'b')).toEqual({
+    workerCount: 2,
+    acquired: [],
+    askAgainMillis: leaseMillis - 1500,
+  })
+  expect((await acquire(broker, 'b', 1)).askAgainMillis).toBeUndefined()
+  const leases = [{ shardId: '2', leaseCounter: 4n }]
+  await broker.call(renewLeases, { ...of, workerId: 'b', leases })
+  pass(leaseMillis - 1500)
+  expect(await acquire(broker, 'b')).toMatchObject({
+    acquired: [{ shardId: 'shardId-000000000000' }, { shardId: 'shardId-000000000001' }],
+  })
+})
+
+test('what is left for a worker that has died is another’s after a tenth of a lease', async () => {
+  const { broker, pass } = await makeGroup(2)
+  await acquire(broker, 'a')
+  pass(5000)
+  await acquire(broker, 'late')
+  pass(2000)
+  // Its lease expires at 15,000, and until 17,000 it counts as a worker.
+  await acquire(broker, 'late')
+  const leases = [{ shardId: '0', leaseCounter: 1n }]
+  await broker.call(renewLeases, { ...of, workerId: 'a', leases })
+  pass(8000)
+  const left = { acquired: [], workerCount: 2 }
+  expect(await acquire(broker, 'a')).toEqual({ ...left, askAgainMillis: leaseMillis / 10 })
+  pass(leaseMillis / 10 - 1)
+  expect(await acquire(broker, 'a')).toEqual({ ...left, askAgainMillis: 1 })
+  pass(1)
+  expect(await acquire(broker, 'a')).toMatchObject({
+    acquired: [{ shardId: 'shardId-000000000001' }],
+    workerCount: 2,
+  })
 })
 
 test('a flood of workers is bounded, and those that are there are not hurt', async () => {

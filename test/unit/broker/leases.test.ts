@@ -40,10 +40,17 @@ function leasesOf(text: string): Map<number, LeaseNow> {
   return leases
 }
 
-function choose(workerId: string, workers: Record<string, number>, held: string): number[] {
+/** `late`: the shards that have been free for long. */
+function choose(
+  workerId: string,
+  workers: Record<string, number>,
+  held: string,
+  late: readonly number[] = [],
+): number[] {
   const available = held.split(' ').map((_, index) => index)
   const of = new Map(Object.entries(workers))
-  return chooseLeases({ workerId, workers: of, available, leases: leasesOf(held) })
+  const leases = leasesOf(held)
+  return chooseLeases({ workerId, workers: of, available, leases, overdue: new Set(late) })
 }
 
 describe('what a worker gets', () => {
@@ -73,8 +80,23 @@ describe('what a worker gets', () => {
 
   test('not more at once than an answer has room for', () => {
     const available = Array.from({ length: leasesPerRequestMax + 5 }, (_, index) => index)
-    const question = { workerId: 'a', workers: new Map([['a', any]]), available, leases: new Map() }
+    const workers = new Map([['a', any]])
+    const rest = { leases: new Map(), overdue: new Set<number>() }
+    const question = { workerId: 'a', workers, available, ...rest }
     expect(chooseLeases(question)).toEqual(available.slice(0, leasesPerRequestMax))
+  })
+})
+
+describe('what nobody takes for long goes to who asks', () => {
+  const two = { a: any, b: any }
+  test.each([
+    ['one at a time, also above its share', 'a', two, 'a a - -', [2, 3], [2]],
+    ['where the holder has not been heard of', 'a', two, 'a a b! b!', [3], [3]],
+    ['not before it is late', 'a', two, 'a a - -', [], []],
+    ['but no more than it wants', 'a', { a: 2, b: any }, 'a a - -', [2, 3], []],
+    ['its share all the same', 'b', two, 'a a - -', [3], [2, 3]],
+  ] as const)('%s', (_, workerId, workers, held, late, chosen) => {
+    expect(choose(workerId, workers, held, late)).toEqual(chosen)
   })
 })
 

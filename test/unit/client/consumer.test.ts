@@ -114,6 +114,28 @@ describe('checkpoints', () => {
     expect((await group.checkpoints())[0]).toBe('3')
   })
 
+  test('of a shard that begins behind others do not pass what waits with it', async () => {
+    const { verbs } = group.program()
+    for (const it of ['a', 'b', 'c']) for (const shard of [0, 1]) await put(shard, it)
+    await verbs.registerStreamConsumer(streamName, 'billing')
+    const other = { workerId: 'other', leaseMillis: 1000, leasesMax: 1 }
+    expect((await verbs.acquireLeases(streamName, 'billing', other)).acquired).toHaveLength(1)
+    const worker = group.worker({ from: 'oldest', checkpoints: 'manual' })
+    await group.progress(worker.ready())
+    expect(worker.shardIds).toHaveLength(1)
+    await group.until(() => worker.shardIds.length === 2)
+    await group.advance(200)
+    for (let batches = 0; batches < 2; batches += 1) await group.nextBatch(worker)
+    await group.wrote('0', '1')
+    await group.wrote('1', '1')
+    await group.advance(3000)
+    expect(await group.checkpoints()).toEqual({ 0: '1', 1: '1' })
+    await group.progress(worker.close())
+    const heir = group.worker({ from: 'oldest' })
+    expect((await group.take(heir, 6)).sort()).toEqual(['a', 'a', 'b', 'b', 'c', 'c'])
+    await group.progress(heir.close())
+  })
+
   test('of batches of somebody else are refused', async () => {
     await put(0, 'a')
     const [one, other] = [group.worker({ from: 'oldest' }), group.worker({ consumer: 'other' })]

@@ -37,15 +37,19 @@ describe('what is to be written', () => {
     expect(write(shard)).toBe(9n)
   })
 
-  test('numbers without records, but only behind what is worked off', () => {
+  test('numbers without records, but only behind what is worked off: with it', () => {
     const shard = held(5n)
     shard.reach(7n)
     expect(write(shard)).toBe(7n)
     shard.deliver(9n)
     shard.reach(11n)
     expect(write(shard)).toBeUndefined()
+    shard.workOff(8n)
+    expect(write(shard)).toBe(8n)
     shard.workOff(9n)
-    expect(write(shard)).toBe(9n)
+    expect(write(shard)).toBe(11n)
+    shard.end()
+    expect(write(shard)).toBe('end')
   })
 
   test('the end, once everything is worked off', () => {

@@ -145,6 +145,32 @@ describe('leases', () => {
     })
   })
 
+  test('of a shard that is done may have been given back meanwhile', async () => {
+    fake.answer('listLeases', [{ ...lease('1', 8n), expiresInMillis: 10, workerId: 'me' }])
+    fake.answer('getCheckpoints', [{ shardId: '1', shardNumber: 2n }])
+    fake.answer('releaseLease', new MillraceError('LEASE_LOST'))
+    await during(async () => {
+      expect(fake.calls.at(-1)).toBe('acquireLeases')
+      expect(acquired).toEqual([])
+    })
+  })
+
+  test('are asked for when the broker says that they may be had, and no later', async () => {
+    fake.answer('acquireLeases', { acquired: [], workerCount: 2, askAgainMillis: 400 })
+    await during(async () => {
+      const times = () => fake.calls.filter((it) => it === 'acquireLeases').length
+      await clock.advance(399)
+      expect(times()).toBe(1)
+      fake.answer('acquireLeases', { acquired: [], workerCount: 2, askAgainMillis: 9000 })
+      await clock.advance(1)
+      expect(times()).toBe(2)
+      await clock.advance(999)
+      expect(times()).toBe(2)
+      await clock.advance(1)
+      expect(times()).toBe(3)
+    })
+  })
+
   test('whose answer was lost are asked after before others are asked for', async () => {
     let count = 0
     fake.answer('acquireLeases', () => {

@@ -362,6 +362,22 @@ test('a batch that comes with the end of its shard is delivered before that coun
   await following
 })
 
+test('a token has the beginnings of children whose records wait to be delivered', async () => {
+  const subscription = harness.subscribe({ from: 'oldest' })
+  await harness.progress(subscription.ready())
+  harness.broker.put(0, 'a')
+  harness.broker.reshard([0], 2)
+  harness.broker.put(2, 'b')
+  harness.broker.put(3, 'c')
+  await settle()
+  expect(await harness.take(subscription, 1)).toEqual(['a'])
+  const { resumeToken } = await harness.nextBatch(subscription)
+  await subscription.close()
+  const rest = harness.subscribe({ from: resumeToken })
+  expect(await harness.take(rest, 1)).toEqual(['c'])
+  await rest.close()
+})
+
 test('a token has the places of all wanted shards, also of one that begins late', async () => {
   const subscription = harness.subscribe({ from: 'oldest', shards: ['0', '1'] })
   let refusals = 1
