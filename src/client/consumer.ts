@@ -78,6 +78,7 @@ export class Consumer extends PushedBatches {
       streamName,
       settings,
       signal: this.#stop.signal,
+      lastSignal: this.#writingStop.signal,
       held: () => this.#held.values(),
       acquired: (lease) => this.#hold(lease),
       lost,

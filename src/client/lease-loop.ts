@@ -7,6 +7,7 @@ import { isLeaseLost } from './checkpoint-writer.ts'
 import type { Clock } from './clock.ts'
 import type { ConsumeSettings } from './consumer-options.ts'
 import { healing } from './healing.ts'
+import { unlessAborted } from './on-abort.ts'
 import type { ShardLease } from './pushed-batches.ts'
 import type { StreamStart } from './subscription-target.ts'
 
@@ -24,6 +25,8 @@ export interface LeaseLoopParts {
   readonly streamName: string
   readonly settings: ConsumeSettings
   readonly signal: AbortSignal
+  /** Ends what the worker still has to know behind its end: what it was given last. */
+  readonly lastSignal: AbortSignal
   /** Those that are held now. */
   held(): Iterable<ShardLease>
   acquired(lease: NewLease): void
@@ -36,7 +39,8 @@ export class LeaseLoop {
   readonly #parts: LeaseLoopParts
   /** Whether the broker may have given leases that nobody here knows of. */
   #isUnsure = true
-  #hasAsked = false
+  /** The last request for leases. */
+  #asking: Promise<unknown> | undefined
   #isWoken = false
   #wake: () => void = () => undefined
 
@@ -74,7 +78,7 @@ export class LeaseLoop {
 
   /** Whether leases may have been given whose answer nobody waits for any more. */
   get mayHaveMore(): boolean {
-    return this.#hasAsked && this.#isUnsure
+    return this.#asking !== undefined && this.#isUnsure
   }
 
   /** The leases of this worker but for those that it knows of. */
@@ -82,6 +86,8 @@ export class LeaseLoop {
     const { verbs, streamName, settings } = this.#parts
     const { consumerName, workerId } = settings
     const keys = new Set(Array.from(known, keyOf))
+    // Until it is answered what it gives may be on no list.
+    await this.#asking?.catch(() => undefined)
     const leases = await verbs.listLeases(streamName, consumerName, { signal })
     return leases.filter((it) => it.workerId === workerId && !keys.has(keyOf(it)))
   }
@@ -124,22 +130,27 @@ export class LeaseLoop {
    * Answers when there may be more, in ms, if the broker says so.
    */
   async #acquire(): Promise<number | undefined> {
-    const { verbs, streamName, settings, signal } = this.#parts
-    const { consumerName, workerId, leaseMillis, leasesMax } = settings
-    const request = { workerId, leaseMillis, leasesMax }
     for (;;) {
       const { acquired, askAgainMillis } = await this.#healing(async () => {
         if (this.#isUnsure) await this.#adopt()
         this.#isUnsure = true
-        this.#hasAsked = true
-        const options = { signal }
-        const answer = await verbs.acquireLeases(streamName, consumerName, request, options)
+        const answer = await this.#ask()
         this.#isUnsure = false
         return answer
       })
       if (acquired.length === 0) return askAgainMillis
       for (const it of acquired) this.#parts.acquired(it)
     }
+  }
+
+  async #ask() {
+    const { verbs, streamName, settings, signal, lastSignal } = this.#parts
+    const { consumerName, workerId, leaseMillis, leasesMax } = settings
+    const request = { workerId, leaseMillis, leasesMax }
+    const options = { signal: lastSignal }
+    const asking = verbs.acquireLeases(streamName, consumerName, request, options)
+    this.#asking = asking
+    return await unlessAborted(asking, signal)
   }
 
   /**

@@ -20,3 +20,11 @@ export function onAbort(signal: AbortSignal | undefined, action: () => void): ()
   signal.addEventListener('abort', action, { once: true })
   return () => signal.removeEventListener('abort', action)
 }
+
+/** What `work` answers; rejects with the reason of the signal as soon as that is aborted. */
+export function unlessAborted<Answer>(work: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason))
+    work.finally(forget).then(resolve, reject)
+  })
+}

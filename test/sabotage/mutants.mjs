@@ -162,6 +162,11 @@ export const mutants = [
     'what is left for a worker that has died',
   ),
   nodeMutant(
+    '75-closed-before-the-answer.patch',
+    'client/lease-loop',
+    'that come behind the end are on the list',
+  ),
+  nodeMutant(
     '81-keys-go-back.patch',
     'broker/kinesis-reshard',
     'from the switch on new ones are in the children',

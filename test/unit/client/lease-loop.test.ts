@@ -73,6 +73,7 @@ describe('leases', () => {
       streamName: 's',
       settings: consumeSettings(options, () => 'random'),
       signal: stop.signal,
+      lastSignal: new AbortController().signal,
       held: () => held,
       acquired: (it) => acquired.push(it),
       lost: (it) => lost.push(it),
@@ -169,6 +170,23 @@ describe('leases', () => {
       await clock.advance(1)
       expect(times()).toBe(3)
     })
+  })
+
+  test('that come behind the end are on the list that is asked for then', async () => {
+    let answer: (value: unknown) => void = () => undefined
+    const asked = new Promise((resolve) => {
+      answer = resolve
+    })
+    fake.answer('acquireLeases', () => asked)
+    await during(async () => undefined)
+    expect(loop.mayHaveMore).toBe(true)
+    const unknown = loop.unknown([], new AbortController().signal)
+    await settle()
+    expect(fake.calls.at(-1)).toBe('acquireLeases')
+    fake.answer('listLeases', [{ ...lease('0'), workerId: 'me', expiresInMillis: 10 }])
+    answer({ acquired: [lease('0')], workerCount: 1 })
+    expect(await unknown).toMatchObject([lease('0')])
+    expect(acquired).toEqual([])
   })
 
   test('whose answer was lost are asked after before others are asked for', async () => {
