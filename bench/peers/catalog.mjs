@@ -1,12 +1,16 @@
 // The peers, and which of their workloads stand beside which rows of ours: the same records in the
 // same class of durability. `least` is how many times theirs ours has to be, `aim` the ambition.
 import { kafka } from './kafka.mjs'
+import { kinesalite } from './kinesalite.mjs'
+import { kinesisLocal } from './kinesis-local.mjs'
 import { lmdb } from './lmdb.mjs'
 import { nats } from './nats.mjs'
 import { redis } from './redis.mjs'
 
 /** By their ids, in the order in which they are installed and listed. */
-export const peers = Object.fromEntries([lmdb, redis, nats, kafka].map((it) => [it.id, it]))
+export const peers = Object.fromEntries(
+  [lmdb, redis, kinesalite, kinesisLocal, nats, kafka].map((it) => [it.id, it]),
+)
 
 const beside = (id, pattern, peer, workload, least, aim) => ({
   id,
@@ -38,7 +42,14 @@ const ingest = [
   beside('I6', /^PutRecords/, 'redis', 'pipelined, synced', 5, 10),
 ]
 
-export const comparisons = [...embedded, ...ingest]
+// Emulators hold everything in memory, which is no class: beside them stands our `disk`.
+const emulators = [
+  beside('I6', /^PutRecords/, 'kinesalite', 'batches', 100, 250),
+  beside('I6', /^PutRecords/, 'kinesis-local', 'batches', 4000, 9000),
+  beside('I6', /^single/, 'kinesalite', 'single', 150, 400),
+]
+
+export const comparisons = [...embedded, ...ingest, ...emulators]
 
 /** What a row is compared with. */
 export const comparisonsOf = (row) =>
