@@ -148,6 +148,12 @@ export class Connection implements SocketHandler, SubscriptionSink {
     return !this.#isOpen || (this.#inFlight === 0 && this.#sender.isEmpty())
   }
 
+  /** Whether something waits of which the client has taken nothing since `time`. */
+  hasStalledSince(time: number): boolean {
+    const since = this.#sender.stalledSince()
+    return since !== undefined && since <= time
+  }
+
   receive(frame: Uint8Array, isBinary: boolean): void {
     this.#wasHeard = true
     this.#sender.beginReceiving()

@@ -275,6 +275,7 @@ export const mutants = [
   nodeMutant('131-version-unchecked.patch', 'server/handshake', 'version.*426'),
   nodeMutant('132-two-hosts.patch', 'server/handshake', 'with two hosts'),
   socketMutant('133-compression.patch', 'transport', 'is welcomed'),
+  nodeMutant('135-drain-held-up.patch', 'server/connections', 'does not wait for a client'),
   socketMutant('134-handshake-unchecked.patch', 'transport', 'when it is no handshake'),
   nodeMutant(
     '141-pace-of-encoded-bytes.patch',

@@ -65,6 +65,7 @@ export class BrokerProcess {
   async ready() {
     const facts = await this.#line((it) => it?.msg === 'ready' && typeof it.url === 'string')
     this.readyMillis = performance.now() - this.startedAt
+    this.facts = facts
     return facts.url
   }
 

@@ -33,6 +33,7 @@ const ORDER = [
   'T-R2',
   'T-K1',
   'T-R3',
+  'T-G1',
   'T-F2',
   'T-F3',
   'T-F4',

@@ -143,6 +143,21 @@ describe('a drain', () => {
     expect(clock.now).toBe(0)
   })
 
+  it('does not wait for a client that takes nothing', async () => {
+    const { broker, clock, connections, open } = makeConnections({ drainMillisMax: 3_600_000 })
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(new Uint8Array(600))
+    socket.isReading = false
+    connection.receive(putFrame(1), true)
+    const drained = connections.drain()
+    clock.now = 1999
+    await turn()
+    expect(socket.isOpen).toBe(true)
+    clock.now = 2000
+    await drained
+    expect(socket.isOpen).toBe(false)
+  })
+
   it('ends at its deadline, whatever is left', async () => {
     const { clock, connections, logger, open } = makeConnections()
     const { socket, connection } = open()
