@@ -154,6 +154,9 @@ Scan::Look Scan::LookAtWhole(const BatchHeader& header) const {
   if (header.epoch < result_.epoch) {
     return {false, FoundBytes::kLowerEpoch};
   }
+  if (!result_.damaged.empty() && input_.IsBeyondRecordedEnd(header.next_sequence())) {
+    return {false, FoundBytes::kSequenceAhead};
+  }
   return {true, FoundBytes::kEndOfData};
 }
 

@@ -56,6 +56,13 @@ struct ScanInput {
   uint64_t recorded_end = 0;
   uint64_t recorded_next_sequence = 0;
 
+  // Whether `next_sequence` follows a number that only a later segment can hold. Behind damage,
+  // what claims it has strayed there or is none of the log's; whole batches from the start on are
+  // believed more than the record of their end.
+  bool IsBeyondRecordedEnd(uint64_t next_sequence) const {
+    return has_recorded_end && next_sequence > recorded_next_sequence;
+  }
+
   // The highest `synced upto` seen in later segments of this shard; 0 = none.
   uint64_t later_synced_upto = 0;
 

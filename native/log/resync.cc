@@ -187,13 +187,12 @@ Witnesses Resync::FindWitnesses() {
 Resync::Choice Resync::Agreed(const Witnesses& witnesses) {
   const Witness& length = witnesses.length;
   const Witness& records = witnesses.records;
-  if (length.next_sequence == records.next_sequence || Closes(records)) {
-    return Resume{records.end, records.next_sequence};
-  }
-  if (Closes(length)) {
+  const bool by_records = length.next_sequence == records.next_sequence || Closes(records);
+  if (!by_records && Closes(length)) {
     return Resume{length.end, length.next_sequence};
   }
-  if (records.next_sequence == damage_.expected_sequence) {
+  const bool none_left = !by_records && records.next_sequence == damage_.expected_sequence;
+  if (none_left || input_.IsBeyondRecordedEnd(records.next_sequence)) {
     return std::nullopt;
   }
   return Resume{records.end, records.next_sequence};
@@ -260,8 +259,7 @@ Resync::Choice Resync::ByVouchedPosition() {
     if (at >= area_.bytes) {
       break;
     }
-    if (Belongs(at, &header) && IsInPlace(i, header) &&
-        (!input_.has_recorded_end || header.next_sequence() <= input_.recorded_next_sequence)) {
+    if (Belongs(at, &header) && IsInPlace(i, header)) {
       return Resume{at, header.first_sequence};
     }
   }
@@ -274,7 +272,7 @@ Resync::Choice Resync::ByLongRun() {
   for (size_t i = search_->FirstBehind(damage_.at); i < runs.size(); ++i) {
     const BatchRun& run = runs[i];
     if (run.sure_start > damage_.at && run.sure_sequence >= damage_.expected_sequence &&
-        run.epoch_first >= damage_.epoch) {
+        run.epoch_first >= damage_.epoch && !input_.IsBeyondRecordedEnd(run.next_sequence)) {
       return Resume{run.sure_start, run.sure_sequence};
     }
   }
@@ -361,7 +359,7 @@ bool Resync::LeadsToVouched(const Witness& witness) {
 bool Resync::Belongs(uint64_t at, BatchHeader* header) {
   return at < area_.bytes && CheckAt(area_, at, header, budget_) == BatchCheck::kWhole &&
          header->shard == area_.shard && header->first_sequence >= damage_.expected_sequence &&
-         header->epoch >= damage_.epoch;
+         header->epoch >= damage_.epoch && !input_.IsBeyondRecordedEnd(header->next_sequence());
 }
 
 // Whether a vouched position lies strictly between the two, which no batch that spans them allows.

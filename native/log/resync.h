@@ -19,6 +19,9 @@
 //   refused. That may
 //      refuse batches that are whole, and serves none that is forged.
 //
+// Whatever vouches, no number beyond that of the recorded end is believed: the segments behind hold
+// those, and the log would give them twice.
+//
 // Pure; takes what it needs as arguments and keeps nothing.
 #pragma once
 

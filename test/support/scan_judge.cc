@@ -69,6 +69,26 @@ std::string FindWrongTail(const log::ScanInput& input, const log::ScanResult& re
   return "";
 }
 
+std::string FindBeyondRecordedEnd(const log::ScanInput& input, const JudgedScan& scan) {
+  const auto& damaged = scan.result.damaged;
+  if (!input.has_recorded_end || damaged.empty()) {
+    return "";
+  }
+  for (const CollectingVisitor::Seen& seen : scan.visitor.seen()) {
+    if (seen.position > damaged[0].start &&
+        seen.header.next_sequence() > input.recorded_next_sequence) {
+      return Format("number %llu is served behind damage, and the recorded end is before %llu",
+                    static_cast<ull>(seen.header.first_sequence),
+                    static_cast<ull>(input.recorded_next_sequence));
+    }
+  }
+  const uint64_t due = std::max(input.recorded_next_sequence, damaged[0].expected_sequence);
+  return scan.result.next_sequence == due
+             ? ""
+             : Format("behind damage the end has number %llu instead of %llu",
+                      static_cast<ull>(scan.result.next_sequence), static_cast<ull>(due));
+}
+
 // The next scan, after the caller did what recovery.h asks of it.
 std::string FindChangeAfterCut(const log::ScanInput& input, const JudgedScan& scan) {
   Bytes cut(input.data, input.data + input.bytes);
@@ -103,7 +123,7 @@ JudgedScan RunScan(const log::ScanInput& input) {
 std::string FindUnsound(const log::ScanInput& input, const JudgedScan& scan) {
   for (const std::string& wrong :
        {FindGap(input, scan), FindBackwardRange(scan.result), FindWrongTail(input, scan.result),
-        FindChangeAfterCut(input, scan)}) {
+        FindBeyondRecordedEnd(input, scan), FindChangeAfterCut(input, scan)}) {
     if (!wrong.empty()) {
       return wrong;
     }

@@ -21,6 +21,7 @@ JudgedScan RunScan(const log::ScanInput& input);
 //   - batches and damaged ranges follow each other without gap or overlap, in positions and in
 //     numbers, and end at result.end with result.next_sequence;
 //   - before a recorded end nothing is torn, and the scan reaches that end;
+//   - behind damage no number is beyond that of the recorded end, unless the damage begins there;
 //   - what it says about the tail is within the data;
 //   - with everything behind the end zeroed, and the end recorded when there was damage, a second
 //     scan says clean at the same end with the same number.

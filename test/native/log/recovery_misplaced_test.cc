@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "native/base/bytes.h"
 #include "native/log/recovery.h"
 #include "test/support/scan_judge.h"
 #include "test/support/seeded_random.h"
@@ -13,6 +14,7 @@
 namespace millrace::log {
 namespace {
 
+using support::Bytes;
 using support::FindForged;
 using support::FindUnsound;
 using support::JudgedScan;
@@ -81,6 +83,77 @@ TEST(RecoveryMisplaced, AnotherSegmentInPlaceOfThisOneIsRefusedWhole) {
     EXPECT_EQ(scan.result.batch_count, 0u);
     EXPECT_EQ(scan.result.damaged, (std::vector<DamagedRange>{{kBase, segment.end(), 1, 4}}));
   }
+}
+
+// A batch that may stand behind damage: of the same length as the last one of the segment, so that
+// it fits into its place.
+Bytes StrayInPlaceOfLast(const SegmentBuilder& segment, uint64_t first_sequence, uint32_t count) {
+  const BatchHeader& last = segment.batches().back().header;
+  BatchHeader header = last;
+  header.first_sequence = first_sequence;
+  header.count = count;
+  return support::BuildBatch(header, Bytes(last.records_bytes, uint8_t{0x92}));
+}
+
+// The next segment gives the numbers from the recorded one on, so none of them is served here: not
+// where a damaged count calls for it, not as more records than there can have been.
+TEST(RecoveryMisplaced, BehindDamageNothingBeyondTheRecordedEndIsServed) {
+  struct Stray {
+    const char* what;
+    uint32_t damaged_count;  // of the batch before it
+    uint64_t first_sequence;
+    uint32_t count;
+  };
+
+  // Numbers 1, 2 and 3; the end is recorded with 4.
+  for (const Stray& stray : {Stray{"a count that leads to it", 1000, 1002, 1},
+                             Stray{"the right number, more records", 1, 3, 2},
+                             Stray{"the right number, very many records", 1, 3, 1000},
+                             Stray{"a number of the next segment", 1, 4, 1}}) {
+    for (const bool vouched : {false, true}) {
+      SegmentBuilder segment({});
+      segment.Append({"first"});
+      const uint64_t damaged = segment.Append({"second"});
+      const uint64_t last = segment.Append({"third"});
+      base::StoreBig32(segment.At(damaged) + format::kBatchCountAt, stray.damaged_count);
+      segment.At(last)[-1] ^= 1;
+      segment.Put(last, StrayInPlaceOfLast(segment, stray.first_sequence, stray.count));
+      ScanInput input = segment.Sealed();
+      if (vouched) {
+        input.vouched = &last;
+        input.vouched_count = 1;
+      }
+      const JudgedScan scan = RunScan(input);
+      EXPECT_EQ(FindUnsound(input, scan), "") << stray.what;
+      EXPECT_EQ(scan.result.damaged, (std::vector<DamagedRange>{{damaged, segment.end(), 2, 4}}))
+          << stray.what;
+      EXPECT_EQ(scan.result.batch_count, 1u) << stray.what;
+    }
+  }
+}
+
+// More whole batches in a row than a record can hold are believed, unless they are those of a later
+// segment.
+TEST(RecoveryMisplaced, BehindDamageNoRunOfALaterSegmentIsServed) {
+  constexpr uint64_t kSegmentBytes = 16u * 1024 * 1024;
+  constexpr size_t kPayloadBytes = 1024 * 1024 - 256;
+  constexpr uint64_t kFirstOfLater = 5000;
+  SegmentBuilder segment({.data_bytes = kSegmentBytes});
+  SegmentBuilder later({.data_bytes = kSegmentBytes, .first_sequence = kFirstOfLater});
+  for (int i = 0; i < 15; ++i) {
+    segment.Append({std::string(kPayloadBytes, 'n')});
+    later.Append({std::string(kPayloadBytes, 'l')});
+  }
+  const uint64_t second = segment.batches()[1].position;
+  const auto stray = later.data().begin() + static_cast<std::ptrdiff_t>(second - kBase);
+  segment.Put(second, Bytes(stray, later.data().end()));
+  ScanInput input = segment.Sealed();
+  EXPECT_EQ(RunScan(input).result.damaged,
+            (std::vector<DamagedRange>{{second, segment.end(), 2, 16}}));
+  EXPECT_EQ(FindUnsound(input, RunScan(input)), "");
+  // Were it not for the number, the run would be believed.
+  input.recorded_next_sequence = later.next_sequence();
+  EXPECT_GT(RunScan(input).result.batch_count, 1u);
 }
 
 // The tail of a segment holds anything that its file held before. Nothing of it is ever part of the
