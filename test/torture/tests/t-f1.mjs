@@ -25,7 +25,7 @@ async function fuzz(context, { name, share, bytesMax }) {
     seed: (context.seed % SEED_MAX) + 1, // 0 would be drawn anew
     max_len: bytesMax,
     len_control: 0,
-    timeout: 30, // wall clock: a machine that stands still is no hang
+    timeout: 1200, // wall clock: a machine that stands still for a while is no hang
     verbosity: 0,
     print_final_stats: 1,
     artifact_prefix: join(context.directory, `${name}-`),
