@@ -91,6 +91,7 @@ export const mutants = [
   mutant('48-listing-unchecked.patch', callFault, lost),
   mutant('49-producers-behind-a-lost-seal.patch', gtest('CoreFaults*'), /FAILED/),
   mutant('50-free-file-taken-over.patch', gtest('DurableOrder*'), lost),
+  mutant('51-served-beyond-the-recorded-end.patch', gtest('RecoveryMisplaced*'), /FAILED/),
   nodeMutant(
     '61-resume-skips-a-record.patch',
     'broker/fan-out/subscribe-to-stream',
