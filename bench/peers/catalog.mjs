@@ -5,11 +5,12 @@ import { kinesalite } from './kinesalite.mjs'
 import { kinesisLocal } from './kinesis-local.mjs'
 import { lmdb } from './lmdb.mjs'
 import { nats } from './nats.mjs'
+import { rabbitmq } from './rabbitmq.mjs'
 import { redis } from './redis.mjs'
 
 /** By their ids, in the order in which they are installed and listed. */
 export const peers = Object.fromEntries(
-  [lmdb, redis, kinesalite, kinesisLocal, nats, kafka].map((it) => [it.id, it]),
+  [lmdb, redis, kinesalite, kinesisLocal, nats, kafka, rabbitmq].map((it) => [it.id, it]),
 )
 
 const beside = (id, pattern, peer, workload, least, aim) => ({
@@ -34,6 +35,7 @@ const ingest = [
   beside('I1', /^sealed/, 'nats', 'async', 20, 50),
   beside('I1', /^sealed/, 'kafka', 'producer', 8, 20),
   beside('I2', /random keys$/, 'redis', 'pipelined', 10, 20),
+  beside('I2', /random keys$/, 'rabbitmq', 'publish', 3, 5),
   beside('I4', /^single/, 'redis', 'one connection', 2, 4),
   beside('I4', /^single/, 'nats', 'async'),
   beside('I5', /^single/, 'redis', 'one in flight', 1.5, 2.7),

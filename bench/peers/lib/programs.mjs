@@ -1,7 +1,7 @@
 // Programs of peers: each with a time that it may take, servers on a port and in a folder of their
 // own, and ended by their process id alone.
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { pinTo } from '../../lib/pinning.mjs'
@@ -131,10 +131,23 @@ export async function startServer(command, { port, seconds, ...options }) {
 
 const ticksPerSecond = 100 // of /proc, on every Linux that Node runs on
 
-/** CPU seconds that a process has taken; 0 where it has none of its own. */
+/** The fields of a process behind its name, which may have spaces; [] when it has ended. */
+function statOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return []
+  }
+}
+
+/** CPU seconds that a server has taken, with the processes that it has started and that still run. */
 export function cpuSecondsOf(pid) {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name of the program may have spaces, and stands in brackets.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+  const group = String(pid)
+  const ticks = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(statOf)
+    .filter((fields) => fields[2] === group)
+    .map((fields) => Number(fields[11]) + Number(fields[12]))
+  return ticks.reduce((sum, it) => sum + it, 0) / ticksPerSecond
 }
