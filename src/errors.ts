@@ -37,6 +37,8 @@ export type ErrorCode =
   | 'CHECKPOINT_REGRESSED'
   | 'LEASE_LOST'
   | 'ACCESS_DENIED'
+  | 'UNAUTHENTICATED'
+  | 'ACCESS_FILE_REFUSED'
   | 'WRITER_FENCED'
   | 'DISK_FULL'
   | 'LOG_FAILED'
@@ -170,8 +172,19 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   ACCESS_DENIED: {
     message: 'the operation is not permitted',
     retryable: false,
-    hint: 'Run as the owner of the data directory, on a file system that is mounted writable.',
+    hint: 'Ask for the permission, or, of a data directory, run as its owner where it is writable.',
     kind: 'AccessDenied',
+  },
+  UNAUTHENTICATED: {
+    message: 'the broker wants a token that it knows',
+    retryable: false,
+    hint: 'Give a token that is valid: token of connect, --token-file, or MILLRACE_TOKEN.',
+    kind: 'UnrecognizedClient',
+  },
+  ACCESS_FILE_REFUSED: {
+    message: 'the access file cannot be used',
+    retryable: false,
+    hint: 'Correct what the message names; the file is for its owner alone (chmod 600).',
   },
   WRITER_FENCED: {
     message: 'a newer writer has taken the shard over',

@@ -177,3 +177,39 @@ export const inFlightRetryAfterMillis: number = 50
 /** Characters of a text in a line of the log of a broker; of a stack. */
 export const logTextCharactersMax: number = 256
 export const logStackCharactersMax: number = 8192
+
+/** Bytes of a token, and of a message before its sender is known; how long that may take. */
+export const tokenBytesMax: number = 8 * 1024
+export const unauthenticatedMessageBytesMax: number = 8 * 1024
+export const authenticationMillisMax: number = 5000
+
+/** Connections whose client is not known yet. */
+export const unauthenticatedConnectionsMax: number = 64
+
+/** Characters of the id of a token, and of the name of a principal. */
+export const tokenIdCharactersMax: number = 64
+export const principalCharactersMax: number = 128
+
+/** A JWT lives from `iat` to `exp`: the most that can be set, and what is allowed unless it is. */
+export const tokenLifeSecondsMax: number = 31_536_000
+export const tokenLifeSecondsDefault: number = 86_400
+
+/** How far the clocks of broker and issuer may differ: what is allowed, and the most. */
+export const clockSkewSecondsDefault: number = 60
+export const clockSkewSecondsMax: number = 60
+
+/** What a principal may do unless its rules say otherwise: all of its connections together. */
+export const principalConnectionsMax: number = 1000
+export const principalRequestsPerSecond: number = 200_000
+export const principalBytesPerSecond: number = 1024 * 1024 * 1024
+
+/** What each connection of a principal may do. */
+export const connectionRequestsPerSecond: number = 100_000
+export const connectionBytesPerSecond: number = 512 * 1024 * 1024
+
+/** Authentications of one address that fail: so many at once, and so many a second from then on. */
+export const failedAuthenticationsBurst: number = 20
+export const failedAuthenticationsPerSecond: number = 1
+
+/** How soon a change of the access file is noticed. */
+export const accessLookMillis: number = 500

@@ -16,6 +16,7 @@ import { isServing, openShards } from '../stream/stream.ts'
 import { Streams } from '../stream/streams.ts'
 import type { AnswerOf, Operation, RequestOf, StreamStatus } from '../wire/operations.ts'
 import { type AckCounts, AckTimes } from './ack-times.ts'
+import { anyone, type Caller } from './caller.ts'
 import { Consumers } from './consumers/consumers.ts'
 import type { BrokerContext } from './context.ts'
 import { handlerOf } from './dispatch.ts'
@@ -23,6 +24,7 @@ import { FanOut, type FanOutStats } from './fan-out/fan-out.ts'
 import type { SubscriptionSink } from './fan-out/sink.ts'
 import { Subscriptions } from './fan-out/subscriptions.ts'
 import { Keyring } from './keyring.ts'
+import { requireCallRight } from './operation-rights.ts'
 import type { TakeAnswer } from './pending-puts.ts'
 import { Puts } from './puts.ts'
 import { ReadLimits } from './read-limits.ts'
@@ -215,17 +217,22 @@ export class Broker {
 
   /**
    * Carries out any operation but a put. The fields of the request have been checked
-   * (`parseRequest`). Rejects with a MillraceError: those of the operation, SERVER_CLOSING, and
-   * what the log rejects with.
+   * (`parseRequest`). Rejects with a MillraceError: those of the operation, ACCESS_DENIED where the
+   * caller may not do it, SERVER_CLOSING, and what the log rejects with.
    */
-  async call<Op extends Operation>(operation: Op, request: RequestOf<Op>): Promise<AnswerOf<Op>> {
+  async call<Op extends Operation>(
+    operation: Op,
+    request: RequestOf<Op>,
+    caller: Caller = anyone,
+  ): Promise<AnswerOf<Op>> {
     const handler = handlerOf(operation)
     if (handler === undefined) {
       throw new MillraceError('PROTOCOL_VIOLATION', `${operation.name} is no call`)
     }
     if (this.#closing !== undefined) throw new MillraceError('SERVER_CLOSING')
+    requireCallRight(caller, operation, request)
     try {
-      return await handler(this.#context, request)
+      return await handler(this.#context, request, caller)
     } catch (error) {
       const reason = asMillraceError(error)
       if (reason.code === 'LOG_FAILED' || reason.code === 'INTERNAL') this.#report(reason)
@@ -239,8 +246,8 @@ export class Broker {
    * refused), else when it does; it must not throw. Throws a MillraceError, PROTOCOL_VIOLATION,
    * when the head of the frame cannot be read; there is no answer then.
    */
-  put(frame: Uint8Array, answer: TakeAnswer): void {
-    this.#puts.put(frame, answer)
+  put(frame: Uint8Array, answer: TakeAnswer, caller: Caller = anyone): void {
+    this.#puts.put(frame, answer, caller)
   }
 
   /**

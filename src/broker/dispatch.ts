@@ -45,6 +45,7 @@ import {
   updateStreamMode,
   updateStreamRetentionBytes,
 } from '../wire/setting-operations.ts'
+import type { Caller } from './caller.ts'
 import type { BrokerContext } from './context.ts'
 import { handleGetCheckpoints, handleSetCheckpoint } from './handlers/checkpoints.ts'
 import {
@@ -82,6 +83,8 @@ import { handleAddTags, handleListTags, handleRemoveTags } from './handlers/tags
 export type Handler<Op extends Operation> = (
   context: BrokerContext,
   request: RequestOf<Op>,
+  /** Has been found to have the right that the table of operation-rights.ts asks for. */
+  caller: Caller,
 ) => Promise<AnswerOf<Op>>
 
 function serve<Op extends Operation>(operation: Op, handler: Handler<Op>) {

@@ -3,16 +3,12 @@
  * or begin with # say nothing. No message of an error has anything of a line but its number.
  */
 
-import { open } from 'node:fs/promises'
 import { MillraceError } from '../errors.ts'
 import { keyIdCharactersMax } from '../limits.ts'
 import { type MasterKey, masterKeyBytes } from '../log/encryption.ts'
 import { keyIdPattern } from '../wire/encryption-operations.ts'
+import { readPrivateText } from './private-file.ts'
 
-/** Who else than the owner may read or write it. */
-const othersMask = 0o077
-/** Of a larger one it is not likely that it is a key file. */
-const fileBytesMax = 1024 * 1024
 const base64Pattern = /^[A-Za-z0-9+/]{43}=$/
 
 /** Throws a MillraceError, KEY_FILE_REFUSED. `path` is for its message. Pure. */
@@ -50,36 +46,7 @@ export function keyLine({ id, bytes }: MasterKey): string {
  * its owner may read it, or a line of it is wrong.
  */
 export async function readKeyFile(path: string): Promise<MasterKey[]> {
-  return parseKeyFile(await readPrivateText(path), path)
-}
-
-async function readPrivateText(path: string): Promise<string> {
-  try {
-    const file = await open(path, 'r')
-    try {
-      // Of the file that is open, and not of one that comes to stand under its name.
-      const { mode, size } = await file.stat()
-      checkMode(mode, path)
-      if (size > fileBytesMax) refuse(`${path} has ${size} bytes, which is no key file`)
-      return await file.readFile('utf8')
-    } finally {
-      await file.close()
-    }
-  } catch (cause) {
-    if (cause instanceof MillraceError) throw cause
-    throw unreadable(path, cause)
-  }
-}
-
-function unreadable(path: string, cause: unknown): MillraceError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-  return new MillraceError('KEY_FILE_REFUSED', `${path} cannot be read: ${reason}.`, { cause })
-}
-
-function checkMode(mode: number, path: string): void {
-  if (process.platform === 'win32' || (mode & othersMask) === 0) return
-  const octal = (mode & 0o777).toString(8).padStart(4, '0')
-  refuse(`${path} has mode ${octal}: others may read or write it. Set it with: chmod 600 ${path}`)
+  return parseKeyFile(await readPrivateText(path, 'KEY_FILE_REFUSED', 'key file'), path)
 }
 
 function refuse(text: string): never {

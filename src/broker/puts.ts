@@ -9,11 +9,13 @@ import type { AppendOptions, Durability, Log, Route, ThroughputLimits } from '..
 import type { Shard } from '../shard/shard.ts'
 import { routedShards, type Stream, shardsInLog } from '../stream/stream.ts'
 import { encodeError } from '../wire/frame.ts'
-import { putBatch } from '../wire/operations.ts'
-import { readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
+import { operationsByOpcode, putBatch } from '../wire/operations.ts'
+import { type PutHead, readPutBatchBody, readPutHead } from '../wire/put-frame.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
 import type { AckTimes } from './ack-times.ts'
+import { anyone, type Caller, denial } from './caller.ts'
 import type { Keyring } from './keyring.ts'
+import { putRight } from './operation-rights.ts'
 import {
   answerFailure,
   type OnFailed,
@@ -113,10 +115,11 @@ export class Puts {
    * Carries out a put. `frame` is only read during the call. Throws a MillraceError,
    * PROTOCOL_VIOLATION, when there is nothing to be answered: the head cannot be read.
    */
-  put(frame: Uint8Array, answer: TakeAnswer): void {
+  put(frame: Uint8Array, answer: TakeAnswer, caller: Caller = anyone): void {
     const head = readPutHead(frame)
     const target = this.#targets.get(head.streamName)
-    const refusal = this.#refusal ?? head.refusal ?? this.#keyRefusal(target?.stream)
+    const refusal =
+      this.#refusal ?? head.refusal ?? putDenial(caller, head) ?? this.#keyRefusal(target?.stream)
     if (refusal !== undefined || target === undefined) {
       const error = refusal ?? streamNotFound(head.streamName)
       const refused = target?.counts.appendRefused ?? this.#options.counters.strayRefused
@@ -175,6 +178,12 @@ export class Puts {
   #nowMillis({ isLimited }: PutTarget): number | undefined {
     return isLimited ? this.#options.elapsed() : undefined
   }
+}
+
+/** Before it is known whether there is such a stream: a denial must not tell. */
+function putDenial(caller: Caller, { opcode, streamName }: PutHead): MillraceError | undefined {
+  if (caller === anyone || (caller.rightsOn(streamName) & putRight) !== 0) return undefined
+  return denial(caller, putRight, operationsByOpcode.get(opcode)?.name ?? '', streamName)
 }
 
 /**

@@ -126,6 +126,12 @@ export const configSchema = z.strictObject({
     wanted: 'the name of a file that millrace key new has made',
     example: './millrace.keys',
   }),
+  accessFile: z.string().default('').register(texts, {
+    about: 'who may connect, and do what',
+    value: '<file>',
+    wanted: 'the name of an access file; see: millrace access --help',
+    example: './millrace-access.json',
+  }),
   create: z
     .array(z.string().refine((text) => parseCreate(text) !== undefined))
     .default([])

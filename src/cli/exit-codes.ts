@@ -40,6 +40,8 @@ const exitCodeOfError: Partial<Record<ErrorCode, ExitCode>> = {
   KEY_NOT_FOUND: exitCodes.notFound,
   KEY_FILE_REFUSED: exitCodes.notAllowed,
   ACCESS_DENIED: exitCodes.notAllowed,
+  UNAUTHENTICATED: exitCodes.notAllowed,
+  ACCESS_FILE_REFUSED: exitCodes.notAllowed,
   STREAM_EXISTS: exitCodes.conflict,
   STREAM_IN_USE: exitCodes.conflict,
   CONSUMER_EXISTS: exitCodes.conflict,

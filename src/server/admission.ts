@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import { subprotocol } from '../wire/operations.ts'
+import { offeredSubprotocols } from './access/credential.ts'
 
 /** What a broker is told about who may reach it. */
 export interface AdmissionRules {
@@ -124,7 +125,7 @@ export interface Negotiated {
  * would never see the code that says why.
  */
 export function negotiate(header: string): Negotiated {
-  const offered = header.split(',').map((it) => it.trim())
+  const offered = offeredSubprotocols(header)
   if (offered.includes(subprotocol)) return { subprotocol, isSpoken: true }
   return { subprotocol: offered[0] ?? '', isSpoken: false }
 }

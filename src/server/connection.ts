@@ -8,6 +8,7 @@
 
 import { MillraceError } from '../errors.ts'
 import { frameBytesMax } from '../limits.ts'
+import { authenticate } from '../wire/access-operations.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import {
   decodeRequest,
@@ -17,7 +18,6 @@ import {
   parseRequest,
   type RequestFrame,
 } from '../wire/frame.ts'
-import { MessageReader } from '../wire/message-bytes.ts'
 import {
   type AnswerOf,
   describeStream,
@@ -25,49 +25,25 @@ import {
   listShards,
   listStreams,
   type Operation,
-  operationsByOpcode,
   type RequestOf,
 } from '../wire/operations.ts'
 import { decodeCredit, isCreditFrame } from '../wire/pushes.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
-import { type AnswerBounds, AnswerSender } from './answer-sender.ts'
-import { errorFacts, type Logger } from './logger.ts'
+import type { Identity } from './access/identity.ts'
+import { Session } from './access/session.ts'
+import { AnswerSender } from './answer-sender.ts'
+import type { ConnectionHost } from './connection-host.ts'
+import { errorFacts } from './logger.ts'
+import { readEnvelope, refusalOfUnknown, tooLarge } from './request-envelope.ts'
 import {
+  adminRight,
   isSubscriptionOperation,
-  type ServedBroker,
+  needOf,
   type SubscriptionSink,
   type Subscriptions,
 } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { TurnQueue } from './turn-queue.ts'
-
-export interface ConnectionLimits extends AnswerBounds {
-  readonly requestsInFlightMax: number
-  readonly inFlightRetryAfterMillis: number
-  readonly drainRetryAfterMillis: number
-  readonly unreadMillisMax: number
-  readonly pingMillis: number
-  readonly silenceMillisMax: number
-}
-
-/** What the connections of a server have in common. */
-export interface ConnectionHost {
-  readonly broker: ServedBroker
-  readonly logger: Logger
-  readonly limits: ConnectionLimits
-  readonly brokerVersion: string
-  readonly now: () => number
-  /** Whether requests are refused, as the server is about to stop. */
-  isDraining(): boolean
-  /** The connection wants `flush` to be called at the end of this turn of the event loop. */
-  flushLater(connection: Connection): void
-  /** Writes a warning about a connection, unless there were too many of them. */
-  warn(facts: object, text: string): void
-  /** An error answer was sent. */
-  countError(code: string): void
-  /** The last that is heard of a connection. */
-  gone(connection: Connection, code: number): void
-}
 
 const protocolVersion = 1
 
@@ -76,26 +52,13 @@ const inTurns: ReadonlySet<number> = new Set(
   [getRecords, listShards, listStreams, describeStream].map((it) => it.opcode),
 )
 
-/** Opcode and request id of a frame that is refused unread, or undefined where it has none. */
-function readEnvelope(frame: Uint8Array): { opcode: number; requestId: number } | undefined {
-  try {
-    const reader = new MessageReader(frame, 0)
-    reader.takeArrayHeader('an array')
-    const opcode = reader.takeUint('an opcode')
-    const requestId = reader.takeUint('a request id')
-    return operationsByOpcode.has(opcode) ? { opcode, requestId } : undefined
-  } catch (error) {
-    if (error instanceof MillraceError) return undefined
-    throw error
-  }
-}
-
 export class Connection implements SocketHandler, SubscriptionSink {
   readonly remoteAddress: string
   readonly #host: ConnectionHost
   readonly #socket: Socket
   readonly #sender: AnswerSender
   readonly #turns: TurnQueue<RequestFrame>
+  readonly #session: Session
   readonly #answerPut: (answer: Uint8Array) => void
   /** As soon as something is subscribed to: most connections never do. */
   #subscriptions: Subscriptions | undefined
@@ -106,8 +69,10 @@ export class Connection implements SocketHandler, SubscriptionSink {
   #wasHeard = true
   #heardAt: number
   #wasPinged = false
+  #isAuthenticating = false
 
-  constructor(host: ConnectionHost, socket: Socket) {
+  /** `identity`: of a client that was known before there was a connection. */
+  constructor(host: ConnectionHost, socket: Socket, identity?: Identity) {
     this.#host = host
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress
@@ -122,6 +87,9 @@ export class Connection implements SocketHandler, SubscriptionSink {
       () => this.#isOpen && this.#sender.isClear(),
     )
     this.#answerPut = (answer) => this.#finish(answer, false)
+    this.#session = new Session(host.gate, socket.remoteAddress, identity, (text) =>
+      this.end(closeCodes.expired, { text }),
+    )
     this.#sender.beginReceiving()
     this.#sender.send(
       encodeWelcome({
@@ -129,6 +97,8 @@ export class Connection implements SocketHandler, SubscriptionSink {
         brokerVersion: host.brokerVersion,
         frameBytesMax,
         requestsInFlightMax: host.limits.requestsInFlightMax,
+        authenticated: this.#session.isKnown,
+        expiresInMillis: this.#session.expiresInMillis,
       }),
     )
     this.#sender.endReceiving()
@@ -188,6 +158,13 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.#subscriptions?.close()
   }
 
+  /** Who may do what has changed: acts on what is open, too. */
+  accessChanged(): void {
+    if (!this.#isOpen) return
+    if (this.#session.renew()) this.#subscriptions?.recheck(this.#session)
+    else this.end(closeCodes.expired, { text: 'the token is not valid any more' })
+  }
+
   ponged(): void {
     this.#wasHeard = true
   }
@@ -195,6 +172,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
   closed(code: number): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#session.close()
     this.stopPushes()
     this.#sender.discard()
     this.#turns.clear()
@@ -236,6 +214,10 @@ export class Connection implements SocketHandler, SubscriptionSink {
 
   #receive(frame: Uint8Array, isBinary: boolean): void {
     if (!isBinary) throw new MillraceError('PROTOCOL_VIOLATION', 'a text frame; use binary ones')
+    if (!this.#session.isKnown) {
+      this.#receiveUnknown(frame)
+      return
+    }
     if (isCreditFrame(frame)) {
       const { subscriptionId, bytes } = decodeCredit(frame)
       this.#subscriptions?.credit(subscriptionId, bytes)
@@ -254,13 +236,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
 
   #refusal(frame: Uint8Array): MillraceError | undefined {
     const { limits } = this.#host
-    if (frame.length > frameBytesMax) {
-      return new MillraceError(
-        'RECORD_TOO_LARGE',
-        `the message has ${frame.length} bytes, at most ${frameBytesMax} (frameBytesMax); ` +
-          'put fewer records at once',
-      )
-    }
+    if (frame.length > frameBytesMax) return tooLarge(frame.length)
     if (this.#host.isDraining()) {
       return new MillraceError('SERVER_CLOSING', undefined, {
         retryAfterMs: limits.drainRetryAfterMillis,
@@ -274,7 +250,30 @@ export class Connection implements SocketHandler, SubscriptionSink {
         { retryAfterMs: limits.inFlightRetryAfterMillis },
       )
     }
-    return undefined
+    return this.#session.refusal(frame.length)
+  }
+
+  /** Rule 56: the first message is Authenticate, and nothing goes on before it is answered. */
+  #receiveUnknown(frame: Uint8Array): void {
+    const refusal = refusalOfUnknown(frame)
+    if (refusal === undefined && !this.#isAuthenticating) {
+      this.#isAuthenticating = true
+      this.#call(frame)
+      return
+    }
+    this.#refuse(frame, refusal ?? new MillraceError('UNAUTHENTICATED'))
+    if (!this.#isAuthenticating) this.#turnAway(refusal as MillraceError)
+  }
+
+  /** Ends the connection of a client that is not known, once it has read why. */
+  #turnAway(error: MillraceError): void {
+    this.flush()
+    const { code, retryAfterMs } = error
+    if (code === 'LIMIT_EXCEEDED') {
+      this.end(closeCodes.tooMany, retryAfterMs === undefined ? {} : { retryAfterMs })
+    } else {
+      this.end(closeCodes.unauthenticated, { text: error.message })
+    }
   }
 
   #refuse(frame: Uint8Array, error: MillraceError): void {
@@ -288,7 +287,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
   #put(frame: Uint8Array): void {
     this.#inFlight += 1
     try {
-      this.#host.broker.put(frame, this.#answerPut)
+      this.#host.broker.put(frame, this.#answerPut, this.#session)
     } catch (error) {
       this.#inFlight -= 1
       throw error
@@ -305,26 +304,56 @@ export class Connection implements SocketHandler, SubscriptionSink {
   async #carryOut(request: RequestFrame, isLarge: boolean): Promise<void> {
     const { operation, requestId } = request
     let answer: Uint8Array
+    let refused: MillraceError | undefined
     try {
       answer = await this.#answerOf(operation, request)
     } catch (error) {
-      answer = this.#encodeError(operation.opcode, requestId, this.#known(error, operation.name))
+      refused = this.#known(error, operation.name)
+      answer = this.#encodeError(operation.opcode, requestId, refused)
     }
     this.#finish(answer, isLarge)
+    if (!this.#isAuthenticating || operation.opcode !== authenticate.opcode) return
+    this.#isAuthenticating = false
+    if (refused !== undefined) this.#turnAway(refused)
   }
 
   async #answerOf(operation: Operation, request: RequestFrame): Promise<Uint8Array> {
     const fields = parseRequest(operation, request)
-    const answer = isSubscriptionOperation(operation)
-      ? await this.#subscribe(operation, fields)
-      : await this.#host.broker.call(operation, fields)
+    const answer = await this.#outcomeOf(operation, fields)
+    if (needOf(operation)?.rights === adminRight) {
+      const { streamName } = fields as { readonly streamName?: string }
+      this.#session.administered(operation.name, streamName)
+    }
     return encodeAnswer(operation, request.requestId, answer)
+  }
+
+  #outcomeOf(operation: Operation, fields: RequestOf<Operation>): Promise<AnswerOf<Operation>> {
+    if (operation.opcode === authenticate.opcode) {
+      return this.#authenticate(fields as RequestOf<typeof authenticate>)
+    }
+    return isSubscriptionOperation(operation)
+      ? this.#subscribe(operation, fields)
+      : this.#host.broker.call(operation, fields, this.#session)
+  }
+
+  async #authenticate({
+    token,
+  }: RequestOf<typeof authenticate>): Promise<AnswerOf<typeof authenticate>> {
+    const { gate } = this.#host
+    const session = this.#session
+    if (!gate.isOpen) {
+      const identity = await gate.identify(asciiText(token), this.remoteAddress)
+      if (!this.#isOpen) throw new MillraceError('CONNECTION_LOST')
+      session.take(identity)
+      this.#subscriptions?.recheck(session)
+    }
+    return { principal: session.principal, expiresInMillis: session.expiresInMillis }
   }
 
   #subscribe<Op extends Operation>(operation: Op, fields: RequestOf<Op>): Promise<AnswerOf<Op>> {
     if (!this.#isOpen) throw new MillraceError('CONNECTION_LOST')
     this.#subscriptions ??= this.#host.broker.openSubscriptions(this)
-    return this.#subscriptions.call(operation, fields)
+    return this.#subscriptions.call(operation, fields, this.#session)
   }
 
   #finish(answer: Uint8Array, isLarge: boolean): void {
@@ -379,4 +408,8 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.#socket.terminate()
     this.closed(code.code)
   }
+}
+
+function asciiText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -5,14 +5,17 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
+import type { Gate, GateLimits } from './access/gate.ts'
+import type { Identity } from './access/identity.ts'
 import { isLoopbackAddress } from './admission.ts'
-import { Connection, type ConnectionHost, type ConnectionLimits } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
 import type { Logger } from './logger.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { WarningBudget } from './warning-budget.ts'
 
-export interface ServerLimits extends ConnectionLimits {
+export interface ServerLimits extends ConnectionLimits, GateLimits {
   readonly connectionsMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
@@ -22,6 +25,7 @@ export interface ServerLimits extends ConnectionLimits {
 export interface ConnectionsOptions {
   readonly broker: ServedBroker
   readonly logger: Logger
+  readonly gate: Gate
   readonly limits: ServerLimits
   readonly brokerVersion: string
   readonly now: () => number
@@ -43,6 +47,7 @@ const lingerMillis = 200
 export class Connections implements ConnectionHost {
   readonly broker: ServedBroker
   readonly logger: Logger
+  readonly gate: Gate
   readonly limits: ServerLimits
   readonly brokerVersion: string
   readonly now: () => number
@@ -56,15 +61,19 @@ export class Connections implements ConnectionHost {
   #toFlush: Connection[] = []
   #isDraining = false
 
-  constructor({ broker, logger, limits, brokerVersion, now }: ConnectionsOptions) {
+  constructor({ broker, logger, gate, limits, brokerVersion, now }: ConnectionsOptions) {
     this.broker = broker
     this.logger = logger
+    this.gate = gate
     this.limits = limits
     this.brokerVersion = brokerVersion
     this.now = now
     this.#warnings = new WarningBudget(logger, warningsMax)
     this.#timer = setInterval(() => this.inspect(), inspectMillis)
     this.#timer.unref()
+    gate.onChange(() => {
+      for (const connection of [...this.#open]) connection.accessChanged()
+    })
   }
 
   get count(): number {
@@ -100,9 +109,10 @@ export class Connections implements ConnectionHost {
     return undefined
   }
 
-  open(socket: Socket): Connection {
+  /** `identity`: of a client that was known before there was a connection. */
+  open(socket: Socket, identity?: Identity): Connection {
     const { remoteAddress } = socket
-    const connection = new Connection(this, socket)
+    const connection = new Connection(this, socket, identity)
     this.#open.add(connection)
     this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1)
     this.logger.debug({ remoteAddress, connections: this.#open.size }, 'a connection was opened')
@@ -110,8 +120,12 @@ export class Connections implements ConnectionHost {
   }
 
   /** Ends a connection that was never one: it is not told anything but why. */
-  turnAway(socket: Socket, code: CloseCode, text: string): SocketHandler {
-    socket.close(code, closeReason(code, { text }))
+  turnAway(
+    socket: Socket,
+    code: CloseCode,
+    details: { readonly retryAfterMs?: number; readonly text?: string },
+  ): SocketHandler {
+    socket.close(code, closeReason(code, details))
     increment(this.closes, code.code)
     const nothing = () => undefined
     return { receive: nothing, drained: nothing, ponged: nothing, closed: nothing }
@@ -149,6 +163,7 @@ export class Connections implements ConnectionHost {
     const now = this.now()
     for (const connection of this.#open) connection.inspect(now)
     this.#warnings.renew()
+    this.gate.audit.renew()
   }
 
   /**

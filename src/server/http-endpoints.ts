@@ -11,7 +11,9 @@ export interface Endpoints {
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<HttpAnswer>
   /** Why they are not told to this request; undefined when they are. */
-  readonly metricsRefusal: (request: HttpRequest) => HttpAnswer | undefined
+  readonly metricsRefusal: (
+    request: HttpRequest,
+  ) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>
   /** Told of what went wrong while a request was answered. */
   readonly failed: (error: unknown) => void
 }
@@ -66,5 +68,6 @@ const paths: Readonly<Record<string, Endpoint>> = Object.assign(Object.create(nu
       ? textAnswer('200 OK', 'ready')
       : textAnswer('503 Service Unavailable', word)
   },
-  '/metrics': ({ metrics, metricsRefusal }, request) => metricsRefusal(request) ?? metrics(),
+  '/metrics': async ({ metrics, metricsRefusal }, request) =>
+    (await metricsRefusal(request)) ?? (await metrics()),
 } satisfies Record<string, Endpoint>)

@@ -12,10 +12,12 @@ export function readNodeRequest(request: IncomingMessage): HttpRequest {
   return {
     method,
     path: url.split('?', 1)[0] ?? '/',
+    query: url.split('?').slice(1).join('?'),
     remoteAddress: socket.remoteAddress ?? '',
     host: headers.host ?? '',
     origin: headers.origin ?? '',
     subprotocols,
+    authorization: headers.authorization ?? '',
   }
 }
 
@@ -40,6 +42,7 @@ export async function answerNodeRequest(
   const [status = '500'] = given.status.split(' ', 1)
   response.writeHead(Number(status), {
     ...answerHeaders(given),
+    ...given.headers,
     'content-length': Buffer.byteLength(given.body),
   })
   response.end(given.body)

@@ -6,6 +6,7 @@ export { ackBoundsSeconds } from '../broker/ack-times.ts'
 export type { BrokerStats } from '../broker/broker.ts'
 export type { SubscriptionSink } from '../broker/fan-out/sink.ts'
 export { isSubscriptionOperation, type Subscriptions } from '../broker/fan-out/subscriptions.ts'
+export { adminRight, needOf } from '../broker/operation-rights.ts'
 
 export type ServedBroker = Pick<
   Broker,

@@ -1,38 +1,39 @@
 /** A broker on a port: WebSocket and a few HTTP endpoints. */
 
 import {
+  authenticationMillisMax,
+  connectionBytesPerSecond,
+  connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
   drainMillisMax,
   drainRetryAfterMillis,
+  failedAuthenticationsBurst,
+  failedAuthenticationsPerSecond,
   inFlightRetryAfterMillis,
   messageBytesMax,
   pingMillis,
   requestsInFlightMax,
   silenceMillisMax,
   socketBytesPause,
+  unauthenticatedConnectionsMax,
   unreadBytesMax,
   unreadMillisMax,
 } from '../limits.ts'
-import { closeCodes } from '../wire/close-codes.ts'
-import { subprotocol } from '../wire/operations.ts'
+import { Access } from './access/access.ts'
+import { Gate } from './access/gate.ts'
 import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
-import {
-  type AdmissionRules,
-  hostRefusal,
-  isLoopbackName,
-  negotiate,
-  originRefusal,
-  type Protection,
-} from './admission.ts'
+import type { Protection } from './admission.ts'
 import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
-import { answerHttp, type Endpoints, textAnswer } from './http-endpoints.ts'
+import { answerHttp, type Endpoints } from './http-endpoints.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
+import { metricsRefusal } from './metrics-access.ts'
 import type { ServedBroker } from './served-broker.ts'
 import { warnOfBinary, warnOfExposure } from './start-warnings.ts'
-import type { HttpAnswer, HttpRequest, Transport, Upgrade } from './transport.ts'
+import type { Transport } from './transport.ts'
+import { upgradeOf } from './upgrades.ts'
 import { openUwsTransport } from './uws-transport.ts'
 
 export type { ServerLimits } from './connections.ts'
@@ -56,6 +57,11 @@ export interface ServerOptions extends Protection {
   readonly admin?: { readonly host: string; readonly port: number } | undefined
   /** Names by which clients may address the broker, beside those of loopback and `host`. */
   readonly allowedHosts?: readonly string[]
+  /**
+   * The file that says who may connect and what they may do; it is read again when it changes.
+   * Without one nobody is asked who they are.
+   */
+  readonly accessFile?: string | undefined
   /** What runs here, for clients and metrics. */
   readonly version: string
   /** Milliseconds; only differences matter. */
@@ -80,43 +86,56 @@ export interface Server extends AsyncDisposable {
 const defaultPort = 4570
 
 const defaultLimits: ServerLimits = {
+  authenticationMillisMax,
+  connectionBytesPerSecond,
+  connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
   drainMillisMax,
   drainRetryAfterMillis,
+  failedAuthenticationsBurst,
+  failedAuthenticationsPerSecond,
   inFlightRetryAfterMillis,
   pingMillis,
   requestsInFlightMax,
   silenceMillisMax,
   socketBytesPause,
+  unauthenticatedConnectionsMax,
   unreadBytesMax,
   unreadMillisMax,
 }
 
 /**
  * Opens the port. Rejects with a MillraceError: UNSAFE_ADDRESS, when others could reach it and no
- * switch allows that; ADDRESS_UNAVAILABLE, when the port is in use or not to be had.
+ * switch allows that; ADDRESS_UNAVAILABLE, when the port is in use or not to be had;
+ * ACCESS_FILE_REFUSED.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { broker, logger, host = '127.0.0.1' } = options
-  const address = await bindAddress(host, options)
+  const { logger, host = '127.0.0.1' } = options
+  const { accessFile } = options
+  const protection = { ...options, isAuthenticated: accessFile !== undefined }
+  const address = await bindAddress(host, protection)
   warnOfBinary(logger)
-  const connections = new Connections({
-    broker,
-    logger,
-    limits: { ...defaultLimits, ...options.limits },
-    brokerVersion: options.version,
-    now: options.now ?? (() => performance.now()),
-  })
+  const access =
+    accessFile === undefined ? undefined : await Access.open({ path: accessFile, logger })
+  const connections = connectionsOf(options, access)
   const endpoints = endpointsOf(options, host, connections)
   const ports = await openPorts(options, address, endpoints, connections).catch(
     async (error: unknown) => {
+      access?.close()
       await connections.drain() // else its timer would keep the broker alive
       throw error
     },
   )
-  warnOfExposure(host, ports.transport.port, options, logger)
-  return new RunningServer(options, host, ports, connections)
+  warnOfExposure(host, ports.transport.port, protection, logger)
+  return new RunningServer(options, host, ports, connections, access)
+}
+
+function connectionsOf(options: ServerOptions, access: Access | undefined): Connections {
+  const { broker, logger, version: brokerVersion, now = () => performance.now() } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const gate = new Gate({ access, logger, limits, now })
+  return new Connections({ broker, logger, gate, limits, brokerVersion, now })
 }
 
 function endpointsOf(options: ServerOptions, host: string, connections: Connections): Endpoints {
@@ -126,22 +145,10 @@ function endpointsOf(options: ServerOptions, host: string, connections: Connecti
     rules: { host, allowedOrigins, allowedHosts },
     notReady: watchReadiness(broker, connections),
     metrics: () => metrics.answer(),
-    metricsRefusal: () => metricsRefusal(host, options),
+    metricsRefusal: (request) =>
+      metricsRefusal({ ...options, host, gate: connections.gate }, request),
     failed: (error) => logger.error(errorFacts(error), 'an HTTP request failed: a bug'),
   }
-}
-
-/** Metrics name streams: who may not see those may not see them. The bind decides, not the peer. */
-function metricsRefusal(host: string, options: ServerOptions): HttpAnswer | undefined {
-  if (options.admin !== undefined) {
-    return textAnswer('404 Not Found', 'Metrics are at the admin port of this broker.')
-  }
-  if (isLoopbackName(host) || options.insecureNoAuth === true) return undefined
-  const remedy = 'start the broker with --admin-listen 127.0.0.1:4571'
-  return textAnswer(
-    '403 Forbidden',
-    `Metrics are not for everybody who reaches this port; ${remedy}.`,
-  )
 }
 
 interface Ports {
@@ -191,14 +198,22 @@ class RunningServer implements Server {
   readonly #transport: Transport
   readonly #admin: AdminPort | undefined
   readonly #connections: Connections
+  readonly #access: Access | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(options: ServerOptions, host: string, ports: Ports, connections: Connections) {
+  constructor(
+    options: ServerOptions,
+    host: string,
+    ports: Ports,
+    connections: Connections,
+    access: Access | undefined,
+  ) {
     const { transport, admin } = ports
     this.#options = options
     this.#transport = transport
     this.#admin = admin
     this.#connections = connections
+    this.#access = access
     this.host = host
     this.port = transport.port
     this.url = `ws://${authority(host, transport.port)}`
@@ -219,6 +234,7 @@ class RunningServer implements Server {
     logger.info({ connections: this.#connections.count }, 'draining')
     this.#transport.stopListening()
     await this.#connections.drain()
+    this.#access?.close()
     try {
       await broker.flush()
     } catch (error) {
@@ -248,29 +264,5 @@ function watchReadiness(
     if (hasFailed) return 'log failed'
     const { log } = await broker.stats()
     return log.diskFull ? 'disk full' : undefined
-  }
-}
-
-function upgradeOf(rules: AdmissionRules, connections: Connections, request: HttpRequest): Upgrade {
-  const forbidden = hostRefusal(rules, request.host) ?? originRefusal(rules, request.origin)
-  if (forbidden !== undefined) {
-    return { kind: 'refuse', answer: textAnswer('403 Forbidden', forbidden) }
-  }
-  const tooMany = connections.refusal(request.remoteAddress)
-  if (tooMany !== undefined) {
-    return { kind: 'refuse', answer: textAnswer('503 Service Unavailable', tooMany) }
-  }
-  const { subprotocol: chosen, isSpoken } = negotiate(request.subprotocols)
-  return {
-    kind: 'accept',
-    subprotocol: chosen,
-    handler: (socket) =>
-      isSpoken
-        ? connections.open(socket)
-        : connections.turnAway(
-            socket,
-            closeCodes.unsupportedVersion,
-            `this broker speaks ${subprotocol}`,
-          ),
   }
 }

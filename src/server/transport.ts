@@ -43,12 +43,17 @@ export interface HttpRequest {
   readonly host: string
   readonly origin: string
   readonly subprotocols: string
+  readonly authorization: string
+  /** What stands behind the `?` of the URL; empty where nothing does. */
+  readonly query: string
 }
 
 export interface HttpAnswer {
   /** As in the first line: `200 OK`. */
   readonly status: string
   readonly type?: string
+  /** Beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly body: string
   /** Whether the connection ends behind it: nobody knows what of the rest would be a request. */
   readonly ends?: boolean
@@ -68,7 +73,7 @@ export interface TransportOptions {
   /** A longer message ends its connection without a close frame. */
   readonly messageBytesMax: number
   /** Neither may throw or reject. */
-  readonly upgrade: (request: HttpRequest) => Upgrade
+  readonly upgrade: (request: HttpRequest) => Upgrade | Promise<Upgrade>
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>
 }
 

@@ -28,12 +28,14 @@ import type {
   SocketHandler,
   Transport,
   TransportOptions,
+  Upgrade,
 } from './transport.ts'
 
 type Library = typeof import('uWebSockets.js')
 type App = import('uWebSockets.js').TemplatedApp
 type Request = import('uWebSockets.js').HttpRequest
 type Response = import('uWebSockets.js').HttpResponse
+type SocketContext = import('uWebSockets.js').us_socket_context_t
 type ListenSocket = import('uWebSockets.js').us_listen_socket
 
 /** What the library keeps with a socket: it hands these properties out on the socket itself. */
@@ -141,6 +143,8 @@ function readRequest(response: Response, request: Request, head: RequestHead): H
     host: request.getHeader('host'),
     origin: request.getHeader('origin'),
     subprotocols: listHeader(head, 'sec-websocket-protocol'),
+    authorization: listHeader(head, 'authorization'),
+    query: request.getQuery() ?? '',
   }
 }
 
@@ -157,6 +161,9 @@ function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): v
     response.writeHeader('content-type', answer.type ?? 'text/plain; charset=utf-8')
     response.writeHeader('cache-control', 'no-store')
     response.writeHeader('x-content-type-options', 'nosniff')
+    for (const [name, value] of Object.entries(answer.headers ?? {})) {
+      response.writeHeader(name, value)
+    }
     // Behind an answer without its body the library takes no other request of the connection.
     if (isHead) response.endWithoutBody(Buffer.byteLength(answer.body), true)
     else response.end(answer.body, ends)
@@ -192,6 +199,44 @@ function refusal({ path }: HttpRequest, head: RequestHead): HttpAnswer | undefin
   return malformedRequest(head) ?? (isHandshake ? handshakeRefusal(head) : undefined)
 }
 
+/** What is asked of the request has to be asked before this returns; it is gone then. */
+function upgradeSocket(
+  options: TransportOptions,
+  response: Response,
+  request: Request,
+  context: SocketContext,
+): void {
+  const head = readHead(request)
+  const refused = malformedRequest(head) ?? handshakeRefusal(head)
+  if (refused !== undefined) {
+    writeAnswer(response, false, refused)
+    return
+  }
+  const read = readRequest(response, request, head)
+  const key = request.getHeader('sec-websocket-key')
+  const { remoteAddress } = read
+  const carryOut = (upgrade: Upgrade) => {
+    if (upgrade.kind === 'refuse') {
+      writeAnswer(response, false, upgrade.answer)
+      return
+    }
+    const data = { openSocket: upgrade.handler, remoteAddress, handler: undefined }
+    response.upgrade<SocketData>(data, key, upgrade.subprotocol, '', context)
+  }
+  const upgrade = options.upgrade(read)
+  if (!(upgrade instanceof Promise)) {
+    carryOut(upgrade)
+    return
+  }
+  let aborted = false
+  response.onAborted(() => {
+    aborted = true
+  })
+  void upgrade.then((it) => {
+    if (!aborted) response.cork(() => carryOut(it))
+  })
+}
+
 function serveSockets(app: App, options: TransportOptions): void {
   app.ws<SocketData>(socketPath, {
     compression: 0,
@@ -200,28 +245,7 @@ function serveSockets(app: App, options: TransportOptions): void {
     sendPingsAutomatically: true,
     // None: connection.ts bounds what waits, and knows why.
     maxBackpressure: 0,
-    upgrade: (response, request, context) => {
-      const head = readHead(request)
-      const refused = malformedRequest(head) ?? handshakeRefusal(head)
-      if (refused !== undefined) {
-        writeAnswer(response, false, refused)
-        return
-      }
-      const read = readRequest(response, request, head)
-      const upgrade = options.upgrade(read)
-      if (upgrade.kind === 'refuse') {
-        writeAnswer(response, false, upgrade.answer)
-        return
-      }
-      const { remoteAddress } = read
-      response.upgrade<SocketData>(
-        { openSocket: upgrade.handler, remoteAddress, handler: undefined },
-        request.getHeader('sec-websocket-key'),
-        upgrade.subprotocol,
-        '',
-        context,
-      )
-    },
+    upgrade: (response, request, context) => upgradeSocket(options, response, request, context),
     open: (socket) => {
       const data = socket as WebSocket
       data.handler = data.openSocket(new UwsSocket(data))

@@ -18,6 +18,11 @@ export const closeCodes = {
   normal: closeCode(1000, 'NORMAL', 'the client is done'),
   internal: closeCode(1011, 'INTERNAL', 'an internal error of the broker'),
   restart: closeCode(1012, 'SERVER_CLOSING', 'the broker is shutting down or restarting'),
+  expired: closeCode(
+    4401,
+    'AUTHENTICATION_EXPIRED',
+    'the token has expired or was taken back, or none came in time: come again with another',
+  ),
   slowConsumer: closeCode(4408, 'SLOW_CONSUMER', 'what was sent was not read in time'),
   silent: closeCode(4410, 'SILENT', 'no complete message and no pong in time'),
   tooMany: closeCode(4429, 'LIMIT_EXCEEDED', 'too many connections, or requests in flight'),
@@ -28,6 +33,7 @@ export const closeCodes = {
   ),
   unsupportedVersion: closeCode(4501, 'UNSUPPORTED_VERSION', 'no common subprotocol'),
   accessDenied: closeCode(4503, 'ACCESS_DENIED', 'not allowed, or from a wrong origin'),
+  unauthenticated: closeCode(4504, 'UNAUTHENTICATED', 'the token is not valid, or there is none'),
 } as const satisfies Readonly<Record<string, CloseCode>>
 
 const reasonBytesMax = 123

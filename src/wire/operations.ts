@@ -15,6 +15,7 @@ import {
   tagKeyCharactersMax,
   tagsMax,
 } from '../limits.ts'
+import { authenticate } from './access-operations.ts'
 import { batchLayout } from './batch-layout.ts'
 import {
   acquireLeases,
@@ -366,6 +367,7 @@ export const operationsByOpcode: ReadonlyMap<number, Operation> = new Map(
     renewLeases,
     releaseLease,
     listLeases,
+    authenticate,
   ].map((it): [number, Operation] => [it.opcode, it as unknown as Operation]),
 )
 
@@ -382,6 +384,10 @@ export const welcome = {
     /** The largest message that the broker takes, in bytes. */
     frameBytesMax: uint(),
     requestsInFlightMax: uint(),
+    /** Whether requests are carried out; else the first one has to be Authenticate. */
+    authenticated: optional(bool),
+    /** As Authenticate answers it. */
+    expiresInMillis: optional(uint()),
   },
 } as const
 export type Welcome = Struct<(typeof welcome)['fields']>

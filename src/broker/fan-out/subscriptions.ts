@@ -17,7 +17,9 @@ import {
   subscribeToStream,
   unsubscribe,
 } from '../../wire/subscription-operations.ts'
+import { anyone, type Caller, denial } from '../caller.ts'
 import { isDueWhole } from '../consumers/leases.ts'
+import { requireCallRight, subscribeRight } from '../operation-rights.ts'
 import { checkStart, findStart, type StartRequest, servedShard } from '../start-position.ts'
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
@@ -27,6 +29,7 @@ import type { SubscriptionSink } from './sink.ts'
 import { lineageFrom, planResume, type StreamLineage } from './stream-lineage.ts'
 import { Subscription, subscribedShardOf } from './subscription.ts'
 import type { Scope } from './subscription-parts.ts'
+import { checkResume, resumeAt, tooManyShards } from './subscription-requests.ts'
 
 type ShardRequest = RequestOf<typeof subscribeToShard>
 type StreamRequest = RequestOf<typeof subscribeToStream>
@@ -62,13 +65,31 @@ export class Subscriptions {
    * Carries out one of the three operations of subscriptions. Nothing is sent to a subscription
    * before whoever awaits this has gone on. Rejects with a MillraceError.
    */
-  async call<Op extends Operation>(operation: Op, request: RequestOf<Op>): Promise<AnswerOf<Op>> {
+  async call<Op extends Operation>(
+    operation: Op,
+    request: RequestOf<Op>,
+    caller: Caller = anyone,
+  ): Promise<AnswerOf<Op>> {
     try {
-      return (await this.#call(operation.opcode, request as never)) as AnswerOf<Op>
+      requireCallRight(caller, operation, request)
+      const answer = await this.#call(operation.opcode, request as never)
+      this.#requireStill(caller, operation, request, answer)
+      return answer as AnswerOf<Op>
     } catch (error) {
       const reason = asMillraceError(error)
       this.#fanOut.report(reason)
       throw reason
+    }
+  }
+
+  /** What was allowed when it was asked for may have been taken away before it has begun. */
+  #requireStill(caller: Caller, operation: Operation, request: object, answer: unknown): void {
+    try {
+      requireCallRight(caller, operation, request)
+    } catch (error) {
+      const { subscriptionId } = answer as { readonly subscriptionId?: number }
+      if (subscriptionId !== undefined) this.#byId.get(subscriptionId)?.stop()
+      throw error
     }
   }
 
@@ -91,6 +112,15 @@ export class Subscriptions {
     if (!this.#way.isPaused || this.#way.sink.bufferedBytes() > 0) return
     this.#way.isPaused = false
     for (const subscription of this.#byId.values()) subscription.resume()
+  }
+
+  /** Ends those, with ACCESS_DENIED, that the caller may not have any more. */
+  recheck(caller: Caller): void {
+    for (const subscription of [...this.#byId.values()]) {
+      const { streamName } = subscription
+      if ((caller.rightsOn(streamName) & subscribeRight) !== 0) continue
+      subscription.end(denial(caller, subscribeRight, 'a subscription', streamName))
+    }
   }
 
   /** Ends all of them without a word: nothing is sent any more. */
@@ -362,32 +392,4 @@ export class Subscriptions {
     while (this.#byId.has(this.#lastId))
     return this.#lastId
   }
-}
-
-/** A shard that follows one that was read is wanted from its first record on, trimmed or not. */
-function resumeAt(
-  { operation, streamName }: StartRequest,
-  { index, startingSequenceNumber: first }: Shard,
-  next: ReadonlyMap<number, bigint>,
-): StartRequest {
-  return {
-    operation,
-    streamName,
-    type: 'AT_SEQUENCE_NUMBER',
-    startingSequenceNumber: next.get(index) ?? first,
-  }
-}
-
-function checkResume(resume: StreamRequest['resume']): void {
-  const numbers = new Set(resume.map((it) => it.shardNumber))
-  if (numbers.size === resume.length) return
-  throw new MillraceError('INVALID_ARGUMENT', 'resume: a shard stands in it more than once')
-}
-
-function tooManyShards({ name }: Stream, count: number): MillraceError {
-  return new MillraceError(
-    'LIMIT_EXCEEDED',
-    `stream ${name} has ${count} shards to begin with, a subscription at most ` +
-      `${shardsPerSubscriptionMax} (shardsPerSubscriptionMax); subscribe to shards instead`,
-  )
 }

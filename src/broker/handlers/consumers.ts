@@ -11,8 +11,10 @@ import type {
   registerStreamConsumer,
 } from '../../wire/consumer-operations.ts'
 import type { AnswerOf, ConsumerDescription, RequestOf } from '../../wire/operations.ts'
+import { type Caller, requireRight } from '../caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { decodeNextToken, encodeNextToken } from '../next-token.ts'
+import { consumerRights } from '../operation-rights.ts'
 
 const tokenKind = 'ListStreamConsumers'
 
@@ -60,10 +62,14 @@ interface Listing {
 export async function handleListConsumers(
   context: BrokerContext,
   request: ListRequest,
+  caller: Caller,
 ): Promise<AnswerOf<typeof listStreamConsumers>> {
-  const { nextToken, maxResults = listConsumersPageDefault } = request
+  const { nextToken, streamName, maxResults = listConsumersPageDefault } = request
+  // Before it is known whether there is such a stream.
+  if (streamName !== undefined) requireRight(caller, consumerRights, tokenKind, streamName)
   const { stream, afterName } =
     nextToken === undefined ? begin(context, request) : resume(context, request, nextToken)
+  requireRight(caller, consumerRights, tokenKind, stream.name)
   const rest = context.consumers.stored.of(stream).filter((it) => it.name > afterName)
   const page = rest.slice(0, maxResults)
   const last = page.at(-1)

@@ -14,7 +14,9 @@ import type { Stream } from '../../stream/stream.ts'
 import type { SequenceNumber } from '../../wire/numbers.ts'
 import type { AnswerOf, getRecords, RequestOf } from '../../wire/operations.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
+import { type Caller, requireRight } from '../caller.ts'
 import type { BrokerContext } from '../context.ts'
+import { getRight } from '../operation-rights.ts'
 import { cutSlice } from '../record-slice.ts'
 import { countRefused, type StreamCounts, shardReadsOf } from '../stream-counters.ts'
 import { asMillraceError } from '../stream-errors.ts'
@@ -22,7 +24,11 @@ import { asMillraceError } from '../stream-errors.ts'
 type Request = RequestOf<typeof getRecords>
 type Answer = AnswerOf<typeof getRecords>
 
-export async function handleGetRecords(context: BrokerContext, request: Request): Promise<Answer> {
+export async function handleGetRecords(
+  context: BrokerContext,
+  request: Request,
+  caller: Caller,
+): Promise<Answer> {
   const now = context.now()
   const iterator = decodeShardIterator(context.sealer, request.shardIterator, now)
   const found = context.streams.findShard(iterator.shard)
@@ -33,6 +39,7 @@ export async function handleGetRecords(context: BrokerContext, request: Request)
     )
   }
   const { stream, shard } = found
+  requireRight(caller, getRight, 'GetRecords', stream.name)
   const limit = request.limit ?? getRecordsRecordsMax
   try {
     context.readLimits.admit(stream, shard)

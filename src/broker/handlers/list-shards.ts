@@ -12,6 +12,7 @@ import {
   type ShardFilter,
   shardFilterTypes,
 } from '../../wire/operations.ts'
+import { allRights, type Caller, requireRight } from '../caller.ts'
 import type { BrokerContext } from '../context.ts'
 import { decodeNextToken, encodeNextToken } from '../next-token.ts'
 
@@ -29,13 +30,17 @@ interface Listing {
 export async function handleListShards(
   context: BrokerContext,
   request: Request,
+  caller: Caller,
 ): Promise<AnswerOf<typeof listShards>> {
-  const { nextToken } = request
+  const { nextToken, streamName } = request
+  // Before it is known whether there is such a stream.
+  if (streamName !== undefined) requireRight(caller, allRights, tokenKind, streamName)
   const listing =
     nextToken === undefined
       ? begin(context, request)
       : resume(context, nextToken, withoutToken(request))
   const { stream, filter, afterIndex } = listing
+  requireRight(caller, allRights, tokenKind, stream.name)
   const limit = Math.min(request.maxResults ?? listShardsPageDefault, listShardsPageDefault)
   const horizon = context.streams.retention.horizonOf(stream)
   const rest = filterShards(stream, filter, horizon).filter((it) => it.index > afterIndex)

@@ -29,7 +29,7 @@ const mainSettings = [
   'listen',
   'data',
   'ephemeral',
-  'keyFile',
+  'accessFile',
   'create',
   'logLevel',
   'insecureNoAuth',
@@ -80,7 +80,8 @@ async function serve(invocation: Invocation): Promise<undefined> {
 }
 
 async function checkAddresses(config: Config): Promise<void> {
-  await bindAddress(address(config).host, config)
+  const isAuthenticated = config.accessFile !== ''
+  await bindAddress(address(config).host, { ...config, isAuthenticated })
   const admin = parseAddress(config.adminListen)
   if (admin === undefined) return
   await bindAddress(admin.host, adminProtection(config), 'adminListen')
@@ -160,7 +161,7 @@ async function createStreams(
 
 async function listen(broker: Broker, config: Config, logger: Logger): Promise<Server> {
   const { startServer } = await import('../../server/server.ts')
-  const { insecureNoAuth, insecureNoTls, allowedOrigins, allowedHosts } = config
+  const { insecureNoAuth, insecureNoTls, allowedOrigins, allowedHosts, accessFile } = config
   return await startServer({
     broker,
     ...address(config),
@@ -170,6 +171,7 @@ async function listen(broker: Broker, config: Config, logger: Logger): Promise<S
     insecureNoTls,
     allowedOrigins,
     allowedHosts,
+    accessFile: accessFile === '' ? undefined : accessFile,
     version: packageVersion(),
   })
 }
@@ -225,7 +227,7 @@ export function addServe(program: Command, runner: Runner): void {
     summary: 'run a broker',
     purpose:
       'Run a broker until SIGINT or SIGTERM; it then drains for 10 s at most.\n' +
-      'More settings, of web pages, scaling and the storage: millrace config show',
+      'More settings, of keys, web pages, scaling and the storage: millrace config show',
     examples: [
       'millrace serve                            on 127.0.0.1:4570',
       'millrace serve --create orders:8          with a stream',

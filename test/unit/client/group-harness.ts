@@ -1,3 +1,4 @@
+import { anyone } from '../../../src/broker/caller.ts'
 import { handlerOf } from '../../../src/broker/dispatch.ts'
 import { Subscriptions } from '../../../src/broker/fan-out/subscriptions.ts'
 import { ReadLimits } from '../../../src/broker/read-limits.ts'
@@ -58,7 +59,7 @@ class GroupProgram implements PushExchange {
     this.#harness.calls.push(operation.name)
     const handler = handlerOf(operation)
     if (handler === undefined) throw new MillraceError('INTERNAL', operation.name)
-    const answer = await handler(this.#harness.context, request)
+    const answer = await handler(this.#harness.context, request, anyone)
     if (this.isDead) return await never
     this.answered(operation.name)
     return answer

@@ -16,6 +16,8 @@ describe('a connection', () => {
       '1.2.3',
       frameBytesMax,
       3,
+      true,
+      null,
     ])
   })
 

@@ -1,7 +1,10 @@
 /** A socket and a broker that do what a test tells them. */
 
 import type { MillraceError } from '../../../src/errors.ts'
-import type { ConnectionHost } from '../../../src/server/connection.ts'
+import type { Access } from '../../../src/server/access/access.ts'
+import { Gate } from '../../../src/server/access/gate.ts'
+import type { Identity } from '../../../src/server/access/identity.ts'
+import type { ConnectionHost } from '../../../src/server/connection-host.ts'
 import { Connections, type ServerLimits } from '../../../src/server/connections.ts'
 import type { Logger } from '../../../src/server/logger.ts'
 import type {
@@ -224,34 +227,44 @@ export class FakeLogger implements Logger {
 }
 
 export const smallLimits: ServerLimits = {
+  authenticationMillisMax: 5000,
+  connectionBytesPerSecond: 1_000_000,
+  connectionRequestsPerSecond: 1000,
   connectionsMax: 4,
   connectionsPerAddressMax: 2,
   drainMillisMax: 1000,
   drainRetryAfterMillis: 1000,
+  failedAuthenticationsBurst: 3,
+  failedAuthenticationsPerSecond: 1,
   inFlightRetryAfterMillis: 50,
   pingMillis: 25_000,
   requestsInFlightMax: 3,
   silenceMillisMax: 55_000,
   socketBytesPause: 100,
+  unauthenticatedConnectionsMax: 2,
   unreadBytesMax: 1000,
   unreadMillisMax: 60_000,
 }
 
 /** Connections over fakes, with a clock that the test moves. */
-export function makeConnections(limits: Partial<ServerLimits> = {}) {
+export function makeConnections(limits: Partial<ServerLimits> = {}, access?: Access) {
   const broker = new FakeBroker()
   const logger = new FakeLogger()
   const clock = { now: 0 }
+  const now = () => clock.now
+  const all = { ...smallLimits, ...limits }
+  const gate = new Gate({ access, logger, limits: all, now })
   const connections = new Connections({
     broker,
     logger,
-    limits: { ...smallLimits, ...limits },
+    gate,
+    limits: all,
     brokerVersion: '1.2.3',
-    now: () => clock.now,
+    now,
   })
-  const open = (remoteAddress?: string) => {
+  const open = (remoteAddress?: string, identity?: Identity) => {
     const socket = new FakeSocket(remoteAddress)
-    const connection = connections.open(socket)
+    const connection = connections.open(socket, identity)
     socket.handler = connection
     return { socket, connection }
   }

@@ -21,6 +21,8 @@ const ask = (path: string, more: Partial<HttpRequest> = {}, over: Partial<Endpoi
       host: '127.0.0.1:4570',
       origin: '',
       subprotocols: '',
+      authorization: '',
+      query: '',
       ...more,
     },
   )

@@ -1,0 +1,54 @@
+/**
+ * The audit: a line of the log for who came, who was refused and why, what was denied and what was
+ * administered. Never anything of a token. Its lines have `audit` in them.
+ */
+
+import type { Logger } from '../logger.ts'
+import { WarningBudget } from '../warning-budget.ts'
+import type { Identity } from './identity.ts'
+import type { Refusal } from './refusal.ts'
+
+/** Lines about refusals and denials that are written between two calls of `renew`. */
+const linesMax = 100
+
+export class Audit {
+  readonly #logger: Logger
+  readonly #refused: WarningBudget
+  /** So far, by why: for the metrics. */
+  readonly refusals: Map<string, number> = new Map()
+  denials = 0
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+    this.#refused = new WarningBudget(logger, linesMax)
+  }
+
+  authenticated({ principal, by, credential }: Identity, remoteAddress: string): void {
+    this.#logger.info(
+      { audit: 'authenticated', principal, by, credential, remoteAddress },
+      'a client was authenticated',
+    )
+  }
+
+  refused(reason: Refusal | 'too many failures' | 'no token', remoteAddress: string): void {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1)
+    this.#refused.warn({ audit: 'refused', reason, remoteAddress }, 'a client was refused')
+  }
+
+  denied(principal: string, operation: string, stream: string | undefined): void {
+    this.denials += 1
+    this.#refused.warn({ audit: 'denied', principal, operation, stream }, 'a request was denied')
+  }
+
+  administered(principal: string, operation: string, stream: string | undefined): void {
+    this.#logger.info(
+      { audit: 'administered', principal, operation, stream },
+      'a stream was administered',
+    )
+  }
+
+  /** To be called every few seconds. */
+  renew(): void {
+    this.#refused.renew()
+  }
+}

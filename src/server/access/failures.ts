@@ -1,0 +1,37 @@
+/** Addresses from which tokens come that are wrong: they are refused before any work on one. */
+
+import { TokenBucket } from './token-bucket.ts'
+
+/** Addresses that are remembered: one more, and those that have rested longest are forgotten. */
+const addressesMax = 10_000
+
+export class Failures {
+  readonly #burst: number
+  readonly #perSecond: number
+  readonly #now: () => number
+  readonly #buckets = new Map<string, TokenBucket>()
+
+  constructor(burst: number, perSecond: number, now: () => number) {
+    this.#burst = burst
+    this.#perSecond = perSecond
+    this.#now = now
+  }
+
+  /** Milliseconds for which no token of the address is looked at; 0: it is. */
+  waitMillis(address: string): number {
+    return this.#buckets.get(address)?.waitMillis(this.#now()) ?? 0
+  }
+
+  note(address: string): void {
+    const now = this.#now()
+    const bucket = this.#buckets.get(address) ?? new TokenBucket(this.#perSecond, this.#burst, now)
+    // Those that are used move behind the others.
+    this.#buckets.delete(address)
+    this.#buckets.set(address, bucket)
+    bucket.waitMillis(now)
+    bucket.take(1)
+    if (this.#buckets.size <= addressesMax) return
+    const [oldest] = this.#buckets.keys()
+    this.#buckets.delete(oldest as string)
+  }
+}

@@ -1,0 +1,134 @@
+/** What a server knows of those who want in: rules, principals, failures and the audit. */
+
+import { MillraceError } from '../../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Access } from './access.ts'
+import { Audit } from './audit.ts'
+import { Failures } from './failures.ts'
+import type { Identity } from './identity.ts'
+import type { Permissions } from './permissions.ts'
+import { defaultPrincipalLimits, Principals } from './principals.ts'
+import type { RateLimiter, Rates } from './rate-limiter.ts'
+
+/** When a principal that has too many connections may come again. */
+const crowdedRetryAfterMillis = 1000
+
+export interface GateLimits {
+  readonly authenticationMillisMax: number
+  readonly unauthenticatedConnectionsMax: number
+  readonly failedAuthenticationsBurst: number
+  readonly failedAuthenticationsPerSecond: number
+  readonly connectionRequestsPerSecond: number
+  readonly connectionBytesPerSecond: number
+}
+
+export interface GateOptions {
+  /** Undefined where nobody is asked who they are. */
+  readonly access: Access | undefined
+  readonly logger: Logger
+  readonly limits: GateLimits
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number
+}
+
+export class Gate {
+  readonly audit: Audit
+  readonly limits: GateLimits
+  readonly now: () => number
+  readonly #access: Access | undefined
+  readonly #principals: Principals
+  readonly #failures: Failures
+  /** Connections that wait for their first message. */
+  unknownCount = 0
+
+  constructor({ access, logger, limits, now }: GateOptions) {
+    this.audit = new Audit(logger)
+    this.limits = limits
+    this.now = now
+    this.#access = access
+    const limitsOf = (name: string) => access?.rules.limitsOf(name) ?? defaultPrincipalLimits
+    this.#principals = new Principals(limitsOf, now)
+    this.#failures = new Failures(
+      limits.failedAuthenticationsBurst,
+      limits.failedAuthenticationsPerSecond,
+      now,
+    )
+  }
+
+  /** Whether nobody is asked who they are. */
+  get isOpen(): boolean {
+    return this.#access === undefined
+  }
+
+  /** Milliseconds since 1970. */
+  wallMillis(): number {
+    return this.#access?.now() ?? Date.now()
+  }
+
+  get connectionRates(): Rates {
+    const { connectionRequestsPerSecond, connectionBytesPerSecond } = this.limits
+    return {
+      requestsPerSecond: connectionRequestsPerSecond,
+      bytesPerSecond: connectionBytesPerSecond,
+    }
+  }
+
+  /**
+   * Who shows this token. Rejects with a MillraceError: UNAUTHENTICATED, without a word of why;
+   * LIMIT_EXCEEDED when too many of the address have failed.
+   */
+  async identify(token: string, remoteAddress: string): Promise<Identity> {
+    const retryAfterMs = this.#failures.waitMillis(remoteAddress)
+    if (retryAfterMs > 0) {
+      this.audit.refused('too many failures', remoteAddress)
+      const text =
+        'too many tokens of your address were wrong (failedAuthenticationsPerSecond); wait'
+      throw new MillraceError('LIMIT_EXCEEDED', text, { retryAfterMs })
+    }
+    const found = (await this.#access?.identify(token)) ?? 'unknown token'
+    if (typeof found !== 'string') return found
+    this.#failures.note(remoteAddress)
+    this.audit.refused(found, remoteAddress)
+    throw new MillraceError('UNAUTHENTICATED', 'the token is not valid here')
+  }
+
+  /** Whom a verified certificate stands for; undefined where that is nobody. */
+  identifyCertificate(names: readonly string[]): Identity | undefined {
+    return this.#access?.rules.identifyCertificate(names)
+  }
+
+  /** Whether the rules of the moment still know who was identified before. */
+  holds(identity: Identity): boolean {
+    const { expiresAt, holds } = identity
+    const rules = this.#access?.rules
+    if (rules === undefined) return false
+    return holds(rules) && (expiresAt === undefined || expiresAt > this.wallMillis())
+  }
+
+  permissionsOf(principal: string): Permissions | undefined {
+    return this.#access?.rules.permissionsOf(principal)
+  }
+
+  /** Throws a MillraceError, LIMIT_EXCEEDED, where the principal gets no further connection. */
+  requireRoom(principal: string): void {
+    const refusal = this.#principals.refusal(principal)
+    if (refusal === undefined) return
+    throw new MillraceError('LIMIT_EXCEEDED', refusal, { retryAfterMs: crowdedRetryAfterMillis })
+  }
+
+  connect(principal: string): RateLimiter {
+    return this.#principals.connect(principal)
+  }
+
+  disconnect(principal: string): void {
+    this.#principals.disconnect(principal)
+  }
+
+  /** Calls `listener` when the rules have changed, limits first. */
+  onChange(listener: () => void): void {
+    this.#access?.onChange(() => {
+      this.#principals.renew()
+      listener()
+    })
+  }
+}

@@ -1,0 +1,15 @@
+/** Why nobody is known by a token: for the audit, never with anything of the token. */
+export type Refusal =
+  | 'malformed'
+  | 'too long'
+  | 'unknown token'
+  | 'expired'
+  | 'not yet valid'
+  | 'revoked'
+  | 'unknown key'
+  | 'wrong algorithm'
+  | 'wrong header'
+  | 'wrong signature'
+  | 'wrong claims'
+  | 'lives too long'
+  | 'unknown principal'

@@ -1,0 +1,154 @@
+/** Who is at the other end of one connection, what they may do, and how fast. */
+
+import { allRights, type Caller, noRights, type Rights } from '../../broker/caller.ts'
+import { MillraceError } from '../../errors.ts'
+import type { Gate } from './gate.ts'
+import type { Identity } from './identity.ts'
+import type { Permissions } from './permissions.ts'
+import { RateLimiter } from './rate-limiter.ts'
+
+/** The longest that a timer can wait. */
+const timerMillisMax = 2 ** 31 - 1
+
+export class Session implements Caller {
+  readonly #gate: Gate
+  readonly #remoteAddress: string
+  /** Told when the client is not known any more, or was not in time. */
+  readonly #over: (text: string) => void
+  #identity: Identity | undefined
+  #permissions: Permissions | undefined
+  #ofPrincipal: RateLimiter | undefined
+  #ofConnection: RateLimiter | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isOver = false
+  /** Whether requests are carried out. */
+  isKnown: boolean
+
+  constructor(
+    gate: Gate,
+    remoteAddress: string,
+    identity: Identity | undefined,
+    over: (text: string) => void,
+  ) {
+    this.#gate = gate
+    this.#remoteAddress = remoteAddress
+    this.#over = over
+    this.isKnown = gate.isOpen
+    if (gate.isOpen) return
+    if (identity !== undefined) {
+      this.#accept(identity)
+      return
+    }
+    gate.unknownCount += 1
+    this.#after(gate.limits.authenticationMillisMax, () => {
+      gate.audit.refused('no token', remoteAddress)
+      over('no Authenticate came in time')
+    })
+  }
+
+  get principal(): string {
+    return this.#identity?.principal ?? 'anyone'
+  }
+
+  /** How long it is known who this is; undefined where that has no end. */
+  get expiresInMillis(): number | undefined {
+    const end = this.#identity?.expiresAt
+    return end === undefined ? undefined : Math.max(0, end - this.#gate.wallMillis())
+  }
+
+  get hasRights(): boolean {
+    return this.#gate.isOpen || (this.#permissions?.hasRights ?? false)
+  }
+
+  rightsOn(streamName: string): Rights {
+    if (this.#permissions !== undefined) return this.#permissions.rightsOn(streamName)
+    return this.#gate.isOpen ? allRights : noRights
+  }
+
+  denied(operation: string, streamName: string | undefined): void {
+    this.#gate.audit.denied(this.principal, operation, streamName)
+  }
+
+  administered(operation: string, streamName: string | undefined): void {
+    if (!this.#gate.isOpen) this.#gate.audit.administered(this.principal, operation, streamName)
+  }
+
+  /**
+   * From now on it is this one. Throws a MillraceError, with nothing changed: ACCESS_DENIED for
+   * another principal than before, LIMIT_EXCEEDED for one that has too many connections.
+   */
+  take(identity: Identity): void {
+    const isFirst = this.#identity === undefined
+    if (isFirst) this.#gate.requireRoom(identity.principal)
+    else if (identity.principal !== this.principal) {
+      throw new MillraceError(
+        'ACCESS_DENIED',
+        `this connection is that of ${this.principal}; open another one for another principal`,
+      )
+    }
+    this.#accept(identity)
+  }
+
+  #accept(identity: Identity): void {
+    const isFirst = this.#identity === undefined
+    // One that shows its token in its first message was unknown until now.
+    if (isFirst && this.#timer !== undefined) this.#gate.unknownCount -= 1
+    this.#identity = identity
+    this.#permissions = this.#gate.permissionsOf(identity.principal)
+    this.isKnown = true
+    if (isFirst) this.#connect(identity)
+    this.#gate.audit.authenticated(identity, this.#remoteAddress)
+    clearTimeout(this.#timer)
+    const { expiresInMillis } = this
+    if (expiresInMillis !== undefined) this.#after(expiresInMillis, () => this.#expire())
+  }
+
+  #connect({ principal }: Identity): void {
+    this.#ofPrincipal = this.#gate.connect(principal)
+    this.#ofConnection = new RateLimiter(
+      'this connection',
+      this.#gate.connectionRates,
+      this.#gate.now(),
+    )
+  }
+
+  /** Why one more message is not taken now, or undefined: it is, and counts. */
+  refusal(bytes: number): MillraceError | undefined {
+    if (this.#ofPrincipal === undefined || this.#ofConnection === undefined) return undefined
+    const now = this.#gate.now()
+    const refusal = this.#ofConnection.refusal(now) ?? this.#ofPrincipal.refusal(now)
+    if (refusal !== undefined) return refusal
+    this.#ofConnection.take(bytes)
+    this.#ofPrincipal.take(bytes)
+    return undefined
+  }
+
+  /** The rules have changed: takes what this one may do from them; false: nothing, any more. */
+  renew(): boolean {
+    if (this.#identity === undefined) return true
+    const { principal } = this.#identity
+    this.#permissions = this.#gate.permissionsOf(principal)
+    return this.#permissions !== undefined && this.#gate.holds(this.#identity)
+  }
+
+  close(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    if (this.#identity !== undefined) this.#gate.disconnect(this.#identity.principal)
+    else if (!this.#gate.isOpen) this.#gate.unknownCount -= 1
+  }
+
+  #expire(): void {
+    this.#over('the token has expired')
+  }
+
+  #after(millis: number, action: () => void): void {
+    const first = Math.min(millis, timerMillisMax)
+    this.#timer = setTimeout(
+      () => (millis > first ? this.#after(millis - first, action) : action()),
+      first,
+    )
+    this.#timer.unref()
+  }
+}

@@ -1,0 +1,36 @@
+/** What connections need of the server that they belong to. */
+
+import type { Gate } from './access/gate.ts'
+import type { AnswerBounds } from './answer-sender.ts'
+import type { Connection } from './connection.ts'
+import type { Logger } from './logger.ts'
+import type { ServedBroker } from './served-broker.ts'
+
+export interface ConnectionLimits extends AnswerBounds {
+  readonly requestsInFlightMax: number
+  readonly inFlightRetryAfterMillis: number
+  readonly drainRetryAfterMillis: number
+  readonly unreadMillisMax: number
+  readonly pingMillis: number
+  readonly silenceMillisMax: number
+}
+
+/** What the connections of a server have in common. */
+export interface ConnectionHost {
+  readonly broker: ServedBroker
+  readonly logger: Logger
+  readonly gate: Gate
+  readonly limits: ConnectionLimits
+  readonly brokerVersion: string
+  readonly now: () => number
+  /** Whether requests are refused, as the server is about to stop. */
+  isDraining(): boolean
+  /** The connection wants `flush` to be called at the end of this turn of the event loop. */
+  flushLater(connection: Connection): void
+  /** Writes a warning about a connection, unless there were too many of them. */
+  warn(facts: object, text: string): void
+  /** An error answer was sent. */
+  countError(code: string): void
+  /** The last that is heard of a connection. */
+  gone(connection: Connection, code: number): void
+}

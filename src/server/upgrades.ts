@@ -1,0 +1,110 @@
+/** What becomes of a request to open a WebSocket: decided before there is one. */
+
+import { MillraceError } from '../errors.ts'
+import { closeCodes } from '../wire/close-codes.ts'
+import { subprotocol } from '../wire/operations.ts'
+import { credentialOf } from './access/credential.ts'
+import type { Gate } from './access/gate.ts'
+import type { Identity } from './access/identity.ts'
+import { type AdmissionRules, hostRefusal, negotiate, originRefusal } from './admission.ts'
+import type { Connections } from './connections.ts'
+import { textAnswer } from './http-endpoints.ts'
+import type { HttpAnswer, HttpRequest, Upgrade } from './transport.ts'
+
+const challenge = { 'www-authenticate': 'Bearer realm="millrace"' }
+
+/** Why a token did not do, as an answer over HTTP. */
+export function refusedToken(error: MillraceError): HttpAnswer {
+  const { code, message, retryAfterMs = 0 } = error
+  if (code !== 'LIMIT_EXCEEDED') {
+    return { ...textAnswer('401 Unauthorized', message), headers: challenge }
+  }
+  const seconds = Math.ceil(retryAfterMs / 1000)
+  const answer = textAnswer('429 Too Many Requests', `${message} retryAfterMs=${retryAfterMs}`)
+  return { ...answer, headers: { 'retry-after': String(seconds) } }
+}
+
+function refuse(status: string, text: string): Upgrade {
+  return { kind: 'refuse', answer: textAnswer(status, text) }
+}
+
+/** Never throws or rejects. */
+export function upgradeOf(
+  rules: AdmissionRules,
+  connections: Connections,
+  request: HttpRequest,
+): Upgrade | Promise<Upgrade> {
+  const forbidden = hostRefusal(rules, request.host) ?? originRefusal(rules, request.origin)
+  if (forbidden !== undefined) return refuse('403 Forbidden', forbidden)
+  const tooMany = connections.refusal(request.remoteAddress)
+  if (tooMany !== undefined) return refuse('503 Service Unavailable', tooMany)
+  const credential = credentialOf(request)
+  if (credential.kind === 'wrong') return refuse('400 Bad Request', credential.text)
+  const { gate } = connections
+  if (gate.isOpen) return accept(connections, request)
+  if (credential.kind === 'none') return acceptUnknown(connections, request)
+  const { token, from } = credential
+  return identify(gate, token, request.remoteAddress).then((found) => {
+    if (!(found instanceof MillraceError)) return accept(connections, request, found)
+    // A page is not told the status of an answer over HTTP, only the code of a close.
+    return from === 'header'
+      ? { kind: 'refuse', answer: refusedToken(found) }
+      : turnAway(connections, request, found)
+  })
+}
+
+/** Who shows a token and may have a connection, or why not. Never rejects. */
+async function identify(
+  gate: Gate,
+  token: string,
+  remoteAddress: string,
+): Promise<Identity | MillraceError> {
+  try {
+    const identity = await gate.identify(token, remoteAddress)
+    gate.requireRoom(identity.principal)
+    return identity
+  } catch (error) {
+    return error instanceof MillraceError ? error : new MillraceError('INTERNAL')
+  }
+}
+
+function accept(connections: Connections, request: HttpRequest, identity?: Identity): Upgrade {
+  const { subprotocol: chosen, isSpoken } = negotiate(request.subprotocols)
+  return {
+    kind: 'accept',
+    subprotocol: chosen,
+    handler: (socket) =>
+      isSpoken
+        ? connections.open(socket, identity)
+        : connections.turnAway(socket, closeCodes.unsupportedVersion, {
+            text: `this broker speaks ${subprotocol}`,
+          }),
+  }
+}
+
+/** Its first message has to say who it is; few may wait for that at a time. */
+function acceptUnknown(connections: Connections, request: HttpRequest): Upgrade {
+  const { gate } = connections
+  const { unauthenticatedConnectionsMax: most } = gate.limits
+  if (gate.unknownCount < most) return accept(connections, request)
+  return refuse(
+    '503 Service Unavailable',
+    `${most} connections are open without a token (unauthenticatedConnectionsMax); ` +
+      'send it in the Authorization header',
+  )
+}
+
+function turnAway(
+  connections: Connections,
+  request: HttpRequest,
+  { code, message, retryAfterMs }: MillraceError,
+): Upgrade {
+  const isCrowded = code === 'LIMIT_EXCEEDED'
+  const closeCode = isCrowded ? closeCodes.tooMany : closeCodes.unauthenticated
+  const details = isCrowded && retryAfterMs !== undefined ? { retryAfterMs } : { text: message }
+  return {
+    kind: 'accept',
+    subprotocol: negotiate(request.subprotocols).subprotocol,
+    handler: (socket) => connections.turnAway(socket, closeCode, details),
+  }
+}
