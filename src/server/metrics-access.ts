@@ -20,7 +20,7 @@ export interface MetricsRules {
   readonly insecureNoAuth?: boolean | undefined
 }
 
-/** Why the client may not see them, as an answer; undefined where it may. Rejects with bugs alone. */
+/** Why the client may not see them; undefined where it may. Rejects with bugs alone. */
 export async function metricsRefusal(
   { host, gate, admin, insecureNoAuth }: MetricsRules,
   request: HttpRequest,

@@ -1,6 +1,8 @@
-/** A rate with a burst, paid behind: what is begun is never refused for its own size. Pure. */
+/** A rate with a burst. Where one is left, any amount may be taken, and is paid later. Pure. */
 
 const millisPerSecond = 1000
+/** Whoever waits as long as was said must not be told to wait again by a rounding error. */
+const one = 1 - 1e-6
 
 export class TokenBucket {
   readonly #perSecond: number
@@ -19,7 +21,7 @@ export class TokenBucket {
   /** Milliseconds until something may be taken; 0: now. */
   waitMillis(now: number): number {
     this.#fill(now)
-    if (this.#level > 0) return 0
+    if (this.#level >= one) return 0
     return Math.max(1, Math.ceil(((1 - this.#level) * millisPerSecond) / this.#perSecond))
   }
 

@@ -1,0 +1,378 @@
+/** A broker that asks who its clients are, with clients that know nothing of ours. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { Broker } from '../../src/broker/broker.ts'
+import { accessLookMillis } from '../../src/limits.ts'
+import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
+import { createStream, describeStreamSummary } from '../../src/wire/operations.ts'
+import {
+  AccessFile,
+  audience,
+  issuer,
+  keyRows,
+  signJwt,
+  tokenFor,
+} from '../unit/server/access/access-files.ts'
+import { FakeLogger } from '../unit/server/fakes.ts'
+import { RawClient } from './raw-client.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
+let broker: Broker
+
+beforeAll(async () => {
+  broker = await Broker.open({ dir })
+  for (const streamName of ['orders', 'secret']) {
+    await broker.call(createStream, { streamName, shardCount: 1 })
+    while ((await broker.call(describeStreamSummary, { streamName })).streamStatus !== 'ACTIVE') {
+      await wait(5)
+    }
+  }
+})
+
+afterAll(async () => {
+  await broker.close()
+  rmSync(dir, { recursive: true })
+})
+
+const allow = (actions: string[], ...streams: string[]) => ({ permissions: [{ actions, streams }] })
+const writer = tokenFor('writer')
+const reader = tokenFor('reader')
+const admin = tokenFor('admin')
+const principals = {
+  writer: allow(['put'], 'orders'),
+  reader: allow(['get', 'subscribe'], 'ord*'),
+  admin: allow(['admin'], '*'),
+}
+const tokens = [writer.row, reader.row, admin.row]
+
+let file: AccessFile
+let logger: FakeLogger
+let server: Server
+
+async function serve(more: Partial<ServerOptions> = {}, content?: object): Promise<void> {
+  file = new AccessFile(content ?? { principals, tokens })
+  logger = new FakeLogger()
+  const started = await startServer({
+    broker,
+    logger,
+    port: 0,
+    version: '1.2.3',
+    accessFile: file.path,
+    ...more,
+  })
+  server = started
+  onTestFinished(() => started.stop())
+}
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+
+async function open(token: string): Promise<RawClient> {
+  const client = await RawClient.connect(server.url, bearer(token))
+  expect((await client.next())[5]).toBe(true)
+  return client
+}
+
+/** How an upgrade is answered over HTTP. */
+function status(path: string, headers: Record<string, string>): Promise<[number, string]> {
+  return new Promise((resolve, reject) => {
+    const upgrade = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    }
+    const asked = request(`http://127.0.0.1:${server.port}${path}`, {
+      headers: { ...upgrade, ...headers },
+    })
+    asked.on('response', (response) => {
+      let body = ''
+      response.on('data', (chunk) => {
+        body += String(chunk)
+      })
+      response.on('end', () => resolve([response.statusCode ?? 0, body]))
+    })
+    asked.on('upgrade', (response, socket) => {
+      socket.destroy()
+      resolve([101, String(response.headers['sec-websocket-protocol'])])
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
+
+const put = (stream = 'orders') => [0x21, 7, stream, null, [['k', new Uint8Array(1)]], null, 0, 0]
+const subscribe = [0x29, 7, 'orders', null, 'LATEST', null, 65_536, []]
+const authenticate = (token: string) => [0x3f, 7, Buffer.from(token)]
+/** The next message with this opcode: heartbeats come in between. */
+async function nextOf(client: RawClient, opcode: number): Promise<unknown[]> {
+  for (;;) {
+    const message = await client.next()
+    if (message[0] === opcode) return message
+  }
+}
+
+async function ask(client: RawClient, values: readonly unknown[]): Promise<unknown> {
+  client.send(values)
+  return (await nextOf(client, values[0] as number))[2]
+}
+
+const iterate = [0x22, 7, 'orders', '0', 'LATEST']
+const audited = (audit: string) =>
+  logger.lines
+    .filter((it) => (it.facts as { audit?: string }).audit === audit)
+    .map((it) => it.facts)
+
+describe('a token', () => {
+  beforeEach(() => serve())
+
+  it('in the header of the upgrade says who a client is', async () => {
+    const client = await open(writer.token)
+    expect((await client.ask(put()))[2]).toBe(null)
+    expect(audited('authenticated')).toMatchObject([{ principal: 'writer', credential: 'writer' }])
+    await client.close()
+  })
+
+  it('among the subprotocols does so, too, and is not given back', async () => {
+    const subprotocols = ['millrace.v1', `bearer.${writer.token}`]
+    const client = await RawClient.connect(server.url, { subprotocols })
+    expect(client.socket.protocol).toBe('millrace.v1')
+    expect((await client.next())[5]).toBe(true)
+    expect((await client.ask(put()))[2]).toBe(null)
+    await client.close()
+    const headers = { 'sec-websocket-protocol': `bearer.${writer.token}` }
+    expect((await status('/', headers)).join()).not.toContain(writer.token)
+  })
+
+  it('in the first message does so, too', async () => {
+    const client = await RawClient.connect(server.url)
+    expect((await client.next())[5]).toBe(false)
+    expect(await client.ask(authenticate(writer.token))).toEqual([0x3f, 7, null, 'writer', null])
+    expect((await client.ask(put()))[2]).toBe(null)
+    await client.close()
+  })
+
+  it.each([
+    ['wrong', 'mrt_writer_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
+    ['of an unknown id', tokenFor('nobody').token],
+    ['empty', ' '],
+    ['of another kind', 'eyJhbGciOiJub25lIn0.e30.'],
+  ])('that is %s is refused wherever it comes', async (_, token) => {
+    expect((await status('/', bearer(token).headers))[0]).toBe(token === ' ' ? 400 : 401)
+    const subprotocols = ['millrace.v1', `bearer.${token.trim()}`]
+    const beside = await RawClient.connect(server.url, { subprotocols })
+    expect(await beside.closed).toMatchObject({ code: 4504 })
+    const client = await RawClient.open(server.url)
+    expect((await client.ask(authenticate(token)))[2]).toBe('UNAUTHENTICATED')
+    expect(await client.closed).toMatchObject({ code: 4504 })
+  })
+
+  it('in the URL is refused, right or not', async () => {
+    for (const name of ['token', 'access_token', 'jwt']) {
+      const [code, body] = await status(`/?a=1&${name}=${writer.token}`, {})
+      expect([code, body]).toEqual([400, expect.stringContaining('a token in a URL')])
+      expect(body).not.toContain(writer.token)
+    }
+  })
+
+  it('that comes with another one, or in another scheme, is refused', async () => {
+    const { headers } = bearer(writer.token)
+    const beside = { 'sec-websocket-protocol': `millrace.v1, bearer.${writer.token}` }
+    const two = `millrace.v1, bearer.${writer.token}, bearer.${reader.token}`
+    expect((await status('/', { ...headers, ...beside }))[0]).toBe(400)
+    expect((await status('/', { 'sec-websocket-protocol': two }))[0]).toBe(400)
+    expect((await status('/', { authorization: `Basic ${writer.token}` }))[0]).toBe(400)
+  })
+
+  it('is waited for: nothing else is carried out, however it is asked', async () => {
+    for (const message of [put(), subscribe, [0x14, 7], [0x50, 1, 1]]) {
+      const client = await RawClient.open(server.url)
+      client.send(message)
+      const { code } = await client.closed
+      expect([4504, 4500]).toContain(code)
+    }
+    const large = await RawClient.open(server.url)
+    large.send([0x3f, 7, Buffer.alloc(9000)])
+    expect((await large.next())[2]).toBe('UNAUTHENTICATED')
+    expect(await large.closed).toMatchObject({ code: 4504 })
+  })
+
+  it('takes the metrics that of an administrator', async () => {
+    const ask = async (headers: Record<string, string>) =>
+      (await fetch(`http://127.0.0.1:${server.port}/metrics`, { headers })).status
+    expect(await ask({})).toBe(401)
+    expect(await ask(bearer(writer.token).headers)).toBe(403)
+    expect(await ask(bearer('wrong').headers)).toBe(401)
+    expect(await ask(bearer(admin.token).headers)).toBe(200)
+    expect((await fetch(`http://127.0.0.1:${server.port}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('a client without a token', () => {
+  it('is closed when none comes in time, and few may wait', async () => {
+    const limits = { authenticationMillisMax: 100, unauthenticatedConnectionsMax: 2 }
+    await serve({ limits })
+    const waiting = [await RawClient.open(server.url), await RawClient.open(server.url)]
+    expect((await status('/', { 'sec-websocket-protocol': 'millrace.v1' }))[0]).toBe(503)
+    for (const it of waiting) expect(await it.closed).toMatchObject({ code: 4401 })
+    const next = await RawClient.open(server.url)
+    expect((await next.ask(authenticate(writer.token)))[2]).toBe(null)
+    await wait(150)
+    expect((await next.ask(put()))[2]).toBe(null)
+    await next.close()
+  })
+})
+
+describe('a token that expires', () => {
+  it('ends its connection in mid-stream, unless another one comes before', async () => {
+    const keys = await keyRows(new AccessFile('').secretFile)
+    const rules = { principals, jwt: { issuer, audience, keys, clockSkewSeconds: 0 } }
+    await serve({}, rules)
+    const now = Date.now()
+    const inSeconds = (seconds: number) =>
+      signJwt({ now, claims: { exp: Math.floor(now / 1000) + seconds } })
+    const [left, renewed] = [await open(await inSeconds(2)), await open(await inSeconds(2))]
+    expect((await left.ask(subscribe))[2]).toBe(null)
+    const answer = await renewed.ask(authenticate(await inSeconds(60)))
+    expect(answer.slice(2, 4)).toEqual([null, 'reader'])
+    const other = await signJwt({ now, claims: { sub: 'admin' } })
+    expect((await renewed.ask(authenticate(other)))[2]).toBe('ACCESS_DENIED')
+    expect((await renewed.ask(authenticate('wrong')))[2]).toBe('UNAUTHENTICATED')
+    expect(await left.closed).toMatchObject({ code: 4401 })
+    expect(Date.now() - now).toBeGreaterThan(900)
+    expect((await renewed.ask([0x14, 7]))[2]).toBe(null)
+    await renewed.close()
+  })
+})
+
+describe('the access file', () => {
+  const changed = () => wait(2 * accessLookMillis)
+
+  it('acts on what is open when it changes', async () => {
+    await serve()
+    const [client, lost] = [await open(reader.token), await open(writer.token)]
+    expect(await ask(client, subscribe)).toBe(null)
+    expect(await ask(client, iterate)).toBe(null)
+    const ended = nextOf(client, 0x45)
+    file.write({
+      principals: { ...principals, reader: allow(['get'], 'ord*') },
+      tokens: [reader.row],
+    })
+    const push = await ended
+    expect([push[0], push[2]]).toEqual([0x45, 'ACCESS_DENIED'])
+    expect(await lost.closed).toMatchObject({ code: 4401 })
+    expect(await ask(client, subscribe)).toBe('ACCESS_DENIED')
+    expect(await ask(client, iterate)).toBe(null)
+    await client.close()
+  })
+
+  it('keeps its rules when it is broken, and says so', async () => {
+    await serve()
+    const client = await open(writer.token)
+    file.write('{"principals": CANARY')
+    await changed()
+    expect((await client.ask(put()))[2]).toBe(null)
+    expect(audited('access refused')).toMatchObject([{ code: 'ACCESS_FILE_REFUSED' }])
+    expect(JSON.stringify(logger.lines)).not.toContain('CANARY')
+    file.write({ principals, tokens: [] })
+    expect(await client.closed).toMatchObject({ code: 4401 })
+  })
+})
+
+describe('what a principal may not do', () => {
+  beforeEach(() => serve())
+
+  it('is denied without telling whether there is such a stream, and audited', async () => {
+    const client = await open(writer.token)
+    for (const stream of ['secret', 'nowhere']) {
+      const [, , code, message] = await client.ask(put(stream))
+      expect([code, message]).toEqual([
+        'ACCESS_DENIED',
+        `PutRecords on stream ${stream} takes the permission to put`,
+      ])
+    }
+    expect(audited('denied')).toMatchObject([
+      { principal: 'writer', operation: 'PutRecords', stream: 'secret' },
+      { principal: 'writer', operation: 'PutRecords', stream: 'nowhere' },
+    ])
+    await client.close()
+  })
+
+  it('is not done with an iterator of somebody else', async () => {
+    const [owner, thief] = [await open(reader.token), await open(writer.token)]
+    const iterator = (await owner.ask([0x22, 7, 'orders', '0', 'LATEST']))[3]
+    expect((await thief.ask([0x23, 7, iterator]))[2]).toBe('ACCESS_DENIED')
+    expect((await owner.ask([0x23, 7, iterator]))[2]).toBe(null)
+    await Promise.all([owner.close(), thief.close()])
+  })
+
+  it('is not listed', async () => {
+    const names = async (token: string) => {
+      const client = await open(token)
+      const [, , , summaries] = await client.ask([0x14, 7])
+      await client.close()
+      return (summaries as unknown[][]).map(([name]) => name)
+    }
+    expect(await names(reader.token)).toEqual(['orders'])
+    expect(await names(admin.token)).toEqual(['orders', 'secret'])
+  })
+
+  it('is audited where it is allowed and changes a stream', async () => {
+    const client = await open(admin.token)
+    expect((await client.ask([0x16, 7, 'orders', [['team', 'a']]]))[2]).toBe(null)
+    expect(audited('administered')).toMatchObject([
+      { principal: 'admin', operation: 'AddTagsToStream', stream: 'orders' },
+    ])
+    await client.close()
+  })
+})
+
+describe('rates', () => {
+  it('refuse with the time to wait, each principal for itself', async () => {
+    const slow = { ...principals.writer, limits: { requestsPerSecond: 5 } }
+    await serve({}, { principals: { ...principals, writer: slow }, tokens })
+    const [client, second, other] = [
+      await open(writer.token),
+      await open(writer.token),
+      await open(reader.token),
+    ]
+    for (let i = 0; i < 3; i += 1) {
+      expect((await client.ask(put()))[2]).toBe(null)
+      await second.ask(put())
+    }
+    const [, , code, message, retryable, retryAfterMs] = await client.ask(put())
+    expect([code, retryable]).toEqual(['LIMIT_EXCEEDED', true])
+    expect(message).toContain('5 requests a second (requestsPerSecond)')
+    expect(retryAfterMs).toBeGreaterThan(0)
+    expect((await other.ask([0x14, 7]))[2]).toBe(null)
+    await Promise.all([client, second, other].map((it) => it.close()))
+  })
+
+  it('bound the connections of a principal', async () => {
+    const few = { ...principals.writer, limits: { connections: 1 } }
+    await serve({}, { principals: { ...principals, writer: few }, tokens })
+    const client = await open(writer.token)
+    const [code, body] = await status('/', bearer(writer.token).headers)
+    expect([code, body]).toEqual([429, expect.stringContaining('at most 1 (connections)')])
+    await client.close()
+    await (await open(writer.token)).close()
+  })
+
+  it('bound the tokens of an address that are wrong', async () => {
+    await serve({ limits: { failedAuthenticationsBurst: 3, failedAuthenticationsPerSecond: 1 } })
+    const codes: number[] = []
+    for (let i = 0; i < 5; i += 1) codes.push((await status('/', bearer('wrong').headers))[0])
+    expect(codes).toEqual([401, 401, 401, 429, 429])
+    expect((await status('/', bearer(writer.token).headers))[0]).toBe(429)
+    const client = await RawClient.open(server.url)
+    const [, , code, , , retryAfterMs] = await client.ask(authenticate(writer.token))
+    expect(code).toBe('LIMIT_EXCEEDED')
+    expect(await client.closed).toMatchObject({ code: 4429 })
+    await wait(Number(retryAfterMs))
+    await (await open(writer.token)).close()
+  })
+})
