@@ -46,7 +46,7 @@ describe('a connection', () => {
     const { url } = await start()
     const client = await RawClient.connect(url, { subprotocols: ['millrace.v9', 'millrace.v1'] })
     expect(client.socket.protocol).toBe('millrace.v1')
-    expect(await client.next()).toEqual([0x01, 1, '1.2.3', frameBytesMax, 1024])
+    expect(await client.next()).toEqual([0x01, 1, '1.2.3', frameBytesMax, 1024, true, null])
     expect(client.socket.extensions).toBe('')
   })
 
