@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 // The bench runner: `npm run bench -- --help`. What the benches measure and how to read them is
 // in README.md beside this file.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benches, select } from './lib/catalog.mjs'
+import { comparisonLines } from './lib/compare.mjs'
 import { busyWarning, describeMachine, memoryState } from './lib/machine.mjs'
 import { HELP, parseOptions, UsageError } from './lib/options.mjs'
 import { brokerPrograms, buildFloor, buildNative, buildPackage } from './lib/programs.mjs'
 import { writeReadme } from './lib/readme.mjs'
+import { readReport, writeReport } from './lib/reports.mjs'
 import { complete, runAll } from './lib/runner.mjs'
 import { terminalTable } from './lib/table.mjs'
 import { Peers } from './peers/lib/compare.mjs'
@@ -59,7 +61,8 @@ async function run(selected, options) {
   if (warning) print(warning)
   try {
     const own = { ...options, directory }
-    const scratch = { ...context, options: own, peers: options.peers && new Peers(own, print) }
+    const peers = options.peers ? new Peers(own, print) : undefined
+    const scratch = { ...context, options: own, peers }
     const { results, failures } = await runAll(selected, scratch, printBench)
     return { report: { machine, results }, failures }
   } finally {
@@ -67,8 +70,8 @@ async function run(selected, options) {
   }
 }
 
-function readReport(path) {
-  const report = JSON.parse(readFileSync(path, 'utf8'))
+function readCompleted(path) {
+  const report = readReport(path)
   const results = complete(report.results, benches, report.machine.load)
   return { ...report, results }
 }
@@ -81,12 +84,11 @@ async function main(args) {
     for (const bench of selected) print(`${bench.id.padEnd(16)} ${bench.title}`)
     return
   }
-  const earlier = (options.from ?? []).map(readReport)
+  const other = options.compare === undefined ? undefined : readReport(options.compare)
+  const earlier = (options.from ?? []).map(readCompleted)
   const made = earlier.length === 0 ? await run(selected, options) : undefined
   const reports = made === undefined ? earlier : [made.report]
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify(reports.at(-1), null, 2)}\n`)
-  }
+  if (options.json !== undefined) writeReport(options.json, reports.at(-1))
   if (options.writeReadme) writeReadme(readme, reports, benches)
   const failures = made?.failures ?? []
   const results = reports.flatMap((it) => it.results)
@@ -94,6 +96,7 @@ async function main(args) {
   print(`\n${results.length} figures, ${missed.length} below their goal`)
   for (const row of missed) print(`  ${row.id}: ${row.name}`)
   for (const line of missedPeers(results)) print(`  ${line}`)
+  if (other !== undefined) for (const line of comparisonLines(results, other)) print(line)
   for (const failure of failures) process.stderr.write(`${failure}\n`)
   if (failures.length > 0) process.exitCode = exitFailed
 }

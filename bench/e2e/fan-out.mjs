@@ -126,6 +126,7 @@ function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = 
       value: limit.rate.median * as.scale,
       unit: as.unit,
     },
+    cpuSeconds: figure.cpuSeconds,
     check: `verified: true, ${resumed?.verified ?? verified}`,
   })
 }
@@ -166,6 +167,7 @@ async function measureStalled(servers) {
   addCase(one, figure, limit, { limitName: 'the same, none stalled' })
   addRow('memory of one that does not read', memory, 'KiB', {
     params: { subscribers, stalled, creditBytes },
+    cpuSeconds: figure.cpuSeconds,
     check: `verified: true, ${figure.last.resumed.verified}`,
   })
 }

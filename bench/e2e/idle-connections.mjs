@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import WebSocket from 'ws'
+import { ownCpuSeconds } from '../lib/cpu.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { startBroker } from './servers.mjs'
 
@@ -65,11 +66,15 @@ async function measure(broker, figures) {
 }
 
 const figures = new Map(counts.map((count) => [count, new Series()]))
+/** Of the whole of the last repetition, which all rows come from. */
+let cpuSeconds
 await withScratch(async (scratch) => {
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
+    const before = ownCpuSeconds()
     const broker = await startBroker(dist, join(scratch, `data-${repetition}`), { logOptions })
     try {
       await measure(broker, figures)
+      cpuSeconds = { broker: broker.cpuSeconds, generator: ownCpuSeconds() - before }
     } finally {
       await broker.stop()
     }
@@ -78,6 +83,7 @@ await withScratch(async (scratch) => {
 for (const [count, figure] of figures) {
   addRow(`memory of an idle connection, ${count} of them`, figure, 'KiB', {
     params: { connections: count },
+    cpuSeconds,
     check: `${count} welcomes`,
   })
 }

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { ownCpuSeconds } from '../lib/cpu.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
 import { startBroker, startSubscribers } from './servers.mjs'
@@ -60,8 +61,11 @@ async function measureStorm(broker, seconds) {
 const memory = new Map(counts.map((count) => [count, new Series()]))
 const seconds = new Series()
 let verified = ''
+/** Of the whole of the last repetition, which all rows come from. */
+let cpuSeconds
 await withScratch(async (scratch) => {
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
+    const before = ownCpuSeconds()
     // A new one each time, as memory that was given back would be counted for nothing.
     const dir = join(scratch, `data-${repetition}`)
     const broker = await startBroker(dist, dir, { logOptions, limits })
@@ -71,6 +75,7 @@ await withScratch(async (scratch) => {
       control.close()
       await measureMemory(broker, memory)
       verified = await measureStorm(broker, seconds)
+      cpuSeconds = { broker: broker.cpuSeconds, generator: ownCpuSeconds() - before }
     } finally {
       await broker.stop()
     }
@@ -79,11 +84,13 @@ await withScratch(async (scratch) => {
 for (const [count, figure] of memory) {
   addRow(`memory of an idle subscriber, ${count} of them`, figure, 'KiB', {
     params: { subscribers: count },
+    cpuSeconds,
     check: `${count} subscriptions`,
   })
 }
 addRow(`until ${all} subscribers have lost their connections and subscribed again`, seconds, 's', {
   params: { subscribers: all, records: recordsInAll },
+  cpuSeconds,
   check: `verified: true, ${verified}`,
 })
 printReport()

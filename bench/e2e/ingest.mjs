@@ -150,6 +150,7 @@ function addCase({ name, durability = 'os', against, load }, broker, limit) {
       ...(load.window === 1 && { p50Micros: latencyMicros.p50, p99Micros: latencyMicros.p99 }),
     },
     limit: { name: `${limitName}${limit.mark}`, value: limit.rate.median, unit: 'records/s' },
+    cpuSeconds: broker.cpuSeconds,
     check: `${verified} after the last turn`,
   })
 }

@@ -96,6 +96,10 @@ function addCase({ name, rate, durability, subscribers, syncName }, figure, limi
       brokerCpuShare: figure.series.serverCpuShare.median,
       rawCpuShare: limits.series.serverCpuShare.median,
     },
+    cpuSeconds: {
+      broker: figure.last.serverCpuSeconds,
+      generator: figure.last.cpuSeconds,
+    },
     check: `verified: true, ${figure.last.verified}`,
   }
   const limitName = limitNames[durability]
@@ -107,6 +111,7 @@ function addCase({ name, rate, durability, subscribers, syncName }, figure, limi
   for (const [at, series] of Object.entries(inSyncs.figure)) {
     addRow(`${name}, ${at} in syncs`, series, 'syncs', {
       params: { ...about.params, syncName },
+      cpuSeconds: about.cpuSeconds,
       info: { syncMicros: inSyncs.micros.median },
       limit: { name: limitName, value: inSyncs.limit[at].median, unit: 'syncs' },
       check: about.check,

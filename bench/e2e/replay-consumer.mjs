@@ -2,7 +2,7 @@
 // from its beginning and looks at what it is told to. Prints what it found as JSON.
 //
 //   node replay-consumer.mjs PORT STREAM RECORDS LOOK SERVER_PID
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpuSecondsOf, ownCpuSeconds } from '../lib/cpu.mjs'
 import { loadPart } from '../micro/package.mjs'
 import { looks } from './looks.mjs'
 
@@ -10,14 +10,6 @@ const [port, stream, recordsText, look, serverPid] = process.argv.slice(2)
 const records = Number(recordsText)
 const { connect } = await loadPart('client/node.js')
 const consume = looks[look]
-
-function cpuSecondsOf(pid) {
-  const tasks = readdirSync(`/proc/${pid}/task`)
-  const nanos = tasks.map((task) =>
-    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
-  )
-  return nanos.reduce((sum, it) => sum + it, 0) / 1e9
-}
 
 function take(batch, next) {
   if (next !== undefined && batch.firstSequenceNumber !== next) {
@@ -32,7 +24,7 @@ let seen = 0
 let sum = 0
 let next
 const serverCpuStart = cpuSecondsOf(serverPid)
-const cpuStart = process.cpuUsage()
+const cpuStart = ownCpuSeconds()
 const start = performance.now()
 for await (const batch of client.subscribe(stream, { from: 'oldest' })) {
   next = take(batch, next)
@@ -40,11 +32,11 @@ for await (const batch of client.subscribe(stream, { from: 'oldest' })) {
   if (seen >= records) break
 }
 const seconds = (performance.now() - start) / 1000
-const cpu = process.cpuUsage(cpuStart)
+const cpuSeconds = ownCpuSeconds() - cpuStart
 const serverCpuSeconds = cpuSecondsOf(serverPid) - serverCpuStart
 if (seen !== records) throw new Error(`${seen} records came instead of ${records}`)
 await client.close()
 const verified = `${seen} records, each once and in order, sum ${sum}`
-const idleShare = 1 - (cpu.user + cpu.system) / 1e6 / seconds
-const report = { records: seen, seconds, serverCpuSeconds, idleShare, verified }
+const idleShare = 1 - cpuSeconds / seconds
+const report = { records: seen, seconds, serverCpuSeconds, cpuSeconds, idleShare, verified }
 process.stdout.write(`${JSON.stringify(report)}\n`)

@@ -47,6 +47,7 @@ async function measure(broker, { name, look, unit, scale }) {
     ...(limit.median > 0 && {
       limit: { name: 'the same in memory', value: limit.median * scale, unit },
     }),
+    cpuSeconds: { broker: last.serverCpuSeconds, generator: last.cpuSeconds },
     check: `verified: true, ${last.verified}`,
   })
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cpuSecondsOf } from '../lib/cpu.mjs'
 import { pinTo } from '../lib/pinning.mjs'
 import { withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
@@ -33,6 +34,11 @@ class Process {
 
   get pid() {
     return this.#process.pid
+  }
+
+  /** CPU seconds of all of its threads so far. */
+  get cpuSeconds() {
+    return cpuSecondsOf(this.pid)
   }
 
   /** What it says next. */

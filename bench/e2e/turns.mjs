@@ -21,6 +21,12 @@ export class Turns {
     this.last = report
   }
 
+  /** CPU seconds of both sides in the last turn. */
+  get cpuSeconds() {
+    const { seconds, serverCpuSeconds, idleShare } = this.last
+    return { broker: serverCpuSeconds, generator: (1 - idleShare) * seconds }
+  }
+
   /** A mark for a name. */
   get mark() {
     return this.idle.median < idleShareMin ? ' (bound by the generator)' : ''

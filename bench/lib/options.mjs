@@ -12,6 +12,7 @@ first the share of the limit that the same run measured, then the figure.
   --tiny            the smallest loads: proves that a bench runs (the tests do this)
   --peers           measure others beside, those that npm run bench:peers has installed
   --json FILE       write the results as JSON
+  --compare FILE    put the results beside those of an earlier --json, row by row
   --write-readme    put the results into the tables of bench/README.md
   --from FILE       take the results from a JSON file instead of running anything; several: of each bench
                     those of the last file that has it
@@ -36,6 +37,7 @@ export function parseOptions(args) {
         tiny: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
         json: { type: 'string' },
+        compare: { type: 'string' },
         from: { type: 'string', multiple: true },
         'write-readme': { type: 'boolean', default: false },
         dir: { type: 'string', default: tmpdir() },
@@ -57,6 +59,7 @@ export function parseOptions(args) {
     help: values.help,
     peers: values.peers,
     json: values.json,
+    compare: values.compare,
     from: values.from,
     writeReadme: values['write-readme'],
     directory: values.dir,

@@ -3,7 +3,9 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { goalsOf } from './catalog.mjs'
+import { childCpuSeconds } from './cpu.mjs'
 import { memoryState } from './machine.mjs'
+import { isTime } from './values.mjs'
 
 const outputBytesMax = 16 * 1024 * 1024
 
@@ -56,11 +58,16 @@ function commandOf(bench, run, context) {
 async function runBench(bench, context) {
   const rows = []
   for (const run of bench.runs) {
+    const before = childCpuSeconds()
     const report = JSON.parse(await runProcess(...commandOf(bench, run, context)))
-    rows.push(...(bench.adapt ? bench.adapt(report) : report.rows))
+    // What has no broker is measured in the process that loads it; its rows share what it took.
+    const cpuSeconds = { broker: null, generator: childCpuSeconds() - before }
+    const found = bench.adapt ? bench.adapt(report) : report.rows
+    rows.push(...found.map((row) => ({ cpuSeconds, ...row })))
   }
   if (rows.length === 0) throw new Error(`${bench.id}: the bench found nothing`)
-  return rows.map((row) => ({ id: bench.id, ...row }))
+  // A bench that cannot prove its work fails, and has no rows.
+  return rows.map((row) => ({ id: bench.id, ...row, peers: [], verified: row.check !== '' }))
 }
 
 /**
@@ -68,8 +75,7 @@ async function runBench(bench, context) {
  * over figure.
  */
 function ratioOf(row) {
-  const isTime = /^(?:ns|us|ms|s|syncs)(?:\/|$)/.test(row.unit)
-  return isTime ? row.limit.value / row.value : row.value / row.limit.value
+  return isTime(row.unit) ? row.limit.value / row.value : row.value / row.limit.value
 }
 
 function judge(goal, row) {

@@ -5,6 +5,9 @@ const prefixes = [
   [1e3, 'k'],
 ]
 
+/** Whether figures of this unit are times, of which less is better. */
+export const isTime = (unit) => /^(?:ns|us|ms|s|syncs)(?:\/|$)/.test(unit)
+
 export function threeDigits(value) {
   if (value === 0) return '0'
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))

@@ -88,9 +88,14 @@ export class Series {
 
 const rows = []
 
-/** Adds a row of the report; `info` and `params` are figures and facts beside the figure. */
-export function addRow(name, series, unit, { params = {}, info = {}, limit, check = '' } = {}) {
-  rows.push({ name, params, ...series.fields, unit, ...(limit ? { limit } : {}), info, check })
+/**
+ * Adds a row of the report; `info` and `params` are figures and facts beside the figure,
+ * `cpuSeconds` those of `broker` and `generator` in the last turn.
+ */
+export function addRow(name, series, unit, options = {}) {
+  const { params = {}, info = {}, limit, cpuSeconds, check = '' } = options
+  const more = { ...(limit ? { limit } : {}), ...(cpuSeconds ? { cpuSeconds } : {}) }
+  rows.push({ name, params, ...series.fields, unit, ...more, info, check })
 }
 
 export function printReport() {

@@ -236,10 +236,12 @@ class LatencyRun {
     Until([](const TimedOwner& owner) { return owner.is_subscribed(); });
     timetable_.Start();
     const double server_cpu_start = CpuSecondsOf(options_.server_pid);
+    const double cpu_start = ThreadUsage().cpu_seconds;
     const double start = NowSeconds();
     Until([this](const TimedOwner& owner) { return owner.received() >= options_.records; });
-    server_cpu_share_ =
-        (CpuSecondsOf(options_.server_pid) - server_cpu_start) / (NowSeconds() - start);
+    server_cpu_seconds_ = CpuSecondsOf(options_.server_pid) - server_cpu_start;
+    cpu_seconds_ = ThreadUsage().cpu_seconds - cpu_start;
+    server_cpu_share_ = server_cpu_seconds_ / (NowSeconds() - start);
     while (producer_.answered() < options_.records) {
       Step();
     }
@@ -254,9 +256,11 @@ class LatencyRun {
     }
     std::printf(
         "{\"p50Micros\":%.1f,\"p90Micros\":%.1f,\"p99Micros\":%.1f,\"p999Micros\":%.1f,"
-        "\"maxMicros\":%.1f,\"lateShare\":%.5f,\"serverCpuShare\":%.4f,\"verified\":\"%s\"}\n",
+        "\"maxMicros\":%.1f,\"lateShare\":%.5f,\"serverCpuShare\":%.4f,"
+        "\"serverCpuSeconds\":%.6f,\"cpuSeconds\":%.6f,\"verified\":\"%s\"}\n",
         series.Quantile(0.5), series.Quantile(0.9), series.Quantile(0.99), series.Quantile(0.999),
-        series.Highest(), producer_.late_share(), server_cpu_share_,
+        series.Highest(), producer_.late_share(), server_cpu_share_, server_cpu_seconds_,
+        cpu_seconds_,
         base::Format("%u x %" PRIu64 " records, each once and in order", options_.subscribers,
                      options_.records)
             .c_str());
@@ -303,6 +307,8 @@ class LatencyRun {
   std::vector<std::unique_ptr<TimedOwner>> owners_;
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
   double server_cpu_share_ = 0;
+  double server_cpu_seconds_ = 0;
+  double cpu_seconds_ = 0;
 };
 
 }  // namespace

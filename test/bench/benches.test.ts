@@ -15,6 +15,9 @@ interface Row {
   readonly unit: string
   readonly limit?: { readonly name: string; readonly value: number; readonly ratio: number }
   readonly check: string
+  readonly verified: boolean
+  readonly cpuSeconds: { readonly broker: number | null; readonly generator: number }
+  readonly machine: { readonly processor: string }
   readonly peers?: readonly Peer[]
 }
 
@@ -102,7 +105,7 @@ describe('the bench runner', () => {
       ...given(),
     )
     expect(status, stderr).toBe(0)
-    rows = (JSON.parse(readFileSync(json, 'utf8')) as { results: Row[] }).results
+    rows = JSON.parse(readFileSync(json, 'utf8')) as Row[]
   }, buildAndRunMillis)
 
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -115,6 +118,9 @@ describe('the bench runner', () => {
       expect(Number.isFinite(row.value), `${row.name}: ${row.value}`).toBe(true)
       expect(row.unit).not.toBe('')
       expect(row.check, `${row.name} proves its work`).not.toBe('')
+      expect(row.verified, row.name).toBe(true)
+      expect(row.cpuSeconds.generator, row.name).toBeGreaterThanOrEqual(0)
+      expect(row.machine.processor, row.name).not.toBe('')
     }
   })
 
@@ -151,6 +157,33 @@ describe('the bench runner', () => {
     for (const peer of absent) console.log(`absent: ${peer}`)
   })
 
+  it('has the CPU seconds of the broker beside every figure of one', () => {
+    const ofBroker = rows.filter((row) => /^(?:I|F|R|L|C)\d$/.test(row.id))
+    expect(ofBroker.length).toBeGreaterThanOrEqual(35)
+    for (const row of ofBroker) expect(row.cpuSeconds.broker, row.name).toEqual(expect.any(Number))
+    // Loads as small as these may be over before the kernel has counted anything.
+    const total = (side: 'broker' | 'generator') =>
+      ofBroker.reduce((sum, row) => sum + (row.cpuSeconds[side] ?? 0), 0)
+    expect(total('broker')).toBeGreaterThan(0)
+    expect(total('generator')).toBeGreaterThan(0)
+  })
+
+  it('measures without peers, too', () => {
+    const { status, stdout, stderr } = run('scan', '--tiny', '--dir', scratch, ...given())
+    expect([stderr, status]).toEqual(['', 0])
+    expect(stdout).not.toContain('FAILED')
+  })
+
+  it('compares what it finds with an earlier run', () => {
+    const json = join(scratch, 'results.json')
+    const { status, stdout } = run('--from', json, '--compare', json)
+    expect(status).toBe(0)
+    const lines = stdout.slice(stdout.indexOf('beside the run of')).split('\n')
+    expect(lines.filter((line) => line.startsWith('  1.00 x  '))).toHaveLength(
+      rows.filter((row) => row.value !== 0).length,
+    )
+  })
+
   it('leaves nothing behind', () => {
     const left = run('--list').stdout
     expect(left).toContain('map-vs-pwritev')
@@ -170,6 +203,7 @@ describe('the command line of the bench runner', () => {
     [['--no-such-option'], 'no-such-option'],
     [['E99'], 'no bench is called E99'],
     [['--quick', '--tiny'], 'exclude each other'],
+    [['--compare', '/no/such/file'], 'no such file'],
   ])('refuses %j', (args, reason) => {
     const { status, stderr } = run(...args)
     expect(status).toBe(2)

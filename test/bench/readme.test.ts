@@ -96,10 +96,34 @@ it('has its markers in the README, and results that can be read', async () => {
   const text = readFileSync(new URL('README.md', bench), 'utf8')
   expect(text.indexOf(beginMarker)).toBeGreaterThan(0)
   expect(text.indexOf(endMarker)).toBeGreaterThan(text.indexOf(beginMarker))
+  const { parseReport } = await lib('reports')
   const names = readdirSync(new URL('results/', bench)).filter((name) => name.endsWith('.json'))
   for (const name of names) {
-    const report = JSON.parse(readFileSync(new URL(`results/${name}`, bench), 'utf8'))
+    const report = parseReport(readFileSync(new URL(`results/${name}`, bench), 'utf8'))
     expect(report.results.length, name).toBeGreaterThan(0)
     expect(report.machine.date, name).toMatch(/^\d{4}-/)
   }
+})
+
+it('is written as an array of rows, and read in that form and in the one before', async () => {
+  const { parseReport, reportText } = await lib('reports')
+  const report = { machine, results: [row({}), row({ id: 'E2' })] }
+  const rows = JSON.parse(reportText(report))
+  expect(rows).toHaveLength(2)
+  expect(rows[1]).toEqual({ ...row({ id: 'E2' }), machine })
+  expect(parseReport(reportText(report))).toEqual(report)
+  expect(parseReport(JSON.stringify(report))).toEqual(report)
+})
+
+it('is compared row by row with an earlier run', async () => {
+  const { comparisonLines } = await lib('compare')
+  const time = row({ name: 'open', value: 5, unit: 'ms' })
+  const now = [row({}), time, row({ name: 'new' })]
+  const results = [row({ value: 4.5e6 }), { ...time, value: 10 }, row({ name: 'gone' })]
+  expect(comparisonLines(now, { machine, results })).toEqual([
+    'beside the run of 2026-01-02T03:04:05.000Z (full load, one x 2):',
+    '  2.00 x  E1: append 100 B, warm, disk: 9.00 M records/s now, 4.50 M records/s then',
+    '  0.50 x  E1: open: 5.00 ms now, 10.0 ms then, less is better',
+    '  figures that are not in that run, or in another unit: 1',
+  ])
 })

@@ -1,13 +1,14 @@
 // What figures are made of: of each bench the rows of the last report that has them.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { readReport } from '../../lib/reports.mjs'
 
 /** The reports of a folder, the oldest first, each with the name of its file. */
 export function readReports(directory) {
   const names = readdirSync(directory).filter((name) => name.endsWith('.json'))
   return names.toSorted().map((name) => ({
     name,
-    ...JSON.parse(readFileSync(join(directory, name), 'utf8')),
+    ...readReport(join(directory, name)),
   }))
 }
 
