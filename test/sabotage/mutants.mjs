@@ -168,6 +168,11 @@ export const mutants = [
     'that come behind the end are on the list',
   ),
   nodeMutant(
+    '76-new-leases-forgotten.patch',
+    'broker/lease-calls',
+    'given at the same time all last',
+  ),
+  nodeMutant(
     '81-keys-go-back.patch',
     'broker/kinesis-reshard',
     'from the switch on new ones are in the children',

@@ -95,6 +95,8 @@ export class LeaseKeeper {
     let askAgainMillis: number | undefined
     await this.#consumers.write(() => {
       this.#consumers.requireCurrent(consumer)
+      // What was given before is in the catalog now. Behind the write others may be on their way.
+      this.#forgetRenewals(consumer)
       const workers = this.#greet(consumer, request)
       workerCount = workers.size
       const { chosen, left } = this.#choose(consumer, request, workers)
@@ -102,7 +104,6 @@ export class LeaseKeeper {
       for (const shardIndex of chosen) leases.set(shardIndex, this.#makeLease(consumer, request))
       return leaseRecords(consumer, leases)
     })
-    this.#forgetRenewals(consumer)
     return { leases, workerCount, askAgainMillis }
   }
 

@@ -47,31 +47,36 @@ export class Resharder {
   #random
   #intervalMillis
   #onAccepted
+  #settings
   // What was accepted and is not known to be done.
   #accepted = null
+  // Somebody wants no more of them.
+  isStopped = false
   splits = 0
   merges = 0
   updates = 0
 
-  // `onAccepted` is told of each change that begins.
-  constructor(rig, intervalMillis, onAccepted) {
+  // `onAccepted` is told of each change that begins. `settings`: { openShards, updateShare }.
+  constructor(rig, intervalMillis, onAccepted, settings = {}) {
     this.#rig = rig
     this.#random = rig.random.fork('resharder')
     this.#intervalMillis = intervalMillis
     this.#onAccepted = onAccepted
+    this.#settings = { openShards: OPEN_SHARDS, updateShare: UPDATE_SHARE, ...settings }
   }
 
   get count() {
     return this.splits + this.merges + this.updates
   }
 
-  // Ends when so many changes are done.
+  // Ends when so many changes are done, or it is stopped.
   async run(count, progress) {
-    while (this.count < count && !this.#rig.isOver) {
+    const isDone = () => this.count >= count || this.isStopped || this.#rig.isOver
+    while (!isDone()) {
       const client = await this.#rig.connect()
       if (client === null) return
       try {
-        while (this.count < count && !this.#rig.isOver) {
+        while (!isDone()) {
           const before = performance.now()
           await this.#step(client)
           progress(this.count)
@@ -115,8 +120,9 @@ export class Resharder {
   }
 
   #choose(open) {
-    const { least, most } = OPEN_SHARDS
-    if (this.#random.chance(UPDATE_SHARE)) return this.#chooseCount(open.length)
+    const { openShards, updateShare } = this.#settings
+    const { least, most } = openShards
+    if (this.#random.chance(updateShare)) return this.#chooseCount(open.length)
     const isSplit = open.length <= least || (open.length < most && this.#random.chance(0.5))
     const place = this.#random.below(isSplit ? open.length : open.length - 1)
     const { index } = open[place]
@@ -129,9 +135,10 @@ export class Resharder {
 
   // Another number of shards, as far away as one request may go.
   #chooseCount(current) {
-    const lowest = Math.max(OPEN_SHARDS.least, Math.ceil(current / 2))
+    const { least, most } = this.#settings.openShards
+    const lowest = Math.max(least, Math.ceil(current / 2))
     const others = []
-    for (let it = lowest; it <= Math.min(OPEN_SHARDS.most, 2 * current); it += 1) {
+    for (let it = lowest; it <= Math.min(most, 2 * current); it += 1) {
       if (it !== current) others.push(it)
     }
     const target = others[this.#random.below(others.length)]

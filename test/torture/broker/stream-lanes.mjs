@@ -17,14 +17,15 @@ const IDLE_MILLIS = 20
 const CREDIT_BYTES = 128 * 1024
 const PUSH = { shardStarted: 0x41, gap: 0x43, shardEnded: 0x44, subscriptionEnded: 0x45 }
 
-// All shards of a stream, by index, or those that a filter lets pass.
-export async function listShards(client, stream, filter = null) {
+// All shards of a stream, by index, or those that a filter lets pass, or those behind one of them.
+export async function listShards(client, stream, filter = null, behind = null) {
   const shards = []
   let token = null
   do {
     const place = token === null ? [stream, null] : [null, token]
     const shardFilter = token === null && filter !== null ? [filter] : null
-    const fields = [...place, null, null, null, shardFilter]
+    const start = token === null && behind !== null ? shardIdOf(behind) : null
+    const fields = [...place, start, null, null, shardFilter]
     const [page, next] = await client.ask(LIST_SHARDS, ...fields)
     shards.push(...page.map(describe))
     token = next

@@ -15,6 +15,9 @@ export const PUT_RECORDS = 0x21
 export const GET_ITERATOR = 0x22
 export const GET_RECORDS = 0x23
 export const SUBSCRIBE_TO_STREAM = 0x29
+export const REGISTER_CONSUMER = 0x30
+export const GET_CHECKPOINTS = 0x34
+export const LIST_LEASES = 0x39
 export const CREDIT = 0x50
 
 const OPTIONS = { useBigInt64: true }

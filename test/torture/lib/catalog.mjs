@@ -34,6 +34,7 @@ const ORDER = [
   'T-K1',
   'T-R3',
   'T-G1',
+  'T-C1',
   'T-F2',
   'T-F3',
   'T-F4',

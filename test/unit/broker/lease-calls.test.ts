@@ -184,6 +184,15 @@ test('workers that ask and get nothing count, for as long as they said', async (
   expect((await acquire(broker, 'c')).workerCount).toBe(2)
 })
 
+test('leases that are given at the same time all last as long as they should', async () => {
+  const { broker, pass } = await makeGroup(6)
+  // Leases from before an open count from there on: these must not.
+  pass(leaseMillis)
+  const acquired = await Promise.all(['a', 'b', 'c'].map((it) => acquire(broker, it)))
+  expect(acquired.map((it) => it.acquired.length)).toEqual([6, 1, 1])
+  expect((await ownersOf(broker)).map((it) => it.split(' ')[2])).toEqual(Array(6).fill('10000'))
+})
+
 test('a worker is told when the shards of another may be had, and gets them then', async () => {
   const { broker, pass } = await makeGroup(3)
   expect((await acquire(broker, 'a')).askAgainMillis).toBeUndefined()

@@ -1,0 +1,71 @@
+// How long shards that can be worked on had no owner. Pure.
+//
+// A lease counts from the last sign of its worker's life: the moment at which it was granted or last
+// renewed, which its time to live tells. What lies between that and the grant of the next lease may
+// be as much as a lease lasts, and no more than a little: the time of the lease itself is what the
+// broker has promised to a worker that says nothing for a while.
+//
+// Each time is taken so that the answer is too long rather than too short: looks lie apart, and what
+// happens between two of them counts from the first to the second. A machine on which a process that
+// only looks does not come round in time, or a put takes long, is as late with everything else, and
+// is allowed that much more: for each of the steps of which a take-over consists.
+
+// Looks and puts that take longer than this are late.
+const PROMPT_MILLIS = 100
+// The renewal of what the worker has, the write that is under way in the catalog, and its own.
+const STEPS = 3
+
+// Looks: [{ sent, answered, leases, available }], in their order; puts: [{ sent, answered }].
+// Answers the longest time without an owner, and the most that was allowed for a late machine, in ms.
+export function judgeOwners(looks, puts, { leaseMillis, idleMillisMax }, say) {
+  const shards = new Map()
+  const longest = { idleMillis: 0, lateMillis: 0 }
+  let before = looks[0]
+  for (const look of looks) {
+    const held = new Map(look.leases.map((it) => [it.shard, it]))
+    for (const shard of look.available) {
+      const known = shards.get(shard) ?? { counter: null, since: before.sent, isTold: false }
+      shards.set(shard, known)
+      const lease = held.get(shard)
+      const isOwned = lease !== undefined && lease.millisLeft > 0
+      const isNew = isOwned && lease.counter !== known.counter
+      if (isNew || !isOwned) {
+        const until = isNew ? look.answered + lease.millisLeft - leaseMillis : look.answered
+        judge(shard, known, until)
+      }
+      if (!isOwned) continue
+      known.counter = lease.counter
+      known.since = look.sent + lease.millisLeft - leaseMillis
+      known.isTold = false
+    }
+    for (const shard of shards.keys()) if (!look.available.has(shard)) shards.delete(shard)
+    before = look
+  }
+  return longest
+
+  function judge(shard, known, until) {
+    const millis = Math.round(until - known.since)
+    longest.idleMillis = Math.max(longest.idleMillis, millis)
+    if (millis <= idleMillisMax || known.isTold) return
+    const lateMillis = lateness(looks, puts, known.since, until)
+    if (millis <= idleMillisMax + lateMillis) {
+      longest.lateMillis = Math.max(longest.lateMillis, millis - idleMillisMax)
+      return
+    }
+    known.isTold = true
+    say(`shard ${shard} had no owner for ${millis} ms, behind lease ${known.counter}`)
+  }
+}
+
+// How late the machine was at the most in this time: with a look, and with a put, which is synced.
+function lateness(looks, puts, since, until) {
+  let [look, put] = [PROMPT_MILLIS, PROMPT_MILLIS]
+  for (const [at, { sent, answered }] of looks.entries()) {
+    if (answered < since || sent > until) continue
+    look = Math.max(look, answered - (looks[at - 1]?.sent ?? sent))
+  }
+  for (const { sent, answered } of puts) {
+    if (answered >= since && sent <= until) put = Math.max(put, answered - sent)
+  }
+  return Math.round(STEPS * (look - PROMPT_MILLIS + (put - PROMPT_MILLIS)))
+}
