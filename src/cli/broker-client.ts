@@ -1,6 +1,7 @@
 /** The connection of a command to its broker. */
 
 import type { Client } from '../client/client.ts'
+import { clientToken } from './client-token.ts'
 import type { Invocation } from './context.ts'
 import { withProgress } from './slow-work.ts'
 
@@ -18,16 +19,17 @@ export async function withClient<Answer>(
 ): Promise<Answer> {
   const { output, signal } = invocation
   const { url } = invocation.config().values
+  const token = clientToken(invocation)
   const { connect } = await import('../client/node.ts')
   const client = await withProgress(
     output,
     () => `connecting to ${url}`,
     async () => {
       // A broker that is not there is told of at once: nothing has begun that could go on.
-      const first = await connect(url, { signal, connectTimeoutMillis, reconnect: false })
+      const first = await connect(url, { signal, connectTimeoutMillis, reconnect: false, token })
       if (!isLasting) return first
       await first.close()
-      return await connect(url, { signal, connectTimeoutMillis })
+      return await connect(url, { signal, connectTimeoutMillis, token })
     },
   )
   try {

@@ -172,6 +172,12 @@ export const configSchema = z.strictObject({
     example: 'ws://127.0.0.1:4570',
     mask: maskUrl,
   }),
+  tokenFile: z.string().default('').register(texts, {
+    about: 'file with your token',
+    value: '<file>',
+    wanted: 'the name of a file that holds a token; MILLRACE_TOKEN holds one itself',
+    example: './millrace.token',
+  }),
   /** Options of the log core under their names there; a test compares the defaults. */
   storage: z.strictObject({
     diskLowWaterBytes: count(

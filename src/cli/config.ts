@@ -189,8 +189,11 @@ function unknownKey(path: string, file: string): CliError {
 
 /** Kubernetes injects the first two for a service that is called millrace. */
 const foreignVariables = /^MILLRACE_(?:PORT|SERVICE)(?:_|$)/
-/** Not a setting: where a developer's build of the addon is (src/log/binding.ts). */
-const otherVariables = new Set(['MILLRACE_ADDON'])
+/**
+ * Not settings: where a developer's build of the addon is (src/log/binding.ts), and a token, which
+ * must not be shown as settings are.
+ */
+const otherVariables = new Set(['MILLRACE_ADDON', 'MILLRACE_TOKEN'])
 
 function unknownVariables(environment: Environment): string[] {
   const known = new Set(settings.map((setting) => setting.variable))

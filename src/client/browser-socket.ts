@@ -31,10 +31,18 @@ class BrowserSocket implements Socket {
   #drainCheck: Timer | undefined
   #isClosed = false
 
-  constructor(Class: WebSocketClass, url: string, events: SocketEvents, clock: Clock) {
+  constructor(
+    Class: WebSocketClass,
+    url: string,
+    events: SocketEvents,
+    clock: Clock,
+    token: string | undefined,
+  ) {
     this.#events = events
     this.#clock = clock
-    this.#web = new Class(url, [subprotocol])
+    // A page cannot set headers.
+    const offered = token === undefined ? [subprotocol] : [subprotocol, `bearer.${token}`]
+    this.#web = new Class(url, offered)
     this.#web.binaryType = 'arraybuffer'
     this.#web.onmessage = ({ data }) => {
       if (data instanceof ArrayBuffer) events.message(new Uint8Array(data))
@@ -87,5 +95,5 @@ export function browserSockets(clock: Clock): OpenSocket {
   if (Class === undefined) {
     throw new TypeError('there is no WebSocket here; Node programs import millrace/client')
   }
-  return (url, events) => new BrowserSocket(Class, url, events, clock)
+  return (url, events, token) => new BrowserSocket(Class, url, events, clock, token)
 }

@@ -8,6 +8,7 @@ import { Emitter } from './emitter.ts'
 import { onAbort } from './on-abort.ts'
 import type { OpenSocket } from './socket.ts'
 import { StreamVerbs } from './stream-verbs.ts'
+import type { TokenSource } from './token-source.ts'
 
 const connectMillisDefault = 10_000
 const inFlightMaxDefault = 256
@@ -26,6 +27,11 @@ export interface ConnectOptions {
   readonly timeoutMillis?: number | undefined
   /** Calls on their way at the same time, 256 unless it is given; others wait for their turn. */
   readonly inFlightMax?: number | undefined
+  /**
+   * Who this is, for a broker that asks: a token, or what answers one. A function is asked for each
+   * connection, and again before the token of an open one expires.
+   */
+  readonly token?: TokenSource | undefined
 }
 
 export class Client extends StreamVerbs implements AsyncDisposable {
@@ -71,8 +77,8 @@ export class Client extends StreamVerbs implements AsyncDisposable {
 
 /**
  * Connects to `ws://host:port` and answers a client once the broker has said welcome. Rejects:
- * CONNECTION_LOST when there is none within `connectTimeoutMillis`, ACCESS_DENIED,
- * UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an aborted `signal`; a
+ * CONNECTION_LOST when there is none within `connectTimeoutMillis`, UNAUTHENTICATED,
+ * ACCESS_DENIED, UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an aborted `signal`; a
  * TypeError for what is no URL.
  */
 export async function connectOver(
@@ -92,6 +98,7 @@ export async function connectOver(
       reconnect: options.reconnect ?? true,
       inFlightMax: options.inFlightMax ?? inFlightMaxDefault,
       timeoutMillis: options.timeoutMillis,
+      token: options.token,
     })
   const events = new Emitter<ConnectionEvents>()
   const connection = open(events)

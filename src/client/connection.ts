@@ -29,6 +29,8 @@ import { PushRouter } from './push-router.ts'
 import { Request } from './request.ts'
 import { RequestTable } from './request-table.ts'
 import { bufferedBytesMax, type OpenSocket, type Socket, type SocketEvents } from './socket.ts'
+import { TokenRenewal } from './token-renewal.ts'
+import { readToken, type TokenSource } from './token-source.ts'
 
 /** How long a broker may take to say welcome. */
 const welcomeMillisMax = 10_000
@@ -36,6 +38,8 @@ const welcomeMillisMax = 10_000
 const drainMillisMax = 10_000
 /** A connection that lived so long, or answered anything, has ended the row of failed attempts. */
 const goodConnectionMillis = 5000
+/** What stands for the close of a connection for which there was no token. */
+const noToken = 1006
 
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
@@ -54,6 +58,8 @@ export interface ConnectionOptions {
   readonly inFlightMax: number
   /** For calls that bring none; undefined: they wait as long as it takes. */
   readonly timeoutMillis: number | undefined
+  /** Who the client is; undefined where the broker need not know. */
+  readonly token?: TokenSource | undefined
 }
 
 /** Is told what becomes of a request in the moment in which it is known. */
@@ -67,6 +73,7 @@ export class Connection implements Exchange {
   /** What comes unasked. */
   readonly pushes: PushRouter = new PushRouter()
   readonly #requests = new RequestTable()
+  readonly #renewal: TokenRenewal
   #state: ConnectionState = 'connecting'
   #socket: Socket | undefined
   #welcome: Welcome | undefined
@@ -84,6 +91,7 @@ export class Connection implements Exchange {
 
   constructor(options: ConnectionOptions) {
     this.#options = options
+    this.#renewal = new TokenRenewal(this, options.token, options.clock)
     this.#connect()
   }
 
@@ -171,6 +179,7 @@ export class Connection implements Exchange {
     if (this.#end !== undefined) return
     this.#end = error
     this.#timer?.cancel()
+    this.#renewal.stop()
     this.#requests.rejectAll(error)
     this.pushes.lose(error)
     for (const waiter of this.#waiters) waiter.ended(error)
@@ -200,9 +209,31 @@ export class Connection implements Exchange {
   }
 
   #connect(): void {
+    const { token } = this.#options
+    if (token === undefined) this.#openSocket()
+    else void this.#openWithToken(token)
+  }
+
+  /** Never rejects: without a token the attempt to connect has failed. */
+  async #openWithToken(source: TokenSource): Promise<void> {
+    try {
+      const token = await readToken(source)
+      if (this.#end === undefined) this.#openSocket(token)
+    } catch (error) {
+      if (this.#end === undefined) this.#hasNoToken(error)
+    }
+  }
+
+  #hasNoToken(error: unknown): void {
+    if (error instanceof MillraceError && error.code === 'UNAUTHENTICATED') this.end(error)
+    else this.#lost(noToken, `no token: ${error instanceof Error ? error.message : String(error)}`)
+  }
+
+  #openSocket(token?: string): void {
     const socket: Socket = this.#options.openSocket(
       this.#options.url,
       this.#eventsOf(() => socket),
+      token,
     )
     this.#socket = socket
     this.#after(welcomeMillisMax, () => socket.terminate())
@@ -238,6 +269,12 @@ export class Connection implements Exchange {
     if (message.kind !== 'welcome') throw new MillraceError('PROTOCOL_VIOLATION', 'no welcome')
     this.#timer?.cancel()
     this.#timer = undefined
+    const { authenticated, expiresInMillis } = message.welcome
+    if (authenticated === false) {
+      this.end(new MillraceError('UNAUTHENTICATED', this.#unknownText()))
+      return
+    }
+    this.#renewal.begin(expiresInMillis)
     this.#welcome = message.welcome
     this.#openedAt = this.#options.clock.now()
     this.#draining = false
@@ -302,6 +339,7 @@ export class Connection implements Exchange {
   #lost(code: number, reason: string): void {
     this.#socket = undefined
     this.#timer?.cancel()
+    this.#renewal.stop()
     for (const gone of this.#leaving) gone()
     this.#leaving.clear()
     if (this.#end !== undefined) return
@@ -323,6 +361,10 @@ export class Connection implements Exchange {
     const millis = backoffMillis(this.#attempt, clock.random(), retryAfterOf(reason))
     this.#attempt += 1
     this.#after(millis, () => this.#connect())
+  }
+
+  #unknownText(): string {
+    return `the broker at ${this.#options.url} wants to know who this is: connect with a token`
   }
 
   #lossText(): string {

@@ -1,5 +1,6 @@
 /** The socket of Node programs: the `ws` package. */
 
+import type { IncomingMessage } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
 import { WebSocket } from 'ws'
 import { closeCodes } from '../wire/close-codes.ts'
@@ -20,7 +21,7 @@ const goodbyeMillis = 1000
 /** The close code that stands for the refusal of an upgrade; undefined where it may heal. */
 const codesByStatus: ReadonlyMap<number, number> = new Map([
   [400, closeCodes.unsupportedVersion.code],
-  [401, closeCodes.accessDenied.code],
+  [401, closeCodes.unauthenticated.code],
   [403, closeCodes.accessDenied.code],
   [404, closeCodes.unsupportedVersion.code],
   [426, closeCodes.unsupportedVersion.code],
@@ -48,13 +49,14 @@ class NodeSocket implements Socket {
   readonly #silenceMillis: number
   readonly #pulse: NodeJS.Timeout
 
-  constructor(url: string, events: SocketEvents, silenceMillis: number) {
+  constructor(url: string, events: SocketEvents, silenceMillis: number, token: string | undefined) {
     this.#events = events
     this.#silenceMillis = silenceMillis
     this.#web = new WebSocket(url, [subprotocol], {
       perMessageDeflate: false,
       maxPayload: answerBytesMax,
       generateMask: maskOfZeros,
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
     })
     this.#pulse = setInterval(() => this.#checkPulse(), silenceMillis)
     this.#pulse.unref()
@@ -99,7 +101,7 @@ class NodeSocket implements Socket {
       this.#isHeard = true
     })
     web.on('unexpected-response', (request, response) => {
-      this.#lastError = `HTTP ${response.statusCode} instead of a WebSocket`
+      this.#lastError = `HTTP ${response.statusCode} instead of a WebSocket${pause(response)}`
       this.#refusedWith = codesByStatus.get(response.statusCode ?? 0)
       request.destroy()
       web.terminate()
@@ -143,6 +145,12 @@ class NodeSocket implements Socket {
   }
 }
 
+/** How long to wait, as the reason of a close has it. */
+function pause({ headers }: IncomingMessage): string {
+  const seconds = Number(headers['retry-after'])
+  return Number.isInteger(seconds) ? ` retryAfterMs=${seconds * 1000}` : ''
+}
+
 /** A view of a Buffer makes a Buffer, which takes three times as long as a plain one. */
 function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length)
@@ -150,5 +158,5 @@ function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
 
 /** Opens sockets that notice within twice `silenceMillis` when their broker is gone. */
 export function nodeSockets(silenceMillis: number = silenceMillisDefault): OpenSocket {
-  return (url, events) => new NodeSocket(url, events, silenceMillis)
+  return (url, events, token) => new NodeSocket(url, events, silenceMillis, token)
 }

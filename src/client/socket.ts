@@ -34,4 +34,5 @@ export interface SocketEvents {
   closed(code: number, reason: string): void
 }
 
-export type OpenSocket = (url: string, events: SocketEvents) => Socket
+/** `token`: what the broker is shown before there is a connection. */
+export type OpenSocket = (url: string, events: SocketEvents, token?: string) => Socket

@@ -34,7 +34,13 @@ import { Session } from './access/session.ts'
 import { AnswerSender } from './answer-sender.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { errorFacts } from './logger.ts'
-import { readEnvelope, refusalOfUnknown, tooLarge } from './request-envelope.ts'
+import {
+  asciiText,
+  readEnvelope,
+  refusalOfUnknown,
+  tooLarge,
+  tooManyInFlight,
+} from './request-envelope.ts'
 import {
   adminRight,
   isSubscriptionOperation,
@@ -243,12 +249,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
       })
     }
     if (this.#inFlight >= limits.requestsInFlightMax) {
-      return new MillraceError(
-        'LIMIT_EXCEEDED',
-        `${this.#inFlight} requests of this connection wait for their answers, ` +
-          `at most ${limits.requestsInFlightMax} (requestsInFlightMax)`,
-        { retryAfterMs: limits.inFlightRetryAfterMillis },
-      )
+      return tooManyInFlight(this.#inFlight, limits)
     }
     return this.#session.refusal(frame.length)
   }
@@ -408,8 +409,4 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.#socket.terminate()
     this.closed(code.code)
   }
-}
-
-function asciiText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -33,6 +33,18 @@ export function tooLarge(bytes: number): MillraceError {
   )
 }
 
+export function tooManyInFlight(
+  count: number,
+  limits: { readonly requestsInFlightMax: number; readonly inFlightRetryAfterMillis: number },
+): MillraceError {
+  return new MillraceError(
+    'LIMIT_EXCEEDED',
+    `${count} requests of this connection wait for their answers, ` +
+      `at most ${limits.requestsInFlightMax} (requestsInFlightMax)`,
+    { retryAfterMs: limits.inFlightRetryAfterMillis },
+  )
+}
+
 /** Why a frame of a client that is not known yet is not looked at, or undefined: it is. */
 export function refusalOfUnknown(frame: Uint8Array): MillraceError | undefined {
   if (frame.length > unauthenticatedMessageBytesMax) {
@@ -44,4 +56,9 @@ export function refusalOfUnknown(frame: Uint8Array): MillraceError | undefined {
   }
   if (readEnvelope(frame)?.opcode === authenticate.opcode) return undefined
   return new MillraceError('UNAUTHENTICATED', 'the first message has to be Authenticate')
+}
+
+/** What is no ASCII stays what it is, one character a byte, and is no token. */
+export function asciiText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from '../../client/client.ts'
 import { connect } from '../../client/node.ts'
+import { clientToken } from '../client-token.ts'
 import type { Invocation } from '../context.ts'
 import { type BenchBroker, withOwnBroker } from './bench-broker.ts'
 import { BenchRecords } from './bench-records.ts'
@@ -55,8 +56,10 @@ async function runAgainst(
   const facts = machineFacts()
   const live = new LiveLine(output)
   const clients: Client[] = []
+  // One that was started for this run asks nobody.
+  const token = data === undefined ? clientToken(invocation) : undefined
   const open = async () => {
-    const client = await connect(url, { signal, reconnect: false })
+    const client = await connect(url, { signal, reconnect: false, token })
     clients.push(client)
     return client
   }

@@ -123,7 +123,7 @@ export function addBench(program: Command, runner: Runner): void {
   for (const about of abouts) {
     defineCommand(parent, runner, {
       ...about,
-      settings: ['url'],
+      settings: ['url', 'tokenFile'],
       options: optionsOf(about.usage),
       action: (invocation) => bench(about.usage, invocation),
     })

@@ -112,7 +112,7 @@ export function addConsumerCommands(program: Command, runner: Runner): void {
     'millrace consumer register orders billing',
     'millrace consumer info orders billing',
   ])
-  const settings = ['url']
+  const settings = ['url', 'tokenFile']
   defineCommand(consumer, runner, {
     usage: 'register <stream> <consumer>',
     summary: 'register a consumer',

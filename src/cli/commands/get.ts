@@ -73,7 +73,7 @@ export function addGet(program: Command, runner: Runner): void {
       'millrace get orders --from 10m --json      of the last ten minutes',
       'millrace get orders/2@17                   record 17 of shard 2',
     ],
-    settings: ['url'],
+    settings: ['url', 'tokenFile'],
     options: [
       new CliOption('--from <position>', 'latest, oldest, sequence, age, time', {
         fallback: 'oldest',

@@ -166,7 +166,7 @@ export function addPut(program: Command, runner: Runner): void {
       'millrace put orders --key-separator : < orders.txt',
       'millrace put pictures --key cat --whole --file cat.png',
     ],
-    settings: ['url'],
+    settings: ['url', 'tokenFile'],
     options: [
       new Option('--key <key>', 'the partition key'),
       new Option('--key-separator <text>', 'what ends the key in each record'),

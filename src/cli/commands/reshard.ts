@@ -189,7 +189,7 @@ function dryRunOption(): Option {
 }
 
 export function addReshardCommands(stream: Command, runner: Runner): void {
-  const settings = ['url']
+  const settings = ['url', 'tokenFile']
   const ofAll =
     'Puts and reads go on meanwhile, and the records of a key stay in their order.\n' +
     'The stream has to be PROVISIONED. Waits until it is done.'

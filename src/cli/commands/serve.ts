@@ -35,9 +35,10 @@ const mainSettings = [
   'insecureNoAuth',
   'insecureNoTls',
 ]
+const clientSettings = ['url', 'tokenFile']
 const furtherSettings = settings
   .map((setting) => setting.path)
-  .filter((path) => path !== 'url' && !mainSettings.includes(path))
+  .filter((path) => !clientSettings.includes(path) && !mainSettings.includes(path))
 
 /** What the broker creates is for its user alone. */
 const privateMask = 0o077

@@ -44,7 +44,7 @@ async function decrypt(invocation: Invocation): Promise<undefined> {
 }
 
 export function addStreamEncryption(stream: Command, runner: Runner): void {
-  const settings = ['url']
+  const settings = ['url', 'tokenFile']
   defineCommand(stream, runner, {
     usage: 'encrypt <stream>',
     summary: 'encrypt records on disk',

@@ -83,7 +83,7 @@ export function addStreamMonitor(stream: Command, runner: Runner): void {
       'millrace stream monitor orders --enable ALL',
       'millrace stream monitor orders --disable IteratorAgeMilliseconds',
     ],
-    settings: ['url'],
+    settings: ['url', 'tokenFile'],
     options: [
       metricOption('--enable', 'a metric that is told from now on'),
       metricOption('--disable', 'a metric that is told no more'),

@@ -150,7 +150,7 @@ async function limits(invocation: Invocation): Promise<undefined> {
 }
 
 export function addSettingCommands(stream: Command, runner: Runner): void {
-  const settings = ['url']
+  const settings = ['url', 'tokenFile']
   defineCommand(stream, runner, {
     usage: 'retention <stream> [hours]',
     summary: 'show or set how long and how much is kept',

@@ -115,7 +115,7 @@ export function addStreamCommands(program: Command, runner: Runner): void {
   stream.description('Create, list, describe and delete streams, and change how they are kept.')
   stream.helpOption('-h, --help', 'show this help').helpCommand(false)
   setExamples(stream, ['millrace stream create orders --shards 8', 'millrace stream info orders'])
-  const settings = ['url']
+  const settings = ['url', 'tokenFile']
   defineCommand(stream, runner, {
     usage: 'create <stream>',
     summary: 'create a stream',

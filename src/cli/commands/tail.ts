@@ -57,7 +57,7 @@ export function addTail(program: Command, runner: Runner): void {
       'millrace tail orders --from 10m --json    the last ten minutes, then on',
       'millrace tail orders/2 --from 17          of one shard',
     ],
-    settings: ['url'],
+    settings: ['url', 'tokenFile'],
     options: [
       new CliOption('--from <position>', 'latest, oldest, sequence, age, time', {
         fallback: 'latest',

@@ -1,0 +1,179 @@
+/** Our clients, and the command line, with a broker that asks who they are. */
+
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
+import { Broker } from '../../src/broker/broker.ts'
+import { browserSockets } from '../../src/client/browser-socket.ts'
+import { type ConnectOptions, connectOver } from '../../src/client/client.ts'
+import { systemClock } from '../../src/client/clock.ts'
+import { connect } from '../../src/client/node.ts'
+import { type Server, startServer } from '../../src/server/server.ts'
+import {
+  AccessFile,
+  audience,
+  issuer,
+  keyRows,
+  signJwt,
+  tokenFor,
+} from '../unit/server/access/access-files.ts'
+import { FakeLogger } from '../unit/server/fakes.ts'
+import { runCli } from './cli-process.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
+let broker: Broker
+let server: Server
+let file: AccessFile
+let logger: FakeLogger
+
+beforeAll(async () => {
+  broker = await Broker.open({ dir: join(dir, 'data') })
+})
+afterAll(async () => {
+  await broker.close()
+  rmSync(dir, { recursive: true })
+})
+
+const principals = {
+  admin: { permissions: [{ actions: ['admin', 'put', 'get'], streams: ['*'] }] },
+  reader: { permissions: [{ actions: ['get'], streams: ['*'] }] },
+}
+const [admin, other] = [tokenFor('admin'), tokenFor('admin', 'second')]
+const jwt = async () => ({
+  issuer,
+  audience,
+  keys: await keyRows(file.secretFile),
+  clockSkewSeconds: 0,
+})
+
+beforeEach(async () => {
+  file = new AccessFile({ principals, tokens: [admin.row, other.row] })
+  file.write({ principals, tokens: [admin.row, other.row], jwt: await jwt() })
+  logger = new FakeLogger()
+  const started = await startServer({
+    broker,
+    logger,
+    port: 0,
+    version: '1.2.3',
+    accessFile: file.path,
+  })
+  server = started
+  onTestFinished(() => started.stop())
+})
+
+const inBrowser = (options: ConnectOptions) => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket')
+  Object.defineProperty(globalThis, 'WebSocket', { value: WebSocket, configurable: true })
+  try {
+    return connectOver(browserSockets(systemClock), server.url, options)
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(globalThis, 'WebSocket')
+    else Object.defineProperty(globalThis, 'WebSocket', before)
+  }
+}
+const inNode = (options: ConnectOptions) => connect(server.url, options)
+const accepted = () =>
+  logger.lines.filter((it) => (it.facts as { audit?: string }).audit === 'authenticated').length
+
+describe.each([
+  ['in Node', inNode],
+  ['in a browser', inBrowser],
+])('a client %s', (_, open) => {
+  it('shows its token before there is a connection', async () => {
+    const client = await open({ token: admin.token })
+    expect((await client.listStreams()).streamSummaries).toBeInstanceOf(Array)
+    await client.close()
+  })
+
+  it.each<[string, ConnectOptions]>([
+    ['none', {}],
+    ['a wrong one', { token: tokenFor('admin').token }],
+    ['what is none', { token: 'a b\r\nHost: c' }],
+    ['what is none, from a function', { token: () => '' }],
+  ])('with %s is told so, and does not try again', async (_, options) => {
+    const started = performance.now()
+    await expect(open(options)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(performance.now() - started).toBeLessThan(8000)
+  })
+
+  it('comes again with a newer token when the one that it had is taken back', async () => {
+    const given = [admin.token, other.token]
+    const client = await open({ token: async () => given.shift() ?? other.token })
+    await client.listStreams()
+    file.write({ principals, tokens: [other.row] })
+    while (accepted() < 2) await wait(20)
+    expect(given).toEqual([])
+    await client.listStreams()
+    await client.close()
+  })
+
+  it('shows a newer token before the one that it has expires', async () => {
+    const states: string[] = []
+    let asked = 0
+    const client = await open({
+      token: () => {
+        asked += 1
+        const now = Date.now()
+        return signJwt({ now, claims: { exp: Math.ceil(now / 1000) + (asked < 3 ? 1 : 60) } })
+      },
+    })
+    client.on('state', (state) => states.push(state))
+    while (accepted() < 3) await wait(20)
+    await client.listStreams()
+    expect(states).toEqual([])
+    await client.close()
+  })
+
+  it('tries again while its function fails', async () => {
+    let asked = 0
+    const client = await open({
+      token: async () => {
+        asked += 1
+        if (asked < 3) throw new Error('the issuer is away')
+        return admin.token
+      },
+    })
+    await client.listStreams()
+    await client.close()
+    const failing = open({
+      token: () => Promise.reject(new Error('the issuer is away')),
+      connectTimeoutMillis: 200,
+    })
+    await expect(failing).rejects.toMatchObject({
+      code: 'CONNECTION_LOST',
+      message: expect.stringContaining('the issuer is away'),
+    })
+  })
+})
+
+describe('the command line', () => {
+  const ls = (env: Record<string, string>, more: string[] = []) =>
+    runCli(['stream', 'ls', '--url', server.url, ...more], { environment: env })
+
+  it('has its token from a file, or from the environment', async () => {
+    const path = join(dir, 'token')
+    writeFileSync(path, `${admin.token}\n`, { mode: 0o600 })
+    expect((await ls({}, ['--token-file', path])).status).toBe(0)
+    expect((await ls({ MILLRACE_TOKEN_FILE: path })).status).toBe(0)
+    const { status, stderr } = await ls({ MILLRACE_TOKEN: admin.token })
+    expect([status, stderr]).toEqual([0, 'there are no streams\n'])
+    chmodSync(path, 0o644)
+    const open = await ls({}, ['--token-file', path])
+    expect(open.status).toBe(4)
+    expect(open.stderr).toMatch(/^error: UNAUTHENTICATED: .*mode 0644.*chmod 600/)
+  })
+
+  it('says what is missing, and nothing of what is wrong', async () => {
+    const without = await ls({})
+    expect([without.status, without.stderr]).toEqual([
+      4,
+      expect.stringMatching(/^error: UNAUTHENTICATED: [\s\S]*--token-file/),
+    ])
+    const wrong = await ls({ MILLRACE_TOKEN: 'CANARY-of-the-environment' })
+    expect(wrong.status).toBe(4)
+    expect(wrong.stdout + wrong.stderr).not.toContain('CANARY')
+  })
+})
