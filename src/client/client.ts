@@ -78,8 +78,8 @@ export class Client extends StreamVerbs implements AsyncDisposable {
 /**
  * Connects to `ws://host:port` and answers a client once the broker has said welcome. Rejects:
  * CONNECTION_LOST when there is none within `connectTimeoutMillis`, UNAUTHENTICATED,
- * ACCESS_DENIED, UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an aborted `signal`; a
- * TypeError for what is no URL.
+ * ACCESS_DENIED, UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an
+ * aborted `signal`; a TypeError for what is no URL.
  */
 export async function connectOver(
   openSocket: OpenSocket,
