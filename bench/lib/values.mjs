@@ -16,9 +16,7 @@ export function threeDigits(value) {
 
 /** 1234567, 'records/s' -> '1.23 M records/s'. */
 export function formatValue(value, unit) {
-  const prefix = /records(?:\/s)?$/.test(unit)
-    ? prefixes.find(([size]) => value >= size)
-    : undefined
+  const prefix = unit.endsWith('records/s') ? prefixes.find(([size]) => value >= size) : undefined
   const text = prefix ? `${threeDigits(value / prefix[0])} ${prefix[1]}` : threeDigits(value)
   return `${text} ${unit}`
 }

@@ -31,6 +31,8 @@ describe('a figure of a peer', () => {
     expect(judged(30, 50, 'full').goal).toMatchObject({ verdict: 'below' })
     expect(judged(30, 50, 'tiny')).not.toHaveProperty('goal')
     expect(entryOf(row, {}, figure, 'full')).not.toHaveProperty('goal')
+    const withCpu = { ...row, info: { recordsPerBrokerCpuSecond: 30e6 } }
+    expect(entryOf(withCpu, {}, figure, 'full')).toMatchObject({ ratio: 20, ratioByCpuTime: 30 })
   })
 
   it('is the median of loads that take the time they should', async () => {

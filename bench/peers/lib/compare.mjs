@@ -13,12 +13,19 @@ function judge({ least, aim }, ratio) {
   return { must: least, ...(aim === undefined ? {} : { aim }), verdict }
 }
 
+/** What ours did with a second of its processor, where its row says so. */
+const recordsPerCpuSecondOf = ({ info }) =>
+  info?.recordsPerBrokerCpuSecond ?? info?.recordsPerCpuSecond
+
 /** One entry of the `peers` of a row: a figure with its ratio, ours over theirs, or an absence. */
 export function entryOf(row, comparison, figure, load) {
   if (figure.absent !== undefined) return { name: figure.name, absent: figure.absent }
   const ratio = row.value / figure.value
+  const ofCpu = recordsPerCpuSecondOf(row)
+  const byCpuTime =
+    ofCpu === undefined ? {} : { ratioByCpuTime: ofCpu / figure.recordsPerCpuSecond }
   const goal = load === 'tiny' ? undefined : judge(comparison, ratio)
-  return { ...figure, ratio, ...(goal === undefined ? {} : { goal }) }
+  return { ...figure, ratio, ...byCpuTime, ...(goal === undefined ? {} : { goal }) }
 }
 
 /** Peers of one run, installed ones alone. */

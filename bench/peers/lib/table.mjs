@@ -19,7 +19,7 @@ export const peerColumns = [
   'peer',
   'durability',
   'its figure',
-  'of its CPU second',
+  'by CPU time',
   'goal',
 ]
 
@@ -33,7 +33,7 @@ export function peerCells(row, peer) {
     `${nameOf(peer)}: ${peer.what}`,
     `\`${peer.durability}\``,
     formatValue(peer.value, peer.unit),
-    formatValue(peer.recordsPerCpuSecond, 'records'),
+    peer.ratioByCpuTime === undefined ? '-' : formatTimes(peer.ratioByCpuTime),
     formatGoal(peer.goal),
   ]
 }
