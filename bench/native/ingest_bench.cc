@@ -148,7 +148,7 @@ void Bench(const RunOptions& options, uint32_t record_bytes, Report* report) {
     });
     const double scan_and_route = NanosPerCall(bodies, calls / 4 + 1, [&](const Bytes& body) {
       MustWork(request->Scan(body.data(), body.size(), limits));
-      router->Route(*routes->open().shards, *request);
+      router->Route(*routes->open().shards, *request, {});
     });
     const double whole = put_all(*routes);
     const double whole_limited = put_all(*limited);

@@ -155,7 +155,7 @@ void RunCase(const Case& given, Bench* bench) {
     bench->Measure("scan + route, " + std::to_string(shard_count) + " shards, " + name,
                    given.records, [&] {
                      MILLRACE_CHECK(request->Scan(body.data(), body.size(), limits).ok());
-                     router->Route(*map, *request);
+                     router->Route(*map, *request, {});
                      MILLRACE_CHECK(router->run_count() > 0);
                    });
   }

@@ -26,7 +26,7 @@ const shards = new Map()
 
 function row(batch, { sequenceNumber, partitionKey, data, arrivalMillis }) {
   const time = `${clock.format(arrivalMillis)}.${String(arrivalMillis % 1000).padStart(3, '0')}`
-  const cells = [time, `${shardText(batch.shardId)} @ ${sequenceNumber}`, partitionKey]
+  const cells = [time, `${shardText(batch.shardId)} @ ${sequenceNumber}`, partitionKey ?? '']
   return { cells: [...cells, decoder.decode(data)], key: `${batch.shardId}@${sequenceNumber}` }
 }
 

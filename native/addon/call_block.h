@@ -54,8 +54,9 @@ struct CallBlock {
   uint32_t uses_reserve;      // of an append: not 0 = below the low-water mark of the disk too
   uint32_t is_metered;        // of an append: not 0 = it counts for place `route` of `routes`
   uint32_t route;
-  uint32_t repeats_only;  // of an append: not 0 = what is new is refused
-  uint64_t now_millis;    // of the clock of limits; 0 = the machine's
+  uint32_t repeats_only;   // of an append: not 0 = what is new is refused
+  uint32_t keys_required;  // of records: not 0 = one without a key is refused
+  uint64_t now_millis;     // of the clock of limits; 0 = the machine's
 
   // Answer.
   uint32_t answer_flags;

@@ -91,6 +91,7 @@ constexpr Constant kBlock[] = {
     {"place", Field64(offsetof(CallBlock, place))},
     {"bytesMax", Field32(offsetof(CallBlock, bytes_max))},
     {"routes", Field32(offsetof(CallBlock, routes))},
+    {"keysRequired", Field32(offsetof(CallBlock, keys_required))},
     {"recordBytesMax", Field32(offsetof(CallBlock, record_bytes_max))},
     {"usesReserve", Field32(offsetof(CallBlock, uses_reserve))},
     {"isMetered", Field32(offsetof(CallBlock, is_metered))},

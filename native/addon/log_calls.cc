@@ -39,6 +39,7 @@ Status CheckRecords(const CallBlock& block, const Bytes& bytes, uint64_t* payloa
   }
   ingest::ScanLimits limits;
   limits.record_bytes_max = block.record_bytes_max == 0 ? kRecordBytesMax : block.record_bytes_max;
+  limits.keys_required = block.keys_required != 0;
   return ingest::ScanRecords(bytes.data, bytes.size, limits, block.count, payload_bytes);
 }
 

@@ -8,7 +8,7 @@
 namespace millrace::addon {
 
 // append(bytes): slot, [start, end), count, flags, durability, epoch, producer, expected_sequence,
-// record_bytes_max, uses_reserve; with is_metered also routes, route and now_millis
+// record_bytes_max, keys_required, uses_reserve; with is_metered also routes, route and now_millis
 //   -> first_sequence, record_count, next_position (its end), answer_flags, retry_millis
 napi_value Append(napi_env env, napi_callback_info info);
 
@@ -42,7 +42,8 @@ napi_value SetKeys(napi_env env, napi_callback_info info);
 // now on; an id of null for nothing.
 napi_value SetEncryption(napi_env env, napi_callback_info info);
 
-// putRecords(body): routes, [start, end), durability, epoch, record_bytes_max, now_millis
+// putRecords(body): routes, [start, end), durability, epoch, record_bytes_max,
+// keys_required, now_millis
 //   -> rows, row_count, put_answer, bytes (of the answer), failed_count
 napi_value PutRecordsCall(napi_env env, napi_callback_info info);
 

@@ -85,6 +85,7 @@ Status RunPutRecords(LogHandle* handle, const Bytes& body) {
   ingest::PutRecords::Options options;
   options.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
   options.epoch = block->epoch;
+  options.keys_required = block->keys_required != 0;
   if (routes->limits().has_value()) {
     options.now_millis = LimitClockMillis(*block);
   }

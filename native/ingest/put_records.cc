@@ -59,6 +59,16 @@ class AnswerWriter {
   uint8_t* at_;
 };
 
+// Where the records of a request go that have no key: steps of the golden ratio around the hash
+// space, as they cover it evenly however many there are, and also when only each n-th of them is
+// looked at. Of an idempotent producer the request itself says it, so that a repeat goes where the
+// first one went, whatever was resharded between.
+HashKey SpreadPoint(uint64_t start, uint64_t step) {
+  constexpr uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;  // of 2^64
+  constexpr uint64_t kStartFactor = 0xd1342543de82ef95;  // odd: no two starts become one
+  return {start * kStartFactor + step * kGoldenRatio, 0};
+}
+
 // Keys and data of a run. Summed up where it is needed: one more sum for each record that is routed
 // would cost as much as all else that limits and counts do.
 uint64_t PayloadBytes(const ScannedRequest& request, const ShardRun& run) {
@@ -99,13 +109,18 @@ Status PutRecords::Run(log::Core* core, const Routes& routes, const uint8_t* bod
   ScanLimits limits;
   limits.record_bytes_max = options.record_bytes_max;
   limits.records_max = records_max_;
+  limits.keys_required = options.keys_required;
   Status status = request_->Scan(body, bytes, limits);
   if (!status.ok()) {
     return status;
   }
   const RouteMap& open = routes.open();
-  router_->Route(*open.shards, *request_);
-  const bool settles = request_->producer_id() != 0 && IsKnownToRetired(*core, routes);
+  const bool is_idempotent = request_->producer_id() != 0;
+  const HashKey keyless = is_idempotent
+                              ? SpreadPoint(request_->producer_id(), request_->producer_sequence())
+                              : SpreadPoint(0, routes.CountSpread());
+  router_->Route(*open.shards, *request_, keyless);
+  const bool settles = is_idempotent && IsKnownToRetired(*core, routes);
   if (settles || routes.limits().has_value()) {
     std::memset(settled_.get(), 0, request_->record_count());
   }

@@ -38,6 +38,7 @@ class PutRecords {
   struct Options {
     log::Durability durability = log::Durability::kDisk;
     uint32_t record_bytes_max = ScanLimits{}.record_bytes_max;
+    bool keys_required = false;
     uint32_t epoch = 0;
     uint64_t now_millis = 0;  // of a clock that never goes back, where the routes have limits
   };

@@ -60,7 +60,8 @@ Fault JudgeRecord(const uint8_t* start, const uint8_t* end, uint32_t record_byte
     return {FaultKind::kPairLength, HeaderFault::kNone, start, pair.length};
   }
   const uint8_t* at = start + pair.bytes;
-  const Header key = ReadStrHeader(at, end);
+  const bool has_key = at == end || *at != format::kNil;
+  const Header key = has_key ? ReadStrHeader(at, end) : Header{HeaderFault::kNone, 1, 0};
   if (key.fault != HeaderFault::kNone) {
     return {FaultKind::kKeyHeader, key.fault, at, 0};
   }
@@ -78,7 +79,7 @@ Fault JudgeRecord(const uint8_t* start, const uint8_t* end, uint32_t record_byte
     return {FaultKind::kDataBeyondEnd, HeaderFault::kNone, at + data.bytes, data.length};
   }
   at += data.bytes + data.length;
-  const Fault fault = JudgeKey(key_at, key.length);
+  const Fault fault = has_key ? JudgeKey(key_at, key.length) : Fault{};
   if (fault.kind != FaultKind::kNone) {
     return fault;
   }
@@ -113,7 +114,7 @@ Status DescribeForm(const Input& input, const Fault& fault, uint64_t index) {
                            Format("record %llu, an array of 2 (partition key and data)", record),
                            Format("an array of %llu", value));
     case FaultKind::kKeyHeader:
-      return HeaderViolation(input, fault.at, OfRecord("the partition key (str)", index),
+      return HeaderViolation(input, fault.at, OfRecord("the partition key (str or nil)", index),
                              fault.header);
     case FaultKind::kKeyBeyondEnd:
       return FormViolation(
@@ -202,6 +203,14 @@ Status ExplainRecord(const Input& input, const uint8_t* at, uint64_t index,
   }
 }
 
+Status KeyMissing(uint64_t index) {
+  return Status(
+      Code::kInvalidArgument,
+      Format("record %llu: it has no partition key, and a stream in PROVISIONED mode asks "
+             "for one; give it a key of 1 to %u characters, or set the stream to ON_DEMAND",
+             static_cast<unsigned long long>(index), kKeyCharactersMax));
+}
+
 Status TotalTooLarge(uint64_t index, uint64_t total_bytes, uint32_t total_bytes_max) {
   return Status(Code::kInvalidArgument,
                 Format("record %llu: keys and data add up to %llu bytes with it, the limit of a "
@@ -223,6 +232,9 @@ Status ScanRecords(const uint8_t* data, size_t bytes, const ScanLimits& limits,
     RecordShape shape;
     if (!ScanRecord(at, input.end, limits.record_bytes_max, &shape)) {
       return ExplainRecord(input, at, index, limits.record_bytes_max);
+    }
+    if (shape.key_bytes == 0 && limits.keys_required) {
+      return KeyMissing(index);
     }
     at += shape.bytes;
     total_bytes += shape.payload_bytes;

@@ -1,6 +1,6 @@
-// Scans records: `[partitionKey: str, data: bin]`, in any legal length encoding, the key 1 to 256
-// characters of valid UTF-8. A record that passes is stored and pushed as it is, so this scan is
-// the only judge of its bytes.
+// Scans records: `[partitionKey: str or nil, data: bin]`, in any legal length encoding, the key 1
+// to 256 characters of valid UTF-8. A record that passes is stored and pushed as it is, so this
+// scan is the only judge of its bytes.
 //
 // Pure functions over the given bytes: nothing is allocated unless a refusal is described, nothing
 // outside of [start, end) is read. Safe from any thread.
@@ -19,12 +19,13 @@ namespace millrace::ingest {
 
 inline constexpr uint32_t kKeyCharactersMax = 256;
 inline constexpr uint32_t kKeyBytesMax = 4 * kKeyCharactersMax;
-inline constexpr uint32_t kRecordEncodedBytesMin = 5;  // array of 2, a key of one byte, no data
+inline constexpr uint32_t kRecordEncodedBytesMin = 4;  // array of 2, no key, no data
 
 struct ScanLimits {
   uint32_t record_bytes_max = 1024 * 1024;  // key and data of one record; up to 10 MiB per stream
   uint32_t total_bytes_max = 10 * 1024 * 1024;  // keys and data of one request or packed batch
   uint32_t records_max = 500;                   // of one request; a packed batch brings its count
+  bool keys_required = false;                   // whether a record without a key is refused
 };
 
 // Where the parts of one encoded record are.
@@ -32,7 +33,7 @@ struct RecordShape {
   uint32_t bytes;          // the whole record as encoded
   uint32_t payload_bytes;  // key and data: what limits and budgets count
   uint16_t key_at;         // from the start of the record
-  uint16_t key_bytes;
+  uint16_t key_bytes;      // 0 = it has no key: an empty one is refused
 };
 
 // Any record, at any place before `end`. False when it breaks a rule; ExplainRecord then says
@@ -46,6 +47,9 @@ bool ScanAnyRecord(const uint8_t* at, const uint8_t* end, uint32_t record_bytes_
 base::Status ExplainRecord(const Input& input, const uint8_t* at, uint64_t index,
                            uint32_t record_bytes_max);
 
+// INVALID_ARGUMENT: record `index` has no key, and the limits ask for one.
+base::Status KeyMissing(uint64_t index);
+
 // INVALID_ARGUMENT: with record `index` the total of keys and data passes the bound.
 base::Status TotalTooLarge(uint64_t index, uint64_t total_bytes, uint32_t total_bytes_max);
 
@@ -56,11 +60,12 @@ struct KeyPlace {
   uint32_t bytes;
 };
 
-// The key of a record in the usual encodings, fixarray and fixstr or str 8, when it is ASCII. {0,
-// 0} says nothing about the record except that ScanAnyRecord has to look at it.
+// The key of a record in the usual encodings, fixarray and fixstr or str 8, when it is ASCII, or
+// none. {0, 0} says nothing about the record except that ScanAnyRecord has to look at it.
 inline KeyPlace FindUsualKey(const uint8_t* at, size_t bytes_left) {
   constexpr uint32_t kPairAndFixStr = (format::kFixArray | 2u) << 8 | format::kFixStr;
   constexpr uint32_t kPairAndStr8 = (format::kFixArray | 2u) << 8 | format::kStr8;
+  constexpr uint32_t kPairAndNil = (format::kFixArray | 2u) << 8 | format::kNil;
   constexpr size_t kDataHeaderBytesMax = 5;
   if (bytes_left < 2 + kAsciiWindowBytes + kDataHeaderBytesMax) {
     return {0, 0};
@@ -75,7 +80,7 @@ inline KeyPlace FindUsualKey(const uint8_t* at, size_t bytes_left) {
       IsAscii(at + 3, bytes)) {
     return {3, bytes};
   }
-  return {0, 0};
+  return {head == kPairAndNil ? 2u : 0u, 0};
 }
 
 // The header of a bin when at least five bytes are there; fault kWrongType for anything else.
@@ -100,7 +105,7 @@ inline bool ScanRecord(const uint8_t* at, const uint8_t* end, uint32_t record_by
                        RecordShape* shape) {
   const size_t bytes_left = static_cast<size_t>(end - at);
   const internal::KeyPlace key = internal::FindUsualKey(at, bytes_left);
-  if (__builtin_expect(key.bytes != 0, 1)) {
+  if (__builtin_expect(key.at != 0, 1)) {
     const Header data = internal::ReadBinHeaderUnchecked(at + key.at + key.bytes);
     const uint64_t payload_bytes = uint64_t{key.bytes} + data.length;
     const uint64_t bytes = key.at + data.bytes + payload_bytes;

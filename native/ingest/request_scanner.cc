@@ -145,6 +145,9 @@ Status ScannedRequest::TakeRecords(const Input& input, const ScanLimits& limits,
     if (!ScanRecord(at, input.end, limits.record_bytes_max, &record.shape)) {
       return ExplainRecord(input, at, index, limits.record_bytes_max);
     }
+    if (record.shape.key_bytes == 0 && limits.keys_required) {
+      return KeyMissing(index);
+    }
     at += record.shape.bytes;
     total_bytes += record.shape.payload_bytes;
     if (total_bytes > limits.total_bytes_max) {

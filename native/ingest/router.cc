@@ -53,8 +53,9 @@ bool Router::Allocate() {
          AllocateArray(&run_of_ordinal_, kOpenShardsMax);
 }
 
-void Router::Route(const ShardMap& shards, const ScannedRequest& request) {
+void Router::Route(const ShardMap& shards, const ScannedRequest& request, const HashKey& keyless) {
   has_hash_keys_ = false;
+  keyless_ = keyless;
   RouteAgain(shards, request);
 }
 
@@ -94,7 +95,12 @@ void Router::FindHashKeys(const ScannedRequest& request) {
       hash_keys_[index] = LoadHashKey(explicit_hash_key);
       continue;
     }
-    md5_inputs_[hashed_count] = {request.key(index), request.record(index).shape.key_bytes};
+    const uint32_t key_bytes = request.record(index).shape.key_bytes;
+    if (key_bytes == 0) {
+      hash_keys_[index] = keyless_;
+      continue;
+    }
+    md5_inputs_[hashed_count] = {request.key(index), key_bytes};
     hashed_records_[hashed_count] = index;
     ++hashed_count;
   }

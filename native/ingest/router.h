@@ -1,5 +1,6 @@
 // Routes a scanned request: which records go to which shard, and as which bytes. MD5 of the
-// partition key, or the explicit hash key, decides; with one open shard nothing is hashed.
+// partition key, or the explicit hash key, decides; with one open shard nothing is hashed. Records
+// without either have one hash key together, which the caller spreads over requests.
 //
 // The result is a run per shard that gets something: its records in the order of the request, and
 // the pieces of the request that hold them, ready to be gathered into one batch. Records that lie
@@ -46,8 +47,8 @@ class Router {
   ~Router() = default;
 
   // Cannot fail: every hash key has its shard. The request holds at least one record, and at most
-  // records_max.
-  void Route(const ShardMap& shards, const ScannedRequest& request);
+  // records_max. `keyless` is where those go that have no key.
+  void Route(const ShardMap& shards, const ScannedRequest& request, const HashKey& keyless);
 
   // The same request, unchanged, by another map: its hash keys are not computed again.
   void RouteAgain(const ShardMap& shards, const ScannedRequest& request);
@@ -82,6 +83,7 @@ class Router {
   const uint32_t records_max_;
   uint32_t run_count_ = 0;
   bool has_hash_keys_ = false;  // of the request
+  HashKey keyless_ = {};
 
   // By record.
   std::unique_ptr<base::Md5Input[]> md5_inputs_;

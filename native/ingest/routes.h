@@ -6,6 +6,7 @@
 // alone they would be written twice. So the shards that a reshard has closed are asked first.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,7 +37,7 @@ struct RouteSettings {
   std::optional<ThroughputLimits> limits;
 };
 
-// Immutable but for the meters. Safe from any thread.
+// Immutable but for the meters and a counter. Safe from any thread.
 //
 // A shard is *retired* when a previous map has it and the open one does not. Where several previous
 // maps have it, the newest of them stands for all: a shard owns the same range in each.
@@ -59,6 +60,9 @@ class Routes {
   ShardMeter* meter(uint32_t ordinal) const { return meters_[ordinal].get(); }
 
   const std::optional<ThroughputLimits>& limits() const { return limits_; }
+
+  // A number for each request, ascending: what spreads records without a key.
+  uint32_t CountSpread() const { return spread_.fetch_add(1, std::memory_order_relaxed); }
 
   struct Slots {
     const uint32_t* data;
@@ -86,6 +90,7 @@ class Routes {
   std::vector<RouteMap> previous_;
   std::vector<uint32_t> retired_;      // slots, open shard after open shard
   std::vector<size_t> first_retired_;  // by ordinal, and one more: the end
+  mutable std::atomic<uint32_t> spread_{0};
 };
 
 }  // namespace millrace::ingest

@@ -137,6 +137,7 @@ export class Puts {
       start: head.bodyAt,
       durability: weaker(head.durability, target.durabilityMax),
       recordBytesMax: target.stream.recordBytesMax,
+      keysRequired: target.isLimited,
       nowMillis: this.#nowMillis(target),
     }
     const waiter = new PendingRecords(request, this.#options.onFailed)
@@ -161,6 +162,7 @@ export class Puts {
       const options: AppendOptions = {
         durability: weaker(head.durability, target.durabilityMax),
         recordBytesMax: stream.recordBytesMax,
+        keysRequired: target.isLimited,
         producerId,
         producerSequence,
         ...(place === undefined

@@ -7,7 +7,8 @@ import type { Output } from './output.ts'
 export interface PrintedRecord {
   readonly shardId: string
   readonly sequenceNumber: bigint
-  readonly partitionKey: string
+  /** Undefined where it has none. */
+  readonly partitionKey: string | undefined
   readonly arrivalMillis: number
   readonly data: Uint8Array
 }
@@ -48,7 +49,7 @@ function recordRow(stream: string, record: PrintedRecord): Record<string, unknow
     stream,
     shardId: record.shardId,
     sequenceNumber: record.sequenceNumber,
-    partitionKey: record.partitionKey,
+    ...(record.partitionKey === undefined ? {} : { partitionKey: record.partitionKey }),
     arrival: new Date(record.arrivalMillis).toISOString(),
     ...(text === undefined ? { dataBase64: base64(record.data) } : { data: text }),
   }
@@ -60,7 +61,10 @@ function recordLine(output: Output, record: PrintedRecord): string {
   const place = `${new Date(arrivalMillis).toISOString()}  ${shardId}@${sequenceNumber}`
   const text = textOf(data)
   const shown = text === undefined ? `base64:${base64(data)}` : visibleText(text)
-  const key = output.style('cyan', visibleText(partitionKey))
+  const key =
+    partitionKey === undefined
+      ? output.style('dim', '(no key)')
+      : output.style('cyan', visibleText(partitionKey))
   return `${output.style('dim', place)}  ${key}  ${shown}`
 }
 

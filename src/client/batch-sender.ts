@@ -17,7 +17,7 @@ import type { Exchange, RecordInput } from '../wire/verbs.ts'
 import { backoffMillis } from './backoff.ts'
 import type { Clock, Timer } from './clock.ts'
 import { KeyLanes } from './key-lanes.ts'
-import { bucketOf, type Lane } from './lane.ts'
+import { bucketCount, bucketOf, type Lane, orderKeyOf } from './lane.ts'
 import { type AckWaiter, countDown, type FlushWaiter, ProducerBatch } from './producer-batch.ts'
 import type { ProducerSettings } from './producer-options.ts'
 import { isTriedAgain, judgeRequest } from './producer-verdict.ts'
@@ -71,8 +71,9 @@ export class BatchSender {
    * RangeError for what is no record, and then has added nothing.
    */
   add(record: RecordInput, heldBytes: number, ack: AckWaiter | undefined): void {
-    const { key } = record
-    const bucket = bucketOf(key)
+    const key = orderKeyOf(record)
+    // Records that have no key may go to any lane, so that they need not wait for one another.
+    const bucket = record.key === undefined ? this.taken % bucketCount : bucketOf(key)
     const lane = this.#lanes.hold(key, bucket)
     const open = this.#openBatch(lane, heldBytes)
     const batch = open ?? this.#newBatch()
@@ -189,8 +190,8 @@ export class BatchSender {
     if (batch.firstSentAt !== undefined) return false
     const moves = new Map<number, Lane>()
     const rest: number[] = []
-    batch.records().forEach(({ key }, index) => {
-      const aside = this.#lanes.aside.hold(key)
+    batch.records().forEach((record, index) => {
+      const aside = this.#lanes.aside.hold(orderKeyOf(record))
       if (aside === undefined) rest.push(index)
       else moves.set(index, aside)
     })
@@ -237,7 +238,7 @@ export class BatchSender {
     const { aside } = this.#lanes
     const moves = new Map<number, Lane>()
     const shards = new Map<string, RefusedPut>()
-    const keyOf = (index: number) => (batch.records()[index] as RecordInput).key
+    const keyOf = (index: number) => orderKeyOf(batch.records()[index] as RecordInput)
     for (const [index, refused] of again) {
       if (refused.errorCode !== 'THROUGHPUT_EXCEEDED' || shards.has(keyOf(index))) continue
       shards.set(keyOf(index), refused)

@@ -13,6 +13,11 @@ export function bucketOf(key: string): number {
   return (hash ^ (hash >>> 15)) & (bucketCount - 1)
 }
 
+/** The key by which a record is kept in order. Those that have none share one, and need no order. */
+export function orderKeyOf({ key }: { readonly key?: string | undefined }): string {
+  return key ?? ''
+}
+
 export class Lane {
   /** In the order in which they are sent; the last one may still take records. */
   readonly batches: ProducerBatch[] = []

@@ -128,15 +128,20 @@ export class ProducerBatch {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
+function takeKey(frame: Uint8Array, reader: MessageReader): string {
+  const bytes = reader.takeStrHeader('a key')
+  const key = decoder.decode(frame.subarray(reader.at, reader.at + bytes))
+  reader.at += bytes
+  return key
+}
+
 /** The records of a frame, of which the first begins at `at`; their data are copies. */
 function readRecords(frame: Uint8Array, at: number, count: number): RecordInput[] {
   const reader = new MessageReader(frame, at)
-  const records: { key: string; data: Uint8Array; explicitHashKey?: bigint }[] = []
+  const records: { key: string | undefined; data: Uint8Array; explicitHashKey?: bigint }[] = []
   while (records.length < count) {
     reader.takeArrayHeader('a record')
-    const bytes = reader.takeStrHeader('a key')
-    const key = decoder.decode(frame.subarray(reader.at, reader.at + bytes))
-    reader.at += bytes
+    const key = reader.takeNil() ? undefined : takeKey(frame, reader)
     records.push({ key, data: reader.takeBin('data').slice() })
   }
   if (reader.takeNil()) return records

@@ -9,6 +9,7 @@ import type { PutAnswer, RecordInput } from '../wire/verbs.ts'
 import { BatchSender, type SenderParts } from './batch-sender.ts'
 import type { Clock } from './clock.ts'
 import { Emitter } from './emitter.ts'
+import { orderKeyOf } from './lane.ts'
 import { onAbort } from './on-abort.ts'
 import type { AckWaiter } from './producer-batch.ts'
 import { Refusals, type RefusedRecord } from './refusals.ts'
@@ -152,7 +153,7 @@ export class Producer implements AsyncDisposable {
   ): Promise<void> | undefined {
     if (this.#isClosed) throw closedError()
     const heldBytes = this.#checkSize(record)
-    const kind = this.#sender.isAside(record.key) ? 'aside' : 'usual'
+    const kind = this.#sender.isAside(orderKeyOf(record)) ? 'aside' : 'usual'
     if (!this.#room.take(heldBytes, kind)) {
       return this.#wait(record, heldBytes, ack, signal)
     }
@@ -168,7 +169,7 @@ export class Producer implements AsyncDisposable {
   ): Promise<void> {
     let leave: (() => void) | undefined
     const isAside = () => {
-      leave = this.#sender.waitAside(record.key)
+      leave = this.#sender.waitAside(orderKeyOf(record))
       return leave !== undefined
     }
     try {
@@ -181,9 +182,11 @@ export class Producer implements AsyncDisposable {
 
   /** The most bytes that the record can take. */
   #checkSize({ key, data }: RecordInput): number {
-    if (typeof key !== 'string') throw new TypeError(`key: wanted a string, got ${typeof key}`)
+    if (key !== undefined && typeof key !== 'string') {
+      throw new TypeError(`key: wanted a string, got ${typeof key}`)
+    }
     checkBytes('data', data)
-    const bytes = key.length * utf8BytesPerUnit + data.length + recordOverheadBytes
+    const bytes = (key?.length ?? 0) * utf8BytesPerUnit + data.length + recordOverheadBytes
     const recordBytesMax = this.#recordBytesMax
     if (bytes <= recordBytesMax) return bytes
     throw new MillraceError(

@@ -5,7 +5,7 @@ import { MillraceError } from '../errors.ts'
 export interface RefusedRecord {
   /** Its number among the records that the producer took, from 0. */
   readonly ordinal: number
-  readonly key: string
+  readonly key: string | undefined
   readonly data: Uint8Array
   /** Why; with CONNECTION_LOST, LOG_FAILED or CLIENT_CLOSED it may be stored all the same. */
   readonly error: MillraceError

@@ -26,6 +26,7 @@ export interface BlockConstants {
   readonly place: number
   readonly bytesMax: number
   readonly routes: number
+  readonly keysRequired: number
   readonly recordBytesMax: number
   readonly usesReserve: number
   readonly isMetered: number

@@ -48,6 +48,8 @@ export interface AppendOptions {
   readonly producerSequence?: number
   /** Key and data of one record, in bytes (RECORD_TOO_LARGE); 10 MiB unless told otherwise. */
   readonly recordBytesMax?: number
+  /** Whether records without a key are refused (INVALID_ARGUMENT). */
+  readonly keysRequired?: boolean
   /**
    * Whether the part of the disk may be used that is kept free otherwise: for what has to be
    * written to free space. DISK_FULL then means that nothing is left at all.
@@ -86,6 +88,8 @@ export interface PutRecordsOptions {
   readonly epoch?: number
   /** Key and data of one record, in bytes (RECORD_TOO_LARGE). */
   readonly recordBytesMax?: number
+  /** As in AppendOptions. */
+  readonly keysRequired?: boolean
   /**
    * The clock by which limits measure: one that never goes back, and the same for all who put. The
    * machine's unless it is given.

@@ -31,6 +31,7 @@ const {
   expectedSequence: expectedSequenceAt,
   place: placeAt,
   bytesMax: bytesMaxAt,
+  keysRequired: keysRequiredAt,
   recordBytesMax: recordBytesMaxAt,
   usesReserve: usesReserveAt,
   isMetered: isMeteredAt,
@@ -157,6 +158,7 @@ export class NativeCalls {
     this.#u32[epochAt] = options.epoch ?? 0
     this.#u32[producerSequenceAt] = options.producerSequence ?? 0
     this.#u32[recordBytesMaxAt] = options.recordBytesMax ?? 0
+    this.#u32[keysRequiredAt] = options.keysRequired === true ? 1 : 0
     this.#u32[usesReserveAt] = options.usesReserve === true ? 1 : 0
     this.#u32[repeatsOnlyAt] = options.repeatsOnly === true ? 1 : 0
     this.#u64[producerIdAt] = options.producerId ?? 0n
@@ -184,6 +186,7 @@ export class NativeCalls {
     this.#u32[epochAt] = 0
     this.#u32[producerSequenceAt] = 0
     this.#u32[recordBytesMaxAt] = 0
+    this.#u32[keysRequiredAt] = 0
     this.#u32[usesReserveAt] = 0
     this.#u32[repeatsOnlyAt] = 0
     this.#u64[producerIdAt] = 0n
@@ -237,12 +240,14 @@ export class NativeCalls {
     u32[durabilityAt] = durability === 'os' ? os : disk
     u32[epochAt] = options.epoch ?? 0
     u32[recordBytesMaxAt] = options.recordBytesMax ?? 0
+    u32[keysRequiredAt] = options.keysRequired === true ? 1 : 0
     this.#setClock(options.nowMillis)
     try {
       this.handle.putRecords(body)
     } finally {
       u32[epochAt] = 0
       u32[recordBytesMaxAt] = 0
+      u32[keysRequiredAt] = 0
       if (options.nowMillis !== undefined) this.#u64[nowMillisAt] = 0n
       this.#tellMoved()
     }

@@ -36,8 +36,8 @@ export interface PutProducer {
 }
 
 export interface RecordToPut {
-  /** The partition key: 1 to 256 characters. */
-  readonly key: string
+  /** The partition key: 1 to 256 characters; it can be missing where the mode is ON_DEMAND. */
+  readonly key?: string | undefined
   readonly data: Uint8Array
   /** Routes the record instead of the hash of its key: 0 to 2^128-1. It is not stored. */
   readonly explicitHashKey?: bigint | undefined
@@ -85,7 +85,7 @@ export class PutRecordsBuilder extends RecordWriter {
   }
 
   /** As RecordWriter.add. Throws a RangeError, too, for a hash key that is out of its bounds. */
-  override add(partitionKey: string, data: Uint8Array, explicitHashKey?: bigint): void {
+  override add(partitionKey: string | undefined, data: Uint8Array, explicitHashKey?: bigint): void {
     if (explicitHashKey !== undefined) checkHashKey(explicitHashKey)
     super.add(partitionKey, data)
     if (explicitHashKey !== undefined) {

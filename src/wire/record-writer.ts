@@ -1,6 +1,6 @@
 /**
  * Writes records into memory that grows, in the bytes in which they are sent, stored and pushed:
- * each is a MessagePack array `[partitionKey: str, data: bin]`, and they stand back to back.
+ * each is a MessagePack array `[partitionKey: str or nil, data: bin]`, and they stand back to back.
  */
 
 import { partitionKeyCharactersMax } from '../limits.ts'
@@ -10,6 +10,7 @@ import { writeBinHeader, writeStrHeader } from './message-bytes.ts'
 
 const bytesInitial = 4 * 1024
 const arrayOfTwo = 0x92
+const nil = 0xc0
 const fixStrBytesMax = 31
 const headersBytesMax = 1 + 3 + 5
 /** A UTF-16 unit is 3 bytes of UTF-8 at most. */
@@ -75,18 +76,25 @@ export class RecordWriter {
   }
 
   /**
-   * Adds a record: a key of 1 to 256 characters and its data. Throws a TypeError or a RangeError,
+   * Adds a record: a key of 1 to 256 characters, or none, and its data. Throws a TypeError or a RangeError,
    * and has then added nothing, as when the batch would pass its largest size (about 11 MiB).
    */
-  add(partitionKey: string, data: Uint8Array): void {
-    if (typeof partitionKey !== 'string') {
+  add(partitionKey: string | undefined, data: Uint8Array): void {
+    if (partitionKey !== undefined && typeof partitionKey !== 'string') {
       throw new TypeError(`partition key: wanted a string, got ${describe(partitionKey)}`)
     }
     if (!(data instanceof Uint8Array)) checkBytes('data', data)
-    this.reserve(partitionKey.length * utf8BytesPerUnit + data.length + headersBytesMax)
-    const at = this.#writeKey(partitionKey)
+    const units = partitionKey === undefined ? 0 : partitionKey.length
+    this.reserve(units * utf8BytesPerUnit + data.length + headersBytesMax)
+    const at = partitionKey === undefined ? this.#writeNoKey() : this.#writeKey(partitionKey)
     this.#end = this.#writeData(at, data)
     this.#count += 1
+  }
+
+  #writeNoKey(): number {
+    this.#memory[this.#end] = arrayOfTwo
+    this.#memory[this.#end + 1] = nil
+    return this.#end + 2
   }
 
   #writeKey(key: string): number {

@@ -56,8 +56,9 @@ export class RecordView {
     return (this.#firstSequence + BigInt(this.#ordinal)) as SequenceNumber
   }
 
-  get partitionKey(): string {
-    return keyText(this.#bytes, this.#keyAt, this.#keyBytes)
+  /** Undefined where the record has none. */
+  get partitionKey(): string | undefined {
+    return this.#keyBytes === 0 ? undefined : keyText(this.#bytes, this.#keyAt, this.#keyBytes)
   }
 
   /** A view into the slice, not a copy. */
@@ -160,8 +161,9 @@ export class SliceCursor implements Iterable<RecordView> {
     return (this.firstSequenceNumber + BigInt(this.ordinal)) as SequenceNumber
   }
 
-  get partitionKey(): string {
-    return keyText(this.bytes, this.keyAt, this.keyBytes)
+  /** Undefined where the record has none. */
+  get partitionKey(): string | undefined {
+    return this.keyBytes === 0 ? undefined : keyText(this.bytes, this.keyAt, this.keyBytes)
   }
 
   /** A view into the slice, not a copy. */
@@ -231,11 +233,14 @@ export class SliceCursor implements Iterable<RecordView> {
     }
     let at = start + arrayBytes
     const str = this.bytes[at] as number
-    if ((str & 0xe0) === 0xa0) {
+    if (str === messageTypes.nil) {
+      this.keyBytes = 0
+      at += 1
+    } else if ((str & 0xe0) === 0xa0) {
       this.keyBytes = str & 0x1f
       at += 1
     } else {
-      if (str < 0xd9 || str > 0xdb) this.#refuse('wanted a str')
+      if (str < 0xd9 || str > 0xdb) this.#refuse('wanted a str or nil')
       const width = 1 << (str - 0xd9)
       this.keyBytes = this.#length(at + 1, width)
       at += 1 + width

@@ -187,7 +187,7 @@ export const shardLevelMetrics = [
 export type ShardLevelMetric = (typeof shardLevelMetrics)[number]
 
 export const record = struct('Record', {
-  partitionKey: text({ min: partitionKeyCharactersMin, max: partitionKeyCharactersMax }),
+  partitionKey: optional(text({ min: partitionKeyCharactersMin, max: partitionKeyCharactersMax })),
   data: bytes,
 })
 

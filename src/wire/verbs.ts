@@ -47,8 +47,11 @@ export type Durability = (typeof durabilities)[number]
 
 /** A record to be put. */
 export interface RecordInput {
-  /** The partition key: 1 to 256 characters. Records of one key keep their order. */
-  readonly key: string
+  /**
+   * The partition key: 1 to 256 characters. Records of one key keep their order. Those of a stream
+   * in ON_DEMAND mode can have none: they are spread over its shards, request by request.
+   */
+  readonly key?: string | undefined
   readonly data: Uint8Array
   /** Routes the record instead of the key: 0 to 2^128-1. */
   readonly explicitHashKey?: bigint | undefined

@@ -295,6 +295,22 @@ describe('put and get', () => {
     expect(one).toEqual({ status: 0, stdout: 'again\n', stderr: '' })
   })
 
+  it('without a key: with none where that is allowed, else with a random one', async () => {
+    const { run } = await broker()
+    expect((await run(['put', 'orders', 'one'])).stdout).toMatch(
+      /^shardId-\d+@1 {2}durability disk/,
+    )
+    expect((await run(['put', 'orders'], '2\n3\n')).status).toBe(0)
+    await run(['stream', 'mode', 'orders', 'provisioned'])
+    expect((await run(['put', 'orders', 'four'])).status).toBe(0)
+    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
+    const keys = new Map(got.map((it) => [it['data'], it['partitionKey']]))
+    expect([...keys.keys()].sort()).toEqual(['2', '3', 'four', 'one'])
+    for (const data of ['one', '2', '3']) expect(keys.get(data)).toBe(undefined)
+    expect(keys.get('four')).toMatch(/^[0-9a-f]{8}$/)
+    expect((await run(['get', 'orders'])).stdout).toMatch(/ {2}\(no key\) {2}one$/m)
+  })
+
   it('of lines, keyed by what stands before a separator, in order', async () => {
     const { run } = await broker()
     const lines = Array.from({ length: 1000 }, (_, n) => `customer-${n % 7}:order ${n}`)

@@ -93,7 +93,7 @@ test('a reader whose connections are cut again and again misses and repeats noth
     let batches = 0
     for await (const batch of reader) {
       for (const record of batch) {
-        const key = record.partitionKey
+        const key = record.partitionKey ?? ''
         byKey.set(key, [...(byKey.get(key) ?? []), Number(decoder.decode(record.data))])
         seen += 1
       }

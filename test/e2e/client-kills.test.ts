@@ -19,7 +19,7 @@ class Seen {
     for await (const batch of batches) {
       expect(batch.gap).toBeUndefined()
       for (const record of batch) {
-        const key = record.partitionKey
+        const key = record.partitionKey ?? ''
         const numbers = this.byKey.get(key) ?? []
         this.byKey.set(key, numbers)
         numbers.push(Number(decoder.decode(record.data)))

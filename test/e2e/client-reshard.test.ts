@@ -23,7 +23,7 @@ class Seen {
   async take(batches: AsyncIterable<RecordBatch>): Promise<void> {
     for await (const batch of batches) {
       expect(batch.gap).toBeUndefined()
-      for (const { partitionKey, data } of batch) {
+      for (const { partitionKey = '', data } of batch) {
         const numbers = this.#byKey.get(partitionKey) ?? []
         this.#byKey.set(partitionKey, [...numbers, Number(new TextDecoder().decode(data))])
         this.count += 1

@@ -28,7 +28,7 @@ test('producer and reader go on over brokers that come and go', async () => {
     let seen = 0
     for await (const batch of reader) {
       for (const record of batch) {
-        const key = record.partitionKey
+        const key = record.partitionKey ?? ''
         byKey.set(key, [...(byKey.get(key) ?? []), Number(decoder.decode(record.data))])
         seen += 1
       }

@@ -76,6 +76,23 @@ describe('a stranger', () => {
     expect(id).toBe('shardId-000000000002')
   })
 
+  it('puts records without a key, which go to all shards alike, and reads them so', async () => {
+    await createStream(client, 'keyless', 4)
+    const shards = await listShards(client, 'keyless', 100)
+    const counts = new Map<string, number>()
+    for (let i = 0; i < 40; i += 1) {
+      const record = [null, Buffer.from(String(i))]
+      const put = [opcodes.putRecord, 'keyless', 'os', [record], null, 0, 0] as const
+      const [, id] = await client.request(...put)
+      counts.set(String(id), (counts.get(String(id)) ?? 0) + 1)
+    }
+    expect(Math.min(...shards.map((it) => counts.get(it.id) ?? 0))).toBeGreaterThanOrEqual(8)
+    for (const { id } of shards) {
+      const records = await readOn(client, await iterator(client, 'keyless', id, 'TRIM_HORIZON'), 9)
+      expect(records.map((it) => it.key)).toEqual(Array(counts.get(id)).fill(null))
+    }
+  })
+
   it('puts many at once, pipelined, and reads all of them back, once and in order', async () => {
     await createStream(client, 'many', 4)
     const shards = await listShards(client, 'many', 100)

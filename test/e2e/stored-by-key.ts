@@ -13,7 +13,7 @@ export async function storedByKey(
   const reader = client.read(stream, { from: 'oldest' })
   for await (const batch of reader) {
     for (const record of batch) {
-      const key = record.partitionKey
+      const key = record.partitionKey ?? ''
       byKey.set(key, [...(byKey.get(key) ?? []), decoder.decode(record.data)])
       seen += 1
     }

@@ -78,7 +78,7 @@ void TryAsRequest(const std::vector<uint8_t>& body, uint8_t choice) {
   const support::ReferenceRequest reference = support::ReferenceScan(body, limits);
   MILLRACE_CHECK(status.code() == reference.code);
   if (status.ok()) {
-    router->Route(*maps[(choice >> 1) % 4], *request);
+    router->Route(*maps[(choice >> 1) % 4], *request, {uint64_t{choice} << 56, 0});
     CheckRuns(*router, *request, reference);
   }
 }

@@ -210,7 +210,7 @@ class Read extends Command {
       })
       if (slice.bytes.length === 0) break
       for (const record of new SliceCursor(slice.bytes)) {
-        seen.push(describeRecord(record.sequenceNumber, record.partitionKey, record.data))
+        seen.push(describeRecord(record.sequenceNumber, record.partitionKey ?? '', record.data))
       }
       from = slice.nextPosition
     }

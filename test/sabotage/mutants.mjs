@@ -296,4 +296,6 @@ export const mutants = [
   nodeMutant('151-bench-counts-twice.patch', 'cli/bench/verdict', 'records that are repeated'),
   nodeMutant('152-bench-reads-no-data.patch', 'cli/bench/bench-records', 'finds every byte'),
   nodeMutant('153-bench-clock-from-send.patch', 'cli/bench/put-load', 'from when it was due'),
+  mutant('143-keyless-to-one-shard.patch', gtest('Keyless.*Evenly'), /FAILED/),
+  mutant('144-repeat-spread-anew.patch', gtest('Reshards.NoRecordIsStoredTwice*'), /FAILED/),
 ]

@@ -85,12 +85,15 @@ class NativeSide {
   /** Notes what must have been appended; compares the routes with the keys at once. */
   took(put: Put, answer: Uint8Array): void {
     const byShard = new Map<bigint, number[]>()
+    const told = unpackr.unpack(answer) as [AnswerRow[], Uint8Array]
+    const keyless = keylessShard(put, told)
     put.records.forEach((record, i) => {
-      const shard = this.#shards[shardOf(record.partitionKey, put.explicitHashKeys?.[i])]
+      const place = shardOf(record.partitionKey, put.explicitHashKeys?.[i])
+      const shard = place === undefined ? keyless : this.#shards[place]
       const indexes = byShard.get(shard as bigint) ?? []
       byShard.set(shard as bigint, [...indexes, i])
     })
-    const [rows] = unpackr.unpack(answer) as [AnswerRow[]]
+    const [rows] = told
     // A number that comes again for more records than at first has two rows: what the shard has of
     // it, and what it has not.
     const counts = new Map<bigint, number>()
@@ -135,9 +138,19 @@ class NativeSide {
   }
 }
 
-function shardOf(key: string, explicitHashKey: bigint | undefined): number {
+/** Where the answer says that the records without a key went; there is one place for all. */
+function keylessShard(put: Put, [rows, rowOfRecord]: [AnswerRow[], Uint8Array]) {
+  const at = put.records.findIndex(
+    ({ partitionKey }, i) => shardOf(partitionKey, put.explicitHashKeys?.[i]) === undefined,
+  )
+  return at < 0 ? undefined : rows[rowOfRecord[at] as number]?.[0]
+}
+
+/** Undefined where the broker may choose. */
+function shardOf(key: string | undefined, explicitHashKey: bigint | undefined) {
   if (explicitHashKey !== undefined)
     return Number(explicitHashKey >> (hashKeyBits - BigInt(shardBits)))
+  if (key === undefined) return undefined
   return (createHash('md5').update(key).digest()[0] as number) >> (8 - shardBits)
 }
 
@@ -164,7 +177,8 @@ function compareSlice(
       if (put.producerId !== 0n) expect(producer).toEqual([put.producerId, put.producerSequence])
     }
     const record = put.records[indexes[indexes.length - left] as number]
-    if (cursor.partitionKey !== record?.partitionKey || !sameBytes(cursor.data, record.data)) {
+    const isSame = cursor.partitionKey === record?.partitionKey
+    if (record === undefined || !isSame || !sameBytes(cursor.data, record.data)) {
       throw new Error(`the log has ${cursor.partitionKey} for ${record?.partitionKey}`)
     }
     left -= 1
@@ -204,7 +218,7 @@ type Decoded = [
   requestId: number | bigint,
   streamName: string,
   durability: string | null,
-  records: [string, Uint8Array][],
+  records: [string | null, Uint8Array][],
   hashKeys: (Uint8Array | null)[] | null,
   producerId: number | bigint,
   producerSequence: number | bigint,
@@ -224,7 +238,8 @@ function agrees(put: Put, decoded: Decoded): boolean {
     records.length === put.records.length &&
     records.every(([key, data], i) => {
       const record = put.records[i]
-      return key === record?.partitionKey && sameBytes(data, record.data)
+      if (record === undefined) return false
+      return (key ?? undefined) === record.partitionKey && sameBytes(data, record.data)
     }) &&
     (keys ?? []).length === (put.explicitHashKeys ?? []).length &&
     (keys ?? []).every((it, i) => it === put.explicitHashKeys?.[i]) &&

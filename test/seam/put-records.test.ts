@@ -56,7 +56,7 @@ function ordinalOf(key: string, shardCount: number): number {
 async function readAll(log: NativeLog, shard: ShardId): Promise<[string, string][]> {
   const { bytes } = await log.read(shard, { position: 0n as Position }, 1024 * 1024)
   return Array.from(new SliceCursor(bytes), (record) => [
-    record.partitionKey,
+    record.partitionKey ?? '',
     Buffer.from(record.data).toString(),
   ])
 }

@@ -16,9 +16,12 @@
 
 namespace millrace::support {
 
+// The place of a record that has no key.
+inline constexpr uint32_t kNoPlace = UINT32_MAX;
+
 // A record that goes where the test wants it: the hash space is cut into 2^16 keys.
 struct PlacedRecord {
-  uint32_t place;  // below 2^16
+  uint32_t place;  // below 2^16, or kNoPlace
   std::string data;
 };
 
@@ -91,7 +94,15 @@ class PutHarness {
     std::vector<Bytes> encoded;
     std::vector<HashKeyBytes> keys;
     for (const PlacedRecord& record : records) {
-      encoded.push_back(MakeRecord("k", Bytes(record.data.begin(), record.data.end())));
+      const Bytes data(record.data.begin(), record.data.end());
+      if (record.place == kNoPlace) {
+        Bytes keyless = {0x92, 0xc0};
+        AppendBin(&keyless, data, BinWidth(data.size()));
+        encoded.push_back(keyless);
+        keys.emplace_back(std::nullopt);
+        continue;
+      }
+      encoded.push_back(MakeRecord("k", data));
       Bytes key(16, 0);
       base::StoreBig64(key.data(), uint64_t{record.place} << 48);
       keys.emplace_back(key);

@@ -112,7 +112,8 @@ export function randomPut(random: Random): { head: number[]; body: number[] } {
   for (let i = 0; i < count; i += 1) {
     if (random.chance(500)) body.array(3)
     else body.array(2)
-    body.str(randomKey(random))
+    if (random.chance(12)) body.nil()
+    else body.str(randomKey(random))
     body.bin(randomData(random))
   }
   putHashKeys(random, body, count)

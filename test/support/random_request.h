@@ -49,7 +49,11 @@ inline Bytes RandomRecord(SeededRandom* random) {
   pair = pair == Width::k8 ? Width::k16 : pair;
   Bytes out;
   AppendArrayHeader(&out, 2, pair);
-  AppendStr(&out, key, RandomWidth(random, StrWidth(key.size())));
+  if (random->OneIn(12)) {
+    out.push_back(0xc0);
+  } else {
+    AppendStr(&out, key, RandomWidth(random, StrWidth(key.size())));
+  }
   AppendBin(&out, data, RandomWidth(random, BinWidth(data.size())));
   return out;
 }

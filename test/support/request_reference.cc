@@ -135,15 +135,22 @@ class Parser {
 
 Code JudgeRecord(const Value& value, const ingest::ScanLimits& limits) {
   if (value.kind != Kind::kArray || value.elements.size() != 2 ||
-      value.elements[0].kind != Kind::kStr || value.elements[1].kind != Kind::kBin) {
+      value.elements[1].kind != Kind::kBin) {
+    return Code::kProtocolViolation;
+  }
+  const Kind key = value.elements[0].kind;
+  if (key != Kind::kStr && key != Kind::kNil) {
     return Code::kProtocolViolation;
   }
   const int64_t characters = ReferenceCharacters(value.elements[0].bytes);
-  if (characters < 1 || characters > 256) {
+  if (key == Kind::kStr && (characters < 1 || characters > 256)) {
     return Code::kInvalidArgument;
   }
   const size_t payload = value.elements[0].bytes.size() + value.elements[1].bytes.size();
-  return payload > limits.record_bytes_max ? Code::kRecordTooLarge : Code::kOk;
+  if (payload > limits.record_bytes_max) {
+    return Code::kRecordTooLarge;
+  }
+  return key == Kind::kNil && limits.keys_required ? Code::kInvalidArgument : Code::kOk;
 }
 
 Code TakeRecords(Parser* parser, const std::vector<uint8_t>& input, uint64_t count,
@@ -213,7 +220,7 @@ Code TakeRequest(const std::vector<uint8_t>& body, const ingest::ScanLimits& lim
                  ReferenceRequest* request) {
   Parser parser(body);
   uint64_t count = 0;
-  if (!parser.ParseArrayHeader(&count) || count * 5 > parser.left()) {
+  if (!parser.ParseArrayHeader(&count) || count * 4 > parser.left()) {
     return Code::kProtocolViolation;
   }
   if (count == 0 || count > limits.records_max) {
@@ -242,7 +249,7 @@ Code ReferenceScanRecords(const std::vector<uint8_t>& data, const ingest::ScanLi
   if (count_expected == 0) {
     return Code::kInvalidArgument;
   }
-  if (uint64_t{count_expected} * 5 > data.size()) {
+  if (uint64_t{count_expected} * 4 > data.size()) {
     return Code::kProtocolViolation;
   }
   Parser parser(data);

@@ -26,26 +26,35 @@ interface PutSettings {
   readonly key: string | undefined
   readonly separator: string | undefined
   readonly durability: Durability | undefined
+  /** Whether the stream takes no record without a key. */
+  readonly needsKeys: boolean
 }
 
 async function put(invocation: Invocation): Promise<undefined> {
   const { args, options } = invocation
   const [stream, data] = args as [string, string | undefined]
-  const settings: PutSettings = {
+  const given = {
     stream,
     key: options['key'] as string | undefined,
     separator: options['keySeparator'] as string | undefined,
     durability: options['durability'] as Durability | undefined,
   }
-  exclusive('--key', settings.key, '--key-separator', settings.separator)
+  exclusive('--key', given.key, '--key-separator', given.separator)
   exclusive('an argument', data, '--file', options['file'])
   const bytes = data === undefined ? undefined : Buffer.from(data)
   if (bytes !== undefined || options['whole'] === true) {
     const whole = bytes ?? (await readWhole(invocation))
-    await withClient(invocation, (client) => putOne(invocation, client, settings, whole))
+    await withClient(invocation, async (client) => {
+      const settings = await lookedAt(invocation, client, given)
+      await putOne(invocation, client, settings, whole)
+    })
   } else {
     const isLasting = true
-    await withClient(invocation, (client) => putLines(invocation, client, settings), { isLasting })
+    const putAll = async (client: Client) => {
+      // Else the first of a million lines would be refused as the last one is.
+      await putLines(invocation, client, await lookedAt(invocation, client, given))
+    }
+    await withClient(invocation, putAll, { isLasting })
   }
 }
 
@@ -56,10 +65,25 @@ function exclusive(name: string, value: unknown, otherName: string, otherValue: 
   })
 }
 
-/** A record of `bytes`; without a key of its own it gets a random one, which spreads the load. */
-function recordOf({ key, separator }: PutSettings, bytes: Uint8Array, place: string): RecordInput {
+/**
+ * A record of `bytes`. Without a key of its own the broker spreads it, or where a stream asks for
+ * one, a random key does.
+ */
+function recordOf(settings: PutSettings, bytes: Uint8Array, place: string): RecordInput {
+  const { key, separator, needsKeys } = settings
   if (separator !== undefined) return splitKey(bytes, separator, place)
-  return { key: key ?? randomUUID().slice(0, randomKeyCharacters), data: bytes }
+  const random = needsKeys ? randomUUID().slice(0, randomKeyCharacters) : undefined
+  return { key: key ?? random, data: bytes }
+}
+
+/** Looks at the stream: its mode says whether records can do without a key. */
+async function lookedAt(
+  { signal }: Invocation,
+  client: Client,
+  settings: Omit<PutSettings, 'needsKeys'>,
+): Promise<PutSettings> {
+  const { streamMode } = await client.describeStreamSummary(settings.stream, { signal })
+  return { ...settings, needsKeys: streamMode === 'PROVISIONED' }
 }
 
 /** What the client takes for misuse is here what a user has typed. */
@@ -133,8 +157,6 @@ async function putLines(
   settings: PutSettings,
 ): Promise<void> {
   const { stream, durability } = settings
-  // Else the first of a million lines would be refused as the last one is.
-  await client.describeStreamSummary(stream, { signal: invocation.signal })
   const producer = client.producer(stream, { durability })
   const putter = new LinePutter(invocation.output, stream, producer)
   let stopped: unknown
@@ -160,7 +182,8 @@ export function addPut(program: Command, runner: Runner): void {
     summary: 'put records',
     purpose:
       'Put the argument as a record; without one, each line of the standard input.\n' +
-      'Records of one key keep their order. Without a key they are spread at random.',
+      'Records of one key keep their order. Without a key they are spread evenly: with none\n' +
+      'at all, or, where the mode is PROVISIONED, which needs keys, with random ones.',
     examples: [
       'millrace put orders --key customer-7 hello',
       'millrace put orders --key-separator : < orders.txt',

@@ -95,7 +95,7 @@ export class Replay {
         const now = performance.now()
         for (const record of batch) {
           const number = decodeFlight(record.data, flights)
-          check.take(record.partitionKey, number)
+          check.take(record.partitionKey ?? '', number)
           const putAt = this.#putAt[number]
           if (putAt !== undefined)
             this.latency.record(Math.max(1, Math.round((now - putAt) * 1000)))

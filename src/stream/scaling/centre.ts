@@ -9,6 +9,12 @@ export interface LoadPoint {
   readonly weight: number
 }
 
+/** A record as it was read; undefined where it has no key, and so might have gone anywhere. */
+export interface ReadPoint {
+  readonly hashKey: bigint | undefined
+  readonly weight: number
+}
+
 export interface Centre {
   /** Where the upper one of two shards would best begin. */
   readonly hashKey: bigint
@@ -32,8 +38,8 @@ interface Cut {
  * Undefined where that cannot be told: few records, or many that are elsewhere, as explicit hash
  * keys stand in no record.
  */
-export function centreOf(range: HashRange, points: readonly LoadPoint[]): Centre | undefined {
-  const inside = points.filter(
+export function centreOf(range: HashRange, points: readonly ReadPoint[]): Centre | undefined {
+  const inside = spread(range, points).filter(
     ({ hashKey }) => range.startingHashKey <= hashKey && hashKey <= range.endingHashKey,
   )
   if (inside.length < pointsMin || inside.length < points.length / 2) return undefined
@@ -56,6 +62,21 @@ export function centreOf(range: HashRange, points: readonly LoadPoint[]): Centre
   })
   const largest = Math.max(...keys.map((it) => it.weight))
   return { hashKey: best.hashKey, largestShare: largest / total }
+}
+
+/** Records without a key come from everywhere in the range. */
+function spread(
+  { startingHashKey, endingHashKey }: HashRange,
+  points: readonly ReadPoint[],
+): LoadPoint[] {
+  const count = BigInt(points.filter((it) => it.hashKey === undefined).length)
+  const width = endingHashKey - startingHashKey
+  let before = 0n
+  return points.map(({ hashKey, weight }) => {
+    if (hashKey !== undefined) return { hashKey, weight }
+    before += 1n
+    return { hashKey: startingHashKey + (width * before) / (count + 1n), weight }
+  })
 }
 
 /** The weight of the heavier side of a cut. */

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Log, ShardId } from '../../log/log.ts'
 import { SliceCursor } from '../../wire/slice-cursor.ts'
 import { readable } from '../shard-trims.ts'
-import type { LoadPoint } from './centre.ts'
+import type { ReadPoint } from './centre.ts'
 import type { ShardCapacity } from './settings.ts'
 
 /** Places of the log that are looked at; few records of each, as each costs the event loop 2 us. */
@@ -21,8 +21,8 @@ export async function readLoadPoints(
   shard: ShardId,
   { fromMillis, toMillis }: { readonly fromMillis: number; readonly toMillis: number },
   capacity: ShardCapacity,
-): Promise<LoadPoint[]> {
-  const points: LoadPoint[] = []
+): Promise<ReadPoint[]> {
+  const points: ReadPoint[] = []
   let last: bigint | undefined
   for (let place = 0; place < places; place += 1) {
     const millis = Math.floor(fromMillis + ((toMillis - fromMillis) * place) / places)
@@ -35,13 +35,16 @@ export async function readLoadPoints(
   return points
 }
 
-function addPoints(points: LoadPoint[], bytes: Uint8Array, capacity: ShardCapacity): void {
+function addPoints(points: ReadPoint[], bytes: Uint8Array, capacity: ShardCapacity): void {
   const cursor = new SliceCursor(bytes)
   for (let left = recordsPerPlace; left > 0 && cursor.next(); left -= 1) {
     const { partitionKey, data } = cursor
-    const payloadBytes = Buffer.byteLength(partitionKey) + data.length
+    const payloadBytes = Buffer.byteLength(partitionKey ?? '') + data.length
     const weight = 1 / capacity.shardRecordsPerSecond + payloadBytes / capacity.shardBytesPerSecond
-    points.push({ hashKey: hashKeyOf(partitionKey), weight })
+    points.push({
+      hashKey: partitionKey === undefined ? undefined : hashKeyOf(partitionKey),
+      weight,
+    })
   }
 }
 

@@ -4,7 +4,8 @@ export interface ForeignRecord {
   readonly shardNumber: bigint
   readonly sequenceNumber: bigint
   readonly arrivalMillis: number
-  readonly key: string
+  /** Null where the record has none. */
+  readonly key: string | null
   readonly data: Buffer
 }
 
@@ -48,20 +49,22 @@ function readRecords(batch: Buffer, records: ForeignRecord[]): void {
   for (let i = 0; i < count; i += 1) {
     const pair = header(batch, at, 'array')
     if (pair.length !== 2) throw new Error('a record is a pair')
-    const key = header(batch, pair.end, 'str')
+    const hasKey = batch.readUInt8(pair.end) !== nil
+    const key = hasKey ? header(batch, pair.end, 'str') : { length: 0, end: pair.end + 1 }
     const data = header(batch, key.end + key.length, 'bin')
     at = data.end + data.length
     records.push({
       shardNumber: batch.readBigUInt64BE(7),
       sequenceNumber: first + BigInt(i),
       arrivalMillis: Number(batch.readBigUInt64BE(30)),
-      key: batch.toString('utf8', key.end, key.end + key.length),
+      key: hasKey ? batch.toString('utf8', key.end, key.end + key.length) : null,
       data: batch.subarray(data.end, at),
     })
   }
   if (count > 0 && at !== batch.length) throw new Error('bytes follow the records')
 }
 
+const nil = 0xc0
 const types = {
   array: { fixed: 0x90, fixedMax: 15, sized: { 220: 2, 221: 4 } },
   str: { fixed: 0xa0, fixedMax: 31, sized: { 217: 1, 218: 2, 219: 4 } },

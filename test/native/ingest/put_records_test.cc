@@ -14,6 +14,8 @@ namespace millrace::ingest {
 namespace {
 
 using base::Code;
+using support::Bytes;
+using support::kNoPlace;
 using support::PlacedRecord;
 using support::PutHarness;
 using support::PutOutcome;
@@ -150,6 +152,73 @@ TEST_F(ReshardTest, AFailedLogLeavesARepeatInDoubt) {
   EXPECT_EQ(put[0].refused, Code::kLogClosed);
 }
 
+// How many requests of keyless records each of the shards has got.
+std::map<uint64_t, uint32_t> SpreadOf(PutHarness* stream, uint64_t producer_id, uint32_t requests,
+                                      uint32_t step) {
+  std::map<uint64_t, uint32_t> counts;
+  for (uint32_t i = 0; i < requests; ++i) {
+    const std::vector<PutOutcome> outcomes =
+        stream->Put({{kNoPlace, "a"}, {kNoPlace, "b"}}, producer_id, i * step);
+    EXPECT_EQ(outcomes[0].refused, Code::kOk);
+    EXPECT_EQ(outcomes[1].shard, outcomes[0].shard) << "a request is one batch";
+    counts[outcomes[0].shard] += 1;
+  }
+  return counts;
+}
+
+TEST(Keyless, RequestsAreSpreadEvenly) {
+  for (const uint32_t shards : {2u, 3u, 4u, 16u}) {
+    PutHarness stream;
+    stream.options.durability = log::Durability::kOs;
+    PutHarness::Map map;
+    for (uint32_t i = 1; i <= shards; ++i) {
+      map.push_back(
+          {i == shards ? kLast : PutHarness::kPlaces / shards * i - 1, stream.NewShard()});
+    }
+    stream.Reshard(map);
+    // Also when a producer uses each second or fourth number alone.
+    for (const uint32_t step : {0u, 1u, 2u, 4u}) {
+      const uint64_t producer_id = step == 0 ? 0 : kProducer + step;
+      const auto counts = SpreadOf(&stream, producer_id, 20 * shards, step);
+      ASSERT_EQ(counts.size(), shards);
+      for (const auto& [shard, count] : counts) {
+        EXPECT_GE(count, 17u) << shards << " shards, step " << step;
+        EXPECT_LE(count, 23u) << shards << " shards, step " << step;
+      }
+    }
+  }
+}
+
+TEST(Keyless, RecordsGoBesideOthersAndWhereTheirHashKeySays) {
+  PutHarness stream;
+  const uint64_t low = stream.NewShard();
+  const uint64_t high = stream.NewShard();
+  stream.Reshard({{kLast / 2, low}, {kLast, high}});
+  Bytes explicit_key(16, 0xff);
+  const Bytes keyless = {0x92, 0xc0, 0xc4, 0x01, 'x'};
+  const Bytes body =
+      support::MakeRequest({keyless, support::MakeRecord("k", {1})}, {explicit_key, Bytes(16, 0)});
+  ASSERT_TRUE(stream.put
+                  ->Run(stream.log.core.get(), *stream.routes, body.data(),
+                        static_cast<uint32_t>(body.size()), stream.options)
+                  .ok());
+  EXPECT_EQ(stream.DataOf(high), std::vector<std::string>{"x"});
+  EXPECT_EQ(stream.DataOf(low), std::vector<std::string>{"\x01"});
+}
+
+TEST(Keyless, AreRefusedWhereKeysAreRequired) {
+  PutHarness stream;
+  const uint64_t shard = stream.NewShard();
+  stream.Reshard({{kLast, shard}});
+  stream.options.keys_required = true;
+  const Bytes body = PutHarness::BodyOf({{10, "a"}, {kNoPlace, "b"}}, 0, 0);
+  const base::Status status = stream.put->Run(stream.log.core.get(), *stream.routes, body.data(),
+                                              static_cast<uint32_t>(body.size()), stream.options);
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message().find("record 1: it has no partition key"), 0u);
+  EXPECT_TRUE(stream.DataOf(shard).empty());
+}
+
 // Requests whose answers get lost, between random reshards: each record is there once.
 class LossyProducer {
  public:
@@ -165,7 +234,8 @@ class LossyProducer {
     if (!is_lost_) {
       request_.clear();
       for (uint32_t left = 1 + random_->Below(6); left > 0; --left) {
-        request_.push_back({random_->Below(64) << 10, std::to_string(next_++)});
+        const uint32_t place = random_->OneIn(3) ? kNoPlace : random_->Below(64) << 10;
+        request_.push_back({place, std::to_string(next_++)});
       }
       ++sequence_;
     }

@@ -170,9 +170,9 @@ TEST(RecordScanner, RefusesEveryOtherTypeAsKeyAndAsData) {
     key.resize(80);
     Bytes data = {0x92, 0xa1, 'k', byte};
     data.resize(80);
-    if (!is_str) {
+    if (!is_str && type != 0xc0) {
       ExpectRefused(key, Code::kProtocolViolation,
-                    "byte 1: wanted the partition key (str) of record 0, found ");
+                    "byte 1: wanted the partition key (str or nil) of record 0, found ");
     }
     if (!is_bin) {
       ExpectRefused(data, Code::kProtocolViolation,
@@ -256,8 +256,30 @@ TEST(PackedBatch, TakesExactlyTheRecordsItAnnounces) {
   EXPECT_NE(status.message().find("found the end of the input"), std::string::npos);
 }
 
+TEST(RecordScanner, TakesNoKeyUnlessTheLimitsAskForOne) {
+  for (const uint32_t data_bytes : {0u, 1u, 100u, 300u, 70'000u}) {
+    for (const Width pair : {Width::kFix, Width::k16, Width::k32}) {
+      Bytes record;
+      AppendArrayHeader(&record, 2, pair);
+      record.push_back(0xc0);
+      const auto key_at = static_cast<uint32_t>(record.size());
+      AppendBin(&record, Bytes(data_bytes, 7), support::BinWidth(data_bytes));
+      ExpectShape(record, key_at, 0, data_bytes);
+      EXPECT_TRUE(ScanOne(record).ok());
+      ScanLimits limits;
+      limits.keys_required = true;
+      const Status status = ScanRecords(record.data(), record.size(), limits, 1);
+      EXPECT_EQ(status.code(), Code::kInvalidArgument);
+      EXPECT_EQ(status.message().find("record 0: it has no partition key, and a stream in"), 0u);
+    }
+  }
+  ExpectRefused({0x92, 0xc0, 0xc4, 0x05}, Code::kProtocolViolation, "5 bytes of the data");
+  ExpectRefused({0x92, 0xc0, 0xc4, 0x05, 1}, Code::kProtocolViolation, "5 bytes of the data");
+  ExpectRefused({0x92, 0xc0, 0xc0, 0x00}, Code::kProtocolViolation, "found nil");
+}
+
 TEST(PackedBatch, BoundsTheCountBeforeItTouchesARecord) {
-  const Bytes packed = MakeRecord("k", {});
+  const Bytes packed = {0x92, 0xc0, 0xc4, 0x00};
   EXPECT_EQ(packed.size(), size_t{kRecordEncodedBytesMin});
   EXPECT_TRUE(ScanRecords(packed.data(), packed.size(), ScanLimits(), 1).ok());
   const Status status = ScanRecords(packed.data(), packed.size(), ScanLimits(), UINT32_MAX);

@@ -312,7 +312,7 @@ TEST_F(RequestScanner, RefusesTheWholeRequestForOneRecord) {
                 "record 499: the partition key is not");
   records[499] = Bytes{0x92, 0xc4, 0x00, 0xc4, 0x00};
   ExpectRefused(MakeRequest(records), Code::kProtocolViolation,
-                "partition key (str) of record 499");
+                "partition key (str or nil) of record 499");
 }
 
 TEST_F(RequestScanner, AppliesTheGivenLimits) {

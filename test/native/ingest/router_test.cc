@@ -83,6 +83,9 @@ std::shared_ptr<const ShardMap> MapOf(const std::vector<Uint128>& ends) {
   return map;
 }
 
+// Where the records go that have no key.
+constexpr HashKey kKeyless = {0x9abcdef012345678, 9};
+
 uint32_t ReferenceFind(const std::vector<Uint128>& ends, Uint128 key) {
   uint32_t ordinal = 0;
   while (ends[ordinal] < key) {
@@ -181,7 +184,7 @@ class RouterTest : public testing::Test {
     body_ = body;
     const Status status = request_->Scan(body_.data(), body_.size(), ScanLimits());
     ASSERT_TRUE(status.ok()) << status.message();
-    router_->Route(map, *request_);
+    router_->Route(map, *request_, kKeyless);
   }
 
   uint32_t OrdinalOf(uint32_t record) const {
@@ -319,7 +322,11 @@ TEST_F(RouterTest, AgreesWithTheReference) {
     for (uint32_t record = 0; record < reference.records.size(); ++record) {
       const ReferenceRecord& given = reference.records[record];
       Bytes hash_key = given.explicit_hash_key;
-      if (hash_key.empty()) {
+      if (hash_key.empty() && given.key.empty()) {
+        hash_key.resize(16);
+        base::StoreBig64(hash_key.data(), kKeyless.high);
+        base::StoreBig64(hash_key.data() + 8, kKeyless.low);
+      } else if (hash_key.empty()) {
         const base::Md5Input input = {given.key.data(), static_cast<uint32_t>(given.key.size())};
         hash_key.resize(16);
         base::Digest digest;

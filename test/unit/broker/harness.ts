@@ -165,7 +165,7 @@ export async function iteratorOf(
 
 export interface ReadRecord {
   readonly sequenceNumber: bigint
-  readonly key: string
+  readonly key: string | undefined
   readonly text: string
 }
 

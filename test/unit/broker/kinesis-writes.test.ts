@@ -11,6 +11,7 @@ import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
 import { packMessage } from '../../../src/wire/codec.ts'
 import { putRecords } from '../../../src/wire/operations.ts'
 import type { PutResult } from '../../../src/wire/put-answer.ts'
+import type { RecordToPut } from '../../../src/wire/put-builder.ts'
 import {
   failure,
   makeBroker,
@@ -173,14 +174,56 @@ test('Kinesis 14: 4.4 row 5, data of exactly the maximum and a key are refused',
   expect(takenOf(await putMany(broker, os, sized(1, recordBytesMaxDefault)))).toBe(1)
 })
 
-// There is no distribution of records without keys.
-test('Kinesis 13: 4.4 row 3, no partition key is refused, in both modes', async () => {
+test('Kinesis 13: 4.4 row 3, ON_DEMAND spreads records without a key, and shows none', async () => {
+  const { broker } = await makeBroker()
+  const shardCount = 4
+  const free = { streamName: 'free', durability: 'os' } as const
+  await makeStream(broker, free.streamName, shardCount, { streamMode: 'ON_DEMAND' })
+  const keyless = (text: string) => ({ data: new TextEncoder().encode(text) })
+  for (let i = 0; i < 40; i += 1) {
+    const results = await putMany(broker, free, [keyless(`${i}a`), keyless(`${i}b`)])
+    // A request of them is one batch.
+    expect(new Set(results.map((it) => it.shardId)).size).toBe(1)
+    await put(broker, free, keyless(`${i}c`))
+  }
+  const shards = await Promise.all(
+    Array.from({ length: shardCount }, (_, i) => readShard(broker, free.streamName, String(i))),
+  )
+  for (const records of shards) {
+    expect(records.length).toBeGreaterThanOrEqual(24)
+    expect(records.length).toBeLessThanOrEqual(36)
+    expect(records.every((it) => it.key === undefined)).toBe(true)
+  }
+  const wanted = Array.from({ length: 40 }, (_, i) => [`${i}a`, `${i}b`, `${i}c`]).flat()
+  expect(shards.flatMap((it) => it.map(({ text }) => text)).sort()).toEqual(wanted.sort())
+})
+
+test('Kinesis 13: 4.4 row 3, PROVISIONED asks for a key, and nobody takes an empty one', async () => {
   const { broker } = await makeLimited()
   await makeStream(broker, 'free', 1, { streamMode: 'ON_DEMAND' })
   for (const name of [streamName, 'free']) {
     const frame = packMessage([0x21, 1, name, 'os', [['', new Uint8Array(1)]], null, 0, 0])
     expect((await failure(sendPut(broker, putRecords, frame))).code).toBe('INVALID_ARGUMENT')
   }
+  const keyless = { data: new Uint8Array(1) }
+  const missing = {
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(
+      /^record 1: it has no partition key, .* PROVISIONED .* or set the stream to ON_DEMAND$/,
+    ),
+  }
+  const [keyed] = sized(1, 2)
+  expect(await failure(putMany(broker, os, [keyed as RecordToPut, keyless]))).toMatchObject(missing)
+  expect((await failure(put(broker, os, keyless))).message).toMatch(/^record 0: it has no/)
+  const builder = new BatchBuilder()
+  builder.add('k', new Uint8Array(1))
+  builder.add(undefined, new Uint8Array(1))
+  const batch = { shardIndex: 0, count: 2, records: builder.bytes }
+  expect(await failure(putSealed(broker, os, batch))).toMatchObject(missing)
+  expect(await readShard(broker, streamName, '0')).toEqual([])
+  await putSealed(broker, { ...os, streamName: 'free' }, batch)
+  const free = await readShard(broker, 'free', '0')
+  expect(free.map((it) => it.key)).toEqual(['k', undefined])
 })
 
 test('repeats of an idempotent producer are neither paid for nor refused', async () => {

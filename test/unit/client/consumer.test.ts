@@ -150,7 +150,7 @@ describe('checkpoints', () => {
     const seen: string[] = []
     const reading = (async () => {
       for await (const record of worker.records()) {
-        seen.push(record.partitionKey)
+        seen.push(record.partitionKey ?? '')
         if (record.partitionKey === 'c') break
       }
     })()

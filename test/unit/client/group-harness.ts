@@ -193,7 +193,7 @@ export class GroupHarness {
 }
 
 export function keysOf(batch: RecordBatch): string[] {
-  return Array.from(batch, (it) => it.partitionKey)
+  return Array.from(batch, (it) => it.partitionKey ?? '')
 }
 
 /** Runs a loop over a worker, and keeps what it was given and what ended it. */

@@ -348,7 +348,7 @@ describe('the examples of PROTOCOL.md', () => {
     const [slice] = ofKind('slice')
     if (slice === undefined) throw new Error('no slice')
     const read = (
-      it: Iterable<{ partitionKey: string; sequenceNumber: bigint; data: Uint8Array }>,
+      it: Iterable<{ partitionKey: string | undefined; sequenceNumber: bigint; data: Uint8Array }>,
     ) =>
       Array.from(it, (one) => [
         one.sequenceNumber,

@@ -91,7 +91,7 @@ function sliceOf(frame: Uint8Array): Told {
   while (cursor.next()) {
     shardNumber = cursor.shard
     numbers.push(cursor.sequenceNumber)
-    texts.push(cursor.partitionKey)
+    texts.push(cursor.partitionKey ?? '')
   }
   return { kind: 'slice', shardNumber, bytes: frame.length, numbers, texts }
 }

@@ -33,6 +33,14 @@ test('records count by their weight', () => {
   expect(centreOf(range, [...heavy, ...points([1500, 60])])?.hashKey).toBe(1400n)
 })
 
+test('records without a key count as if they came from everywhere in the range', () => {
+  const keyless = Array.from({ length: 60 }, () => ({ hashKey: undefined, weight: 1 }))
+  expect(centreOf(range, keyless)).toMatchObject({ hashKey: 2000n })
+  const hot = centreOf(range, [...keyless, ...points([1100, 40])])
+  expect(hot?.largestShare).toBeCloseTo(0.4, 1)
+  expect(hot?.hashKey).toBeLessThan(2000n)
+})
+
 test('a cut leaves two keys on each side', () => {
   const edge = points([1000, 30], [1001, 30])
   expect(centreOf(range, edge)?.hashKey).toBe(2000n)
