@@ -45,7 +45,7 @@ class FakeSender implements Sender {
 
   async close(): Promise<void> {}
 
-  #take({ key, data }: RecordInput): void {
+  #take({ key = '', data }: RecordInput): void {
     this.numbers.push(this.#records.numberOf(key, data))
     this.#onPut(this.numbers.length)
   }
