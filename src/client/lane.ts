@@ -13,7 +13,7 @@ export function bucketOf(key: string): number {
   return (hash ^ (hash >>> 15)) & (bucketCount - 1)
 }
 
-/** The key by which a record is kept in order. Those that have none share one, and need no order. */
+/** The key by which a record is kept in order. Those that have none share one, and need none. */
 export function orderKeyOf({ key }: { readonly key?: string | undefined }): string {
   return key ?? ''
 }

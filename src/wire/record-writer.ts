@@ -76,8 +76,9 @@ export class RecordWriter {
   }
 
   /**
-   * Adds a record: a key of 1 to 256 characters, or none, and its data. Throws a TypeError or a RangeError,
-   * and has then added nothing, as when the batch would pass its largest size (about 11 MiB).
+   * Adds a record: a key of 1 to 256 characters, or none, and its data. Throws a TypeError or a
+   * RangeError, and has then added nothing, as when the batch would pass its largest size (about
+   * 11 MiB).
    */
   add(partitionKey: string | undefined, data: Uint8Array): void {
     if (partitionKey !== undefined && typeof partitionKey !== 'string') {
