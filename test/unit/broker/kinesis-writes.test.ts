@@ -198,7 +198,7 @@ test('Kinesis 13: 4.4 row 3, ON_DEMAND spreads records without a key, and shows 
   expect(shards.flatMap((it) => it.map(({ text }) => text)).sort()).toEqual(wanted.sort())
 })
 
-test('Kinesis 13: 4.4 row 3, PROVISIONED asks for a key, no stream takes an empty one', async () => {
+test('Kinesis 13: 4.4 row 3, PROVISIONED asks for a key; none may be empty', async () => {
   const { broker } = await makeLimited()
   await makeStream(broker, 'free', 1, { streamMode: 'ON_DEMAND' })
   for (const name of [streamName, 'free']) {
