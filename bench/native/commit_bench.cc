@@ -27,8 +27,10 @@ constexpr uint32_t kWindows[] = {4, 16, 64};  // batches in flight
 // Wakes the producer when positions have moved.
 class CommitWaiter final : public log::CommitListener {
  public:
+  // The lock keeps the producer from falling asleep between its look and the call. Woken while it
+  // is held, it would at once wait for it.
   void OnCommitted() override {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    { const std::lock_guard<std::mutex> lock(mutex_); }
     moved_.notify_one();
   }
 

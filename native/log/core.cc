@@ -2,17 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
-#include <thread>
 #include <utility>
 
-#include "native/log/committer.h"
-#include "native/log/core_context.h"
-#include "native/log/helper.h"
+#include "native/log/core_parts.h"
 #include "native/log/open_directory.h"
-#include "native/log/shard_log.h"
 #include "native/log/shard_reader.h"
-#include "native/log/shard_table.h"
 #include "native/log/verified_end.h"
 
 namespace millrace::log {
@@ -31,10 +25,6 @@ Status Closed() {
 
 Status NoSuchSlot(uint32_t slot) {
   return Status(Code::kShardNotFound, Format("there is no shard in slot %u", slot));
-}
-
-Status NoSuchShard(uint64_t shard) {
-  return Status(Code::kShardNotFound, Format("there is no shard %llu", static_cast<ull>(shard)));
 }
 
 Status CheckOptions(const CoreOptions& options) {
@@ -56,52 +46,6 @@ Status CheckOptions(const CoreOptions& options) {
 }
 
 }  // namespace
-
-// The chores of a core with threads go to them; without, the append itself commits.
-class CoreChores : public Chores {
- public:
-  CoreChores(Committer* committer, Helper* helper, ShardTable* shards, bool inline_mode)
-      : committer_(committer), helper_(helper), shards_(shards), inline_mode_(inline_mode) {}
-
-  void RequestCommit(ShardLog* shard) override { committer_->RequestCommit(shard); }
-
-  void RequestIdleCheck(ShardLog* shard) override { committer_->RequestIdleCheck(shard); }
-
-  void RequestTrim(ShardLog* shard) override { committer_->RequestTrim(shard); }
-
-  void RequestPopulate(std::shared_ptr<SegmentWriter> writer) override {
-    helper_->RequestPopulate(std::move(writer));
-  }
-
-  void RequestSpare() override { helper_->RequestSpare(); }
-
-  void RequestIndexFile(std::shared_ptr<Segment> segment, std::vector<uint8_t> snapshot) override {
-    helper_->RequestIndexFile(std::move(segment), std::move(snapshot));
-  }
-
-  ShardTable* shards() const { return shards_; }
-
-  bool inline_mode() const { return inline_mode_; }
-
- private:
-  Committer* const committer_;
-  Helper* const helper_;
-  ShardTable* const shards_;
-  const bool inline_mode_;
-};
-
-// The parts of a core, in the order in which they may be destroyed backwards.
-struct Core::Parts {
-  Parts(std::string path, const CoreOptions& options) : context(std::move(path), options) {}
-
-  CoreContext context;
-  ShardTable shards;
-  std::unique_ptr<Committer> committer;
-  std::unique_ptr<Helper> helper;
-  std::unique_ptr<CoreChores> chores;
-  uint32_t scrub_slot = 0;  // the background scrub's place; the helper's
-  uint64_t scrub_position = 0;
-};
 
 Status Core::Open(const std::string& path, const CoreOptions& options,
                   std::shared_ptr<Core>* core) {
@@ -174,34 +118,6 @@ Status Core::OpenDirectory() {
     status = status.ok() ? AddShard(std::move(shard)) : status;
   }
   return status.ok() ? context.directory.ConfirmSyncs() : status;
-}
-
-Status Core::ReserveSlot(uint64_t slot) {
-  constexpr uint64_t kSlotsMax =
-      uint64_t{CommittedTable::kSlotsPerChunk} * CommittedTable::kChunksMax;
-  if (slot < kSlotsMax && committed_->Reserve(static_cast<uint32_t>(slot))) {
-    return Status();
-  }
-  return Status(Code::kLimitExceeded,
-                Format("no place for another shard: a data directory holds at most %llu in the "
-                       "life of one open, or memory is used up",
-                       static_cast<ull>(kSlotsMax)));
-}
-
-Status Core::AddShard(ShardStart start) {
-  const uint32_t slot = parts_->shards.count();
-  Status status = ReserveSlot(slot);
-  if (!status.ok()) {
-    return status;
-  }
-  const bool wants_look = !start.tail_proven || start.synced_end < start.end_position;
-  auto shard = std::make_unique<ShardLog>(&parts_->context, slot, std::move(start));
-  ShardLog* const added = shard.get();
-  parts_->shards.Add(std::move(shard));
-  if (wants_look) {
-    added->AskForIdleCheck();
-  }
-  return Status();
 }
 
 Status Core::CheckOpen() const {
@@ -281,214 +197,6 @@ Status Core::WriteVerifiedEnd() {
                      bytes.size());
 }
 
-Status Core::CreateShards(const std::vector<uint64_t>& first_sequences,
-                          std::vector<uint64_t>* shards) {
-  const std::lock_guard<std::mutex> lock(shards_mutex_);
-  Status status = CheckOpen();
-  for (const uint64_t first_sequence : first_sequences) {
-    if (first_sequence == 0) {
-      return Status(Code::kInvalidArgument, "sequence numbers start at 1");
-    }
-  }
-  if (status.ok() && parts_->context.disk_full.load(std::memory_order_relaxed)) {
-    status = parts_->context.DiskFullStatus();
-  }
-  // Before the manifest, so that a shard is never created and not there.
-  for (size_t at = 0; status.ok() && at < first_sequences.size(); ++at) {
-    status = ReserveSlot(parts_->shards.count() + at);
-  }
-  status = status.ok() ? parts_->context.manifest.CreateShards(first_sequences, shards) : status;
-  for (size_t at = 0; status.ok() && at < shards->size(); ++at) {
-    ShardStart start;
-    start.shard = (*shards)[at];
-    start.next_sequence = start.first_sequence = first_sequences[at];
-    start.duplicates = DuplicateTable({parts_->context.options.producers_max});
-    status = AddShard(std::move(start));
-  }
-  return status;
-}
-
-Status Core::DeleteShard(uint64_t shard) {
-  return DeleteShards({shard});
-}
-
-// One group commit and one write of the manifest for all of them.
-Status Core::DeleteShards(const std::vector<uint64_t>& shards) {
-  const std::lock_guard<std::mutex> lock(shards_mutex_);
-  Status status = CheckOpen();
-  std::vector<ShardLog*> logs;
-  std::set<uint64_t> named;
-  for (size_t at = 0; status.ok() && at < shards.size(); ++at) {
-    ShardLog* const log = parts_->shards.Find(shards[at]);
-    const bool is_new = named.insert(shards[at]).second;
-    status = log != nullptr && is_new ? Status() : NoSuchShard(shards[at]);
-    logs.push_back(log);
-  }
-  if (!status.ok() || logs.empty()) {
-    return status;
-  }
-  for (size_t at = 0; at < logs.size(); ++at) {
-    logs[at]->RefuseAppends(NoSuchShard(shards[at]));
-  }
-  parts_->committer->Commit(logs);
-  status = parts_->context.manifest.DeleteShards(shards);
-  if (status.ok()) {
-    for (size_t at = 0; at < logs.size(); ++at) {
-      parts_->shards.Forget(shards[at]);
-      logs[at]->ReleaseAll();
-    }
-    parts_->context.NotifyCommitted();
-  }
-  return status;
-}
-
-// First nothing more is appended and all of it is durable; then the manifest says so; then the last
-// segment is sealed, which without the manifest's word would tell recovery that a segment is
-// missing.
-Status Core::SealShards(const std::vector<uint64_t>& shards) {
-  const std::lock_guard<std::mutex> lock(shards_mutex_);
-  Status status = CheckOpen();
-  std::vector<ShardLog*> logs;
-  for (const uint64_t shard : shards) {
-    ShardLog* const log = parts_->shards.Find(shard);
-    if (status.ok() && log == nullptr) {
-      status = NoSuchShard(shard);
-    }
-    const bool is_new = std::find(logs.begin(), logs.end(), log) == logs.end();
-    if (status.ok() && is_new && !parts_->context.manifest.contents().shards.at(shard).sealed) {
-      logs.push_back(log);
-    }
-  }
-  if (!status.ok() || logs.empty()) {
-    return status;
-  }
-  for (ShardLog* const log : logs) {
-    log->RefuseAppends(Status(
-        Code::kShardClosed,
-        Format("shard %llu is sealed; append to its children", static_cast<ull>(log->shard()))));
-  }
-  parts_->committer->Commit(logs);
-  std::vector<ShardEnd> ends;
-  for (ShardLog* const log : logs) {
-    if (log->failed()) {
-      return log->state();
-    }
-    ShardStats stats{};
-    log->GetStats(&stats);
-    ends.push_back({log->shard(), stats.appended_end, stats.next_sequence});
-  }
-  status = parts_->context.manifest.SealShards(ends);
-  if (status.ok()) {
-    for (ShardLog* const log : logs) {
-      log->Seal();
-    }
-    parts_->committer->Commit(logs);
-  }
-  return status;
-}
-
-void Core::PersistTrims(const std::vector<ShardLog*>& shards) {
-  std::vector<std::pair<uint64_t, ManifestShard>> trims;
-  {
-    const std::lock_guard<std::mutex> lock(shards_mutex_);
-    for (ShardLog* const shard : shards) {
-      trims.emplace_back(shard->shard(), shard->TrimState());
-    }
-    // A manifest that fails keeps its segments: they are trimmed for readers, and freed after the
-    // next open.
-    if (!parts_->context.manifest.TrimShards(trims).ok()) {
-      return;
-    }
-  }
-  for (size_t at = 0; at < shards.size(); ++at) {
-    shards[at]->ReleaseTrimmed(trims[at].second.trimmed_start);
-  }
-}
-
-Status Core::Scrub(uint64_t shard, uint64_t bytes_per_second, ScrubReport* report) {
-  Status status = CheckOpen();
-  const uint32_t count = parts_->shards.count();
-  const auto started = std::chrono::steady_clock::now();
-  bool found = shard == 0;
-  for (uint32_t slot = 0; status.ok() && slot < count; ++slot) {
-    ShardLog* const log = parts_->shards.At(slot);
-    if (shard != 0 && log->shard() != shard) {
-      continue;
-    }
-    found = true;
-    ShardReader reader(&parts_->context, log);
-    for (const SegmentView& view : log->Views()) {
-      status = status.ok() ? reader.Scrub(view, report) : status;
-      status = status.ok() ? CheckOpen() : status;
-      if (status.ok() && bytes_per_second != 0) {
-        status = WaitUntil(started +
-                           std::chrono::microseconds(report->bytes * 1000000 / bytes_per_second));
-      }
-    }
-  }
-  return found ? status : NoSuchShard(shard);
-}
-
-// Sleeps, but not past the close of the log.
-Status Core::WaitUntil(std::chrono::steady_clock::time_point due) const {
-  constexpr auto kSlice = std::chrono::milliseconds(20);
-  Status status = CheckOpen();
-  while (status.ok() && std::chrono::steady_clock::now() < due) {
-    std::this_thread::sleep_until(std::min(due, std::chrono::steady_clock::now() + kSlice));
-    status = CheckOpen();
-  }
-  return status;
-}
-
-// The helper's: goes round all shards, a segment at a time, at the pace of its calls.
-void Core::ScrubSlice(uint64_t bytes) {
-  const uint32_t count = parts_->shards.count();
-  uint64_t& credit = scrub_credit_;
-  credit += bytes;
-  for (uint32_t passed = 0; passed <= count && count != 0; ++passed) {
-    ShardLog* const log = parts_->shards.At(parts_->scrub_slot % count);
-    for (const SegmentView& view : log->Views()) {
-      if (view.active || view.segment->base_position < parts_->scrub_position) {
-        continue;
-      }
-      const uint64_t size = view.limit - view.segment->base_position;
-      if (size > credit) {
-        return;  // saved up for
-      }
-      credit -= size;
-      ScrubReport report;
-      static_cast<void>(
-          ShardReader(&parts_->context, log).Scrub(view, &report));  // damage is in the shard
-      parts_->scrub_position = view.limit;
-    }
-    parts_->scrub_position = 0;
-    parts_->scrub_slot = (parts_->scrub_slot + 1) % count;
-    if (parts_->scrub_slot == 0) {
-      parts_->context.counters.scrub_pass_count.fetch_add(1, std::memory_order_relaxed);
-    }
-  }
-  credit = 0;  // everything has been seen in this call
-}
-
-Status Core::FindShard(uint64_t shard, uint32_t* slot) const {
-  const std::lock_guard<std::mutex> lock(shards_mutex_);
-  const ShardLog* const log = parts_->shards.Find(shard);
-  if (log == nullptr) {
-    return NoSuchShard(shard);
-  }
-  *slot = log->slot();
-  return Status();
-}
-
-std::vector<uint64_t> Core::ListShards() const {
-  const std::lock_guard<std::mutex> lock(shards_mutex_);
-  std::vector<uint64_t> shards;
-  for (const auto& [shard, state] : parts_->context.manifest.contents().shards) {
-    shards.push_back(shard);
-  }
-  return shards;
-}
-
 Status Core::Append(uint32_t slot, const AppendRequest& request, AppendResult* result) {
   ShardLog* const log = parts_->shards.At(slot);
   if (log == nullptr) {
@@ -518,15 +226,6 @@ Status Core::SetKeys(const std::vector<MasterKey>& keys, std::vector<uint64_t>* 
     parts_->shards.At(slot)->RenewEncryption();
   }
   return status;
-}
-
-void Core::SetEncryption(const std::vector<uint32_t>& slots, const KeyName& name) {
-  for (const uint32_t slot : slots) {
-    ShardLog* const log = parts_->shards.At(slot);
-    if (log != nullptr) {
-      log->SetEncryption(name);
-    }
-  }
 }
 
 Status Core::Read(uint32_t slot, uint64_t position, uint32_t bytes_max, ReadResult* result,

@@ -1,5 +1,7 @@
 // One shard: its positions, its segments, the batch that is appended next. Reading is in
-// shard_reader.h.
+// shard_reader.h. Appends are in shard_log.cc, repeats in shard_producers.cc, commits in
+// shard_commits.cc, the life of segments in shard_segments.cc; positions for readers, trims and the
+// end of a shard's life in shard_views.cc.
 //
 // Three positions, one invariant: appended_end >= committed_end >= trimmed_start. Readers see
 // nothing past the committed end. The synced end is what is known to be on disk; with
@@ -27,6 +29,10 @@
 #include "native/log/verified_end.h"
 
 namespace millrace::log {
+
+// A marker batch without padding. An ordinary batch leaves room for one, so that a full segment's
+// tail can be proven too.
+inline constexpr uint64_t kMarkerBytes = format::kBatchHeaderBytes;
 
 // What recovery, the verified end or a creation knows of a shard.
 struct ShardStart {
@@ -182,6 +188,8 @@ class ShardLog {
   size_t damage_count() const;
 
  private:
+  base::Status AppendLocked(const AppendRequest& request, uint64_t now_millis, AppendResult* result,
+                            bool* wants_commit);
   base::Status CheckRequestLocked(const AppendRequest& request) const;
   base::Status CheckOpenLocked(const AppendRequest& request) const;
   void ResolveKeyLocked();
@@ -199,7 +207,7 @@ class ShardLog {
   void AppendMarkerLocked(uint32_t padding);
   bool ProveTailLocked();
   void AlignLocked();
-  void ScheduleLocked(bool visible, AppendResult* result);
+  bool ScheduleLocked(bool visible, AppendResult* result);
   void AskForIdleCheckLocked();
   void PublishLocked();
   void PoisonLocked(const base::Status& status);

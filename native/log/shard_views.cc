@@ -1,5 +1,4 @@
-// What readers, trims and the end of a shard's life need of it. Appends and commits are in
-// shard_log.cc.
+// What readers, trims and the end of a shard's life need of it.
 #include <algorithm>
 #include <utility>
 
