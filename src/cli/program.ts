@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { MillraceError } from '../errors.ts'
+import { addAccessCommands } from './commands/access.ts'
 import { addBench } from './commands/bench.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addConsumerCommands } from './commands/consumer.ts'
@@ -45,10 +46,7 @@ function makeProgram(runner: Runner): Command {
   const { output } = runner.context
   program
     .summary('stream broker')
-    .description(
-      'A sharded, durable, replayable stream broker.\n' +
-        'Exit codes, error codes and close codes: millrace explain CODE',
-    )
+    .description('A sharded, durable, replayable stream broker. Its codes: millrace explain CODE')
     .version(packageVersion(), '--version', 'show the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
@@ -76,6 +74,7 @@ function makeProgram(runner: Runner): Command {
   addVerify(program, runner)
   addBench(program, runner)
   addDoctor(program, runner)
+  addAccessCommands(program, runner)
   addKeyCommands(program, runner)
   addConfigCommands(program, runner)
   addExplain(program, runner)

@@ -169,6 +169,7 @@ describe('a token', () => {
     const client = await RawClient.open(server.url)
     expect((await client.ask(authenticate(token)))[2]).toBe('UNAUTHENTICATED')
     expect(await client.closed).toMatchObject({ code: 4504 })
+    if (token !== ' ') expect(JSON.stringify(logger.lines)).not.toContain(token)
   })
 
   it('in the URL is refused, right or not', async () => {

@@ -1,6 +1,6 @@
 // The deliberate bugs. `number` is that of the reliability document's table of sabotage, and from 23
 // on this table's own, from 61 on for fan-out and groups of workers. 12 is none any more: nothing can
-// publish where no socket has a topic. 17 to 20 and 22 come with what they break. `command` must pass
+// publish where no socket has a topic. 17 and 18 come with what they break. `command` must pass
 // on the code as it is, and on the mutant end with an error and say something that matches `says`: a
 // mutant that dies of something else has not been caught by the test that is there for it.
 
@@ -298,4 +298,16 @@ export const mutants = [
   nodeMutant('153-bench-clock-from-send.patch', 'cli/bench/put-load', 'from when it was due'),
   mutant('143-keyless-to-one-shard.patch', gtest('Keyless.*Evenly'), /FAILED/),
   mutant('144-repeat-spread-anew.patch', gtest('Reshards.NoRecordIsStoredTwice*'), /FAILED/),
+  socketMutant('19-permission-at-connect.patch', 'access', 'acts on what is open when it changes'),
+  socketMutant('20-token-logged.patch', 'access', 'that is wrong is refused wherever it comes'),
+  nodeMutant(
+    '161-prefix-anywhere.patch',
+    'server/access/permissions',
+    'are what an oracle finds by looking at all of them',
+  ),
+  nodeMutant('162-any-algorithm.patch', 'server/access/jwt-verifier', 'with a longer hash'),
+  socketMutant('163-expiry-ignored.patch', 'access', 'ends its connection in mid-stream'),
+  socketMutant('164-iterator-for-everybody.patch', 'access', 'with an iterator of somebody else'),
+  socketMutant('165-put-unchecked.patch', 'access', 'is denied without telling'),
+  socketMutant('166-wrong-file-taken.patch', 'access', 'keeps its rules when it is broken'),
 ]

@@ -29,13 +29,14 @@ export async function freePort(random) {
 export class BrokerProcess {
   #child
   #lines = []
+  #seen
   // The lines of its log that say that something is wrong, and all that are no JSON.
   complaints = []
   #waiting = []
 
-  // `command` is a script of this package and its arguments. A port of 0 cannot be had again by the
+  // `command` is a script of this package and its arguments; `seen` is told each line of its log. A port of 0 cannot be had again by the
   // next broker while connections to this one are remembered by the system.
-  constructor(directory, port, { command = SERVE, more = [] } = {}) {
+  constructor(directory, port, { command = SERVE, more = [], seen = () => undefined } = {}) {
     const [script, ...words] = command
     const args = [
       join(CHECKOUT, script),
@@ -51,6 +52,7 @@ export class BrokerProcess {
       Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_')),
     )
     if (process.getuid() === 0) env.MILLRACE_INSECURE_RUN_AS_ROOT = 'true'
+    this.#seen = seen
     this.startedAt = performance.now()
     this.#child = start(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
     this.ended = this.#child.ended
@@ -109,6 +111,7 @@ export class BrokerProcess {
   }
 
   #take(line) {
+    this.#seen(line)
     this.#lines.push(line)
     if (this.#lines.length > KEPT_LINES_MAX) this.#lines.shift()
     const facts = parse(line)

@@ -36,14 +36,15 @@ export class WireClient {
   onPush = () => undefined
 
   // Answers a client, or throws when there is no broker.
-  static async connect(url) {
-    const client = new WireClient(url)
+  // `options` are those of a socket of `ws`, and `subprotocols`.
+  static async connect(url, options) {
+    const client = new WireClient(url, options)
     await client.opened
     return client
   }
 
-  constructor(url) {
-    const socket = new WebSocket(url, ['millrace.v1'], { perMessageDeflate: false })
+  constructor(url, { subprotocols = ['millrace.v1'], ...options } = {}) {
+    const socket = new WebSocket(url, subprotocols, { perMessageDeflate: false, ...options })
     this.#socket = socket
     this.closed = new Promise((resolve) => {
       socket.on('close', (code) => {

@@ -53,6 +53,10 @@ const commands = [
   ['config', 'show'],
   ['config', 'check'],
   ['config', 'defaults'],
+  ['access'],
+  ['access', 'token'],
+  ['access', 'hash'],
+  ['access', 'check'],
   ['explain'],
 ]
 

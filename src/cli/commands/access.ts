@@ -1,0 +1,160 @@
+/** `millrace access token`, `hash` and `check`. */
+
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { type Command, Option } from 'commander'
+import { actions, type Action as StreamAction } from '../../broker/caller.ts'
+import { readPrivateText } from '../../broker/private-file.ts'
+import { MillraceError } from '../../errors.ts'
+import { withToken } from '../access-edit.ts'
+import { defineCommand, type Invocation, type Runner } from '../context.ts'
+import { CliError, exitCodes } from '../exit-codes.ts'
+import { setExamples } from '../help.ts'
+
+/** Only commands about access need what checks the file. */
+const load = async () => ({
+  ...(await import('../../server/access/access-file.ts')),
+  ...(await import('../../server/access/permissions.ts')),
+  ...(await import('../../server/access/static-token.ts')),
+})
+
+function pathOf(invocation: Invocation): string {
+  const { accessFile } = invocation.config().values
+  if (accessFile !== '') return accessFile
+  throw new CliError('USAGE', 'no access file is set', {
+    hint: 'Name one with --access-file FILE or MILLRACE_ACCESS_FILE=FILE; token makes it.',
+  })
+}
+
+const readText = (path: string) => readPrivateText(path, 'ACCESS_FILE_REFUSED', 'access file')
+
+async function addToken(invocation: Invocation): Promise<undefined> {
+  const { args, options, output } = invocation
+  const id = args[0] as string
+  const path = pathOf(invocation)
+  const { parseAccessFile, newToken, tokenHash } = await load()
+  const before = existsSync(path) ? await readText(path) : undefined
+  if (before !== undefined) parseAccessFile(before, path)
+  const permissions = actions.flatMap((action) => {
+    const streams = options[action] as string[] | undefined
+    return streams === undefined ? [] : [{ actions: [action], streams }]
+  })
+  const token = newToken(id)
+  const principal = (options['principal'] as string | undefined) ?? id
+  const row = {
+    id,
+    sha256: tokenHash(token).toString('hex'),
+    principal,
+    expires: options['expires'] as string | undefined,
+  }
+  const after = withToken(before, row, permissions)
+  parseAccessFile(after, path)
+  await replace(path, after)
+  output.show({ id, principal, token }, () => token)
+  output.note('this token is shown once, and kept nowhere: put it where its user reads it')
+  return undefined
+}
+
+/** Whole or not at all: a broker may read it at any moment. */
+async function replace(path: string, content: string): Promise<void> {
+  const beside = `${path}.${randomUUID()}`
+  const file = await open(beside, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(beside, path).catch(async (error: unknown) => {
+    await rm(beside, { force: true })
+    throw error
+  })
+}
+
+async function hash({ stdin, output }: Invocation): Promise<undefined> {
+  const { tokenId, tokenHash } = await load()
+  const token = (await text(stdin)).trim()
+  const id = tokenId(token)
+  if (id === undefined) {
+    throw new CliError('USAGE', 'what came from the standard input is no token of Millrace', {
+      hint: 'Make one with: millrace access token ID',
+    })
+  }
+  const sha256 = tokenHash(token).toString('hex')
+  output.show({ id, sha256 }, () => sha256)
+  return undefined
+}
+
+async function check(invocation: Invocation) {
+  const { options, output } = invocation
+  const path = pathOf(invocation)
+  const { parseAccessFile, Permissions } = await load()
+  const { principals, tokens, jwt, certificates } = parseAccessFile(await readText(path), path)
+  const { principal, stream } = options as { principal?: string; stream?: string }
+  if (principal === undefined || stream === undefined) {
+    const counts = {
+      principals: Object.keys(principals).length,
+      tokens: tokens.length,
+      keys: jwt?.keys.length ?? 0,
+      certificates: certificates.length,
+    }
+    output.show(counts, () => `${path} is right: ${JSON.stringify(counts)}`)
+    return undefined
+  }
+  const rules = Object.hasOwn(principals, principal) ? principals[principal] : undefined
+  if (rules === undefined) {
+    throw new MillraceError('INVALID_ARGUMENT', `${path} has no principal ${principal}`)
+  }
+  const rights = new Permissions(rules.permissions).rightsOn(stream)
+  const allowed: StreamAction[] = actions.filter((_, index) => (rights & (1 << index)) !== 0)
+  output.show({ principal, stream, allowed }, () => `${allowed.join(' ') || 'nothing'}`)
+  return allowed.length === 0 ? exitCodes.notAllowed : undefined
+}
+
+const names = (value: string) => value.split(',').filter((it) => it !== '')
+
+export function addAccessCommands(program: Command, runner: Runner): void {
+  const access = program.command('access').summary('who may connect, and do what')
+  access.description('Make tokens for an access file, and check one.')
+  access.helpOption('-h, --help', 'show this help').helpCommand(false)
+  const file = '--access-file ./millrace-access.json'
+  setExamples(access, [`millrace access token app --put orders ${file}`])
+  defineCommand(access, runner, {
+    usage: 'token <id>',
+    summary: 'add a token to the access file',
+    purpose:
+      'Add a token to the access file, and print it once: the file has its hash.\n' +
+      'A broker that is running takes it within a second.',
+    examples: [`millrace access token app --put orders ${file}`],
+    settings: ['accessFile'],
+    options: [
+      new Option('--principal <name>', 'whom it stands for (default: as the id)'),
+      ...actions.map((it) =>
+        new Option(`--${it} <streams>`, `streams that a new principal may ${it}`).argParser(names),
+      ),
+      new Option('--expires <time>', 'as 2027-01-31T00:00:00Z'),
+    ],
+    action: addToken,
+  })
+  defineCommand(access, runner, {
+    usage: 'hash',
+    summary: 'the hash of a token from the standard input',
+    purpose: 'Print the SHA-256 of a token, as the access file has it.',
+    examples: ['millrace access hash < millrace.token'],
+    action: hash,
+  })
+  defineCommand(access, runner, {
+    usage: 'check',
+    summary: 'check the access file',
+    purpose: 'Check the access file, or print what a principal may do with a stream.',
+    examples: [`millrace access check ${file}`, 'millrace access check --principal a --stream b'],
+    settings: ['accessFile'],
+    options: [
+      new Option('--principal <name>', 'whose permissions to print'),
+      new Option('--stream <name>', 'on which stream'),
+    ],
+    action: check,
+  })
+}

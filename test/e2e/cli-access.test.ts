@@ -1,0 +1,45 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { runCli, temporaryDirectory } from './cli-process.ts'
+
+it('tokens are made, shown once, and kept as hashes alone', async () => {
+  const path = join(temporaryDirectory(), 'access.json')
+  const access = (words: string[], input = '') =>
+    runCli(['access', ...words], { environment: { MILLRACE_ACCESS_FILE: path }, input })
+  const made = await access(['token', 'app', '--put', 'orders', '--get', 'orders,metrics-*'])
+  expect(made.stderr).toBe(
+    'this token is shown once, and kept nowhere: put it where its user reads it\n',
+  )
+  const token = made.stdout.trim()
+  expect(token).toMatch(/^mrt_app_[A-Za-z0-9_-]{43}$/)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  const text = readFileSync(path, 'utf8')
+  expect(text).not.toContain(token.slice('mrt_app_'.length))
+  expect(text).toContain((await access(['hash'], token)).stdout.trim())
+
+  const second = await access(['token', 'app-2', '--principal', 'app', '--json'])
+  expect(JSON.parse(second.stdout)).toMatchObject({ id: 'app-2', principal: 'app' })
+  const allowed = async (stream: string) =>
+    (await access(['check', '--principal', 'app', '--stream', stream])).stdout
+  expect(await allowed('orders')).toBe('put get\n')
+  expect(await allowed('metrics-cpu')).toBe('get\n')
+  expect(await allowed('other')).toBe('nothing\n')
+  expect((await access(['check'])).stdout).toMatch(/ is right: .*"tokens":2/)
+
+  for (const [words, message] of [
+    [['token', 'app', '--principal', 'app'], 'there is a token app'],
+    [['token', 'x', '--principal', 'new'], 'say what it may do'],
+    [['token', 'x', '--principal', 'app', '--put', 'a'], 'there is a principal app'],
+    [['token', 'x/y', '--put', 'a'], 'tokens.2.id'],
+    [['token', 'x', '--principal', 'app', '--expires', 'soon'], 'tokens.2.expires'],
+    [['check', '--principal', 'new', '--stream', 'a'], 'has no principal new'],
+  ] as const) {
+    const refused = await access([...words])
+    expect([refused.status === 0, refused.stderr]).toEqual([
+      false,
+      expect.stringContaining(message),
+    ])
+  }
+  expect(JSON.parse(readFileSync(path, 'utf8')).tokens).toHaveLength(2)
+})
