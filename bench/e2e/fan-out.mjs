@@ -2,6 +2,7 @@
 // server take turns on one processor with frames of the same size to the same generator, which has
 // the other one. Each subscriber has to get each record once, in order.
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
 import { startRawFanOut, startSubscribers, withServers } from './servers.mjs'
 import { reportedSecondsMin, Turns } from './turns.mjs'
@@ -59,11 +60,12 @@ function expected({ frames, load, subscribers, stalled = 0 }) {
   return { subscribers, stalled, records, warmUp: Math.floor(frames / 5) * load.records }
 }
 
-async function turnOfRaw(raw, one) {
+/** With a path the server appends each frame to a log of its own before it sends it. */
+async function turnOfRaw(raw, one, path) {
   const server = { server: 'raw', port: raw.port, serverPid: raw.pid }
   const subscribers = await startSubscribers({ ...server, ...expected({ ...one, stalled: 0 }) })
   const report = subscribers.next()
-  await raw.ask({ do: 'send', frames: one.frames, ...one.load })
+  await raw.ask({ do: 'send', frames: one.frames, ...one.load, path })
   const received = await report
   await subscribers.stop()
   return received
@@ -93,7 +95,7 @@ async function turnOfBroker({ broker, control }, one) {
   return received
 }
 
-function infoOf(one, figure, limit) {
+function infoOf(one, figure, limit, appending) {
   const { load } = one
   const { frames, seconds, batchesPerFrame, resumed } = figure.last
   return {
@@ -103,6 +105,10 @@ function infoOf(one, figure, limit) {
     recordsPerBrokerCpuSecond: figure.cpuRate.median,
     shareOfLimitByCpuTime: figure.cpuRate.median / limit.cpuRate.median,
     generatorIdleShare: figure.idle.median,
+    ...(appending && {
+      shareOfRawThatAppends: figure.rate.median / appending.rate.median,
+      shareOfRawThatAppendsByCpuTime: figure.cpuRate.median / appending.cpuRate.median,
+    }),
     ...(resumed && { secondsToCatchUp: resumed.seconds }),
   }
 }
@@ -110,7 +116,8 @@ function infoOf(one, figure, limit) {
 const inRecords = { unit: 'records/s', scale: 1 }
 const inGigabytes = { unit: 'GB/s', scale: replay.recordBytes / 1e9 }
 
-function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = inRecords } = {}) {
+function addCase(one, figure, limit, more = {}) {
+  const { limitName = 'raw uWebSockets send', as = inRecords, appending } = more
   const { verified, resumed } = figure.last
   addRow(`${one.name}${figure.mark}`, figure.rate.scaled(as.scale), as.unit, {
     params: {
@@ -120,7 +127,7 @@ function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = 
       frames: one.frames,
       durability: 'os',
     },
-    info: infoOf(one, figure, limit),
+    info: infoOf(one, figure, limit, appending),
     limit: {
       name: `${limitName}${limit.mark}`,
       value: limit.rate.median * as.scale,
@@ -132,16 +139,20 @@ function addCase(one, figure, limit, { limitName = 'raw uWebSockets send', as = 
 }
 
 async function measure(one, servers) {
-  const figure = new Turns()
-  const limit = new Turns()
+  const [figure, limit] = [new Turns(), new Turns()]
+  // Where each batch is a frame, a server that keeps the frames does what the broker does.
+  const appending = one.ahead === inStep ? new Turns() : undefined
+  const path = join(servers.scratch, 'raw-log')
   for (let turn = -warmUps; turn < repetitions; turn += 1) {
     const limitReport = await turnOfRaw(servers.raw, one)
+    const appendingReport = appending && (await turnOfRaw(servers.raw, one, path))
     const report = await turnOfBroker(servers, one)
     if (turn < 0) continue
     limit.add(limitReport)
+    appending?.add(appendingReport)
     figure.add(report)
   }
-  addCase(one, figure, limit)
+  addCase(one, figure, limit, { appending })
 }
 
 /** Some do not read: what the others get is compared with what all would. */

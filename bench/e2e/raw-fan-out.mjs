@@ -1,9 +1,11 @@
-// The ceiling of fan-out: what uWebSockets.js sends when there is no log and nothing is decided. The
-// same frame to each socket, and the next one when all have taken it. Prints its port as JSON.
+// The ceiling of fan-out: what uWebSockets.js sends when nothing is decided, and there is no log, or
+// the least that could be one. The same frame to each socket, and the next one when all have taken
+// it. Prints its port as JSON.
 // biome-ignore lint/style/noRestrictedImports: the ceiling is uWebSockets without a broker around it
 import uWS from 'uWebSockets.js'
 import { serveCommands } from './commands.mjs'
 import { rawBatch, stampSequence } from './raw-batch.mjs'
+import { RawLog } from './raw-log.mjs'
 import { SyncedFile } from './synced-file.mjs'
 
 const payloadBytesMax = 16 * 1024 * 1024
@@ -19,6 +21,7 @@ let relayed
 /** The frames of one run. */
 class Rounds {
   #frame
+  #log
   #left
   #sequence = 0
   #sockets = []
@@ -26,8 +29,10 @@ class Rounds {
   #blocked = 0
   #done
 
-  constructor(frame, frames, done) {
+  /** Each frame goes to the log first, where there is one. */
+  constructor(frame, frames, log, done) {
     this.#frame = frame
+    this.#log = log
     this.#left = frames
     this.#sockets = [...sockets]
     this.#done = done
@@ -58,6 +63,7 @@ class Rounds {
     this.#at = 0
     stampSequence(this.#frame, 1 + this.#sequence * this.#frame.records)
     this.#sequence += 1
+    if (this.#left > 0) this.#log?.append(this.#frame.bytes)
   }
 
   #send(socket) {
@@ -110,11 +116,14 @@ app.listen('127.0.0.1', 0, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, async (listener) => 
   await serveCommands(
     uWS.us_socket_local_port(listener),
     {
-      send: ({ frames, records, recordBytes }) =>
-        new Promise((resolve) => {
-          rounds = new Rounds(rawBatch(records, recordBytes), frames, () => resolve({}))
+      async send({ frames, records, recordBytes, path }) {
+        const log = path && new RawLog(path)
+        await new Promise((resolve) => {
+          rounds = new Rounds(rawBatch(records, recordBytes), frames, log, resolve)
           rounds.run()
-        }),
+        })
+        log?.close()
+      },
       relay({ recordBytes, path }) {
         relayed?.file?.close()
         const file = path && new SyncedFile(path)
