@@ -1,5 +1,7 @@
 /** Peers beside our figures: what they say is read, what is not there is absent, never guessed. */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -233,6 +235,23 @@ describe('programs of peers', () => {
     })
     await expect(dying).rejects.toThrow(/ended with 1\nno memory/)
   })
+})
+
+it('programs of peers end with who started them, when that is told to end', async () => {
+  const programs = new URL('../../bench/peers/lib/programs.mjs', import.meta.url).href
+  const code = `const { freePort, startServer } = await import('${programs}')
+    const port = await freePort()
+    const listen = "require('node:net').createServer().listen(" + port + ", '127.0.0.1')"
+    const { pid } = await startServer([process.execPath, '-e', listen], { port, seconds: 30 })
+    console.log(pid)
+    setInterval(() => {}, 1000)`
+  const runner = spawn(process.execPath, ['--input-type=module', '-e', code])
+  const [said] = await once(runner.stdout, 'data')
+  const pid = Number(String(said))
+  expect(isRunning(pid)).toBe(true)
+  runner.kill('SIGTERM')
+  expect(await once(runner, 'exit')).toEqual([143, null])
+  await expect.poll(() => isRunning(pid)).toBe(false)
 })
 
 /** One that has ended and was not waited for yet runs no more. */

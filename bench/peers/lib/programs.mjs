@@ -13,6 +13,37 @@ const pollMillis = 50
 /** The end of what a program said, which is where it says why it failed. */
 const tailOf = (text) => text.trimEnd().split('\n').slice(-8).join('\n')
 
+/** Sends a signal to a process and all that it has started; none is left, perhaps. */
+function signalGroup(pid, name) {
+  try {
+    process.kill(-pid, name)
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+const running = new Set()
+let isWatching = false
+const endingSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
+
+/** What still runs ends with this process, however that ends, unless it is killed itself. */
+function endAllWithThis() {
+  process.on('exit', () => {
+    for (const pid of running) signalGroup(pid, 'SIGKILL')
+  })
+  for (const [name, number] of Object.entries(endingSignals)) {
+    process.once(name, () => process.exit(128 + number))
+  }
+}
+
+/** A group that is to end with this process, until it has `closed`. */
+function watch(pid, closed) {
+  if (!isWatching) endAllWithThis()
+  isWatching = true
+  running.add(pid)
+  closed.finally(() => running.delete(pid))
+}
+
 /** Keeps the last part of what a child says. */
 function collect(stream) {
   const said = { text: '' }
@@ -27,18 +58,11 @@ function collect(stream) {
  * it. Resolves when it has ended.
  */
 async function end(child, closed) {
-  const signal = (name) => {
-    try {
-      process.kill(-child.pid, name)
-    } catch (error) {
-      if (error.code !== 'ESRCH') throw error // it has ended by itself
-    }
-  }
   const timer = new AbortController()
-  signal('SIGTERM')
+  signalGroup(child.pid, 'SIGTERM')
   await Promise.race([closed, setTimeout(stopMillis, undefined, { signal: timer.signal })])
   timer.abort()
-  signal('SIGKILL')
+  signalGroup(child.pid, 'SIGKILL')
   await closed
 }
 
@@ -56,6 +80,7 @@ function launch([command, ...args], { cwd, env, place } = {}) {
     child.on('error', (error) => resolve({ error }))
     child.on('close', (code, signal) => resolve({ code, signal }))
   })
+  if (child.pid !== undefined) watch(child.pid, closed)
   return { child, closed, stdout, stderr }
 }
 
