@@ -18,6 +18,8 @@ const startSeconds = 90
 const askSeconds = 90
 const topic = 'bench'
 const partitions = 4
+const producer =
+  'producer performance test, acks=1, batches of 64 KiB, 5 ms of linger, 4 partitions'
 const payloads = 500
 
 const propertiesOf = ({ port, controllerPort, directory, more }) => `
@@ -71,13 +73,13 @@ export const kafka = {
   name: 'Kafka',
   workloads: {
     producer: {
-      what: 'producer performance test, acks=1, batches of 64 KiB, 5 ms of linger, 4 partitions',
+      what: producer,
       durability: 'os',
       more: '',
       probe: 50_000,
     },
     'producer, synced': {
-      what: 'the same with log.flush.interval.messages=1',
+      what: `${producer}, log.flush.interval.messages=1`,
       durability: 'disk',
       more: 'log.flush.interval.messages=1',
       probe: 20_000,

@@ -131,6 +131,11 @@ describe('the peers', () => {
     const used = new Set(comparisons.map(({ peer }: { peer: string }) => peer))
     expect(used).toEqual(new Set(Object.keys(peers)))
     expect(comparisonsOf({ id: 'none', name: 'sealed' })).toEqual([])
+    const keys = 'PutRecords, 500 x 100 B, random keys'
+    const beside = (more: string) => comparisonsOf({ id: 'I2', name: `${keys}${more}` }).length
+    expect(beside('')).toBe(2)
+    expect(beside(' (bound by the generator)')).toBe(2)
+    expect(beside(', encrypted')).toBe(0)
   })
 
   it('have durability of a class that has a name', async () => {

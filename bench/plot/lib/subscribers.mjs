@@ -8,7 +8,7 @@ const width = 720
 const height = 416
 const area = { left: 64, right: 530, top: 84, bottom: 330 }
 
-const byItself = /each batch by itself$/
+const byItself = /each batch by itself/
 
 const bySubscribers = (rows) => rows.toSorted((a, b) => a.params.subscribers - b.params.subscribers)
 
