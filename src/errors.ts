@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'KEY_NOT_FOUND'
   | 'KEY_MISMATCH'
   | 'KEY_FILE_REFUSED'
+  | 'TLS_FILE_REFUSED'
   | 'ENCRYPTION_UNAVAILABLE'
   | 'UNSUPPORTED_VERSION'
   | 'SERVER_CLOSING'
@@ -257,6 +258,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     retryable: false,
     hint: 'Correct the line that the message names; the file is for its owner alone (chmod 600).',
     kind: 'KMSAccessDenied',
+  },
+  TLS_FILE_REFUSED: {
+    message: 'the files of a certificate cannot be used',
+    retryable: false,
+    hint: 'Correct the file that the message names; private keys are for their owner (chmod 600).',
   },
   ENCRYPTION_UNAVAILABLE: {
     message: 'this process cannot encrypt',

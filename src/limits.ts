@@ -213,3 +213,6 @@ export const failedAuthenticationsPerSecond: number = 1
 
 /** How soon a change of the access file is noticed. */
 export const accessLookMillis: number = 500
+
+/** How often the files of a certificate are looked at, in milliseconds. */
+export const certificateLookMillis: number = 1000

@@ -1,6 +1,7 @@
 /** The connection of a command to its broker. */
 
 import type { Client } from '../client/client.ts'
+import { readClientTls } from './client-tls.ts'
 import { clientToken } from './client-token.ts'
 import type { Invocation } from './context.ts'
 import { withProgress } from './slow-work.ts'
@@ -18,18 +19,24 @@ export async function withClient<Answer>(
   { isLasting = false }: { readonly isLasting?: boolean } = {},
 ): Promise<Answer> {
   const { output, signal } = invocation
-  const { url } = invocation.config().values
-  const token = clientToken(invocation)
+  const config = invocation.config().values
+  const { url } = config
+  const given = {
+    signal,
+    connectTimeoutMillis,
+    token: clientToken(invocation),
+    tls: readClientTls(config),
+  }
   const { connect } = await import('../client/node.ts')
   const client = await withProgress(
     output,
     () => `connecting to ${url}`,
     async () => {
       // A broker that is not there is told of at once: nothing has begun that could go on.
-      const first = await connect(url, { signal, connectTimeoutMillis, reconnect: false, token })
+      const first = await connect(url, { ...given, reconnect: false })
       if (!isLasting) return first
       await first.close()
-      return await connect(url, { signal, connectTimeoutMillis, token })
+      return await connect(url, given)
     },
   )
   try {

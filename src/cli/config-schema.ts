@@ -86,6 +86,15 @@ function names(about: string, example: string) {
   })
 }
 
+function fileName(about: string, example: string) {
+  return z.string().default('').register(texts, {
+    about,
+    value: '<file>',
+    wanted: 'the name of a file in PEM',
+    example,
+  })
+}
+
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 const mebibyte = 1024 * 1024
@@ -163,6 +172,9 @@ export const configSchema = z.strictObject({
       wanted: 'USER or USER:GROUP, by names or ids',
       example: 'millrace:millrace',
     }),
+  tlsCertFile: fileName('certificate of the broker', './broker.pem'),
+  tlsKeyFile: fileName('... and its private key', './broker.key'),
+  tlsClientCaFile: fileName('authorities of clients', './clients.pem'),
   allowedOrigins: names('origins of web pages that may connect', 'https://example.org'),
   allowedHosts: names('further names of this host', 'broker.local'),
   url: z.string().refine(isBrokerUrl).default('ws://127.0.0.1:4570').register(texts, {
@@ -178,6 +190,9 @@ export const configSchema = z.strictObject({
     wanted: 'the name of a file that holds a token; MILLRACE_TOKEN holds one itself',
     example: './millrace.token',
   }),
+  tlsCaFile: fileName('authority of the broker', './ca.pem'),
+  clientCertFile: fileName('certificate of the client', './client.pem'),
+  clientKeyFile: fileName('... and its private key', './client.key'),
   /** Options of the log core under their names there; a test compares the defaults. */
   storage: z.strictObject({
     diskLowWaterBytes: count(

@@ -39,6 +39,7 @@ const exitCodeOfError: Partial<Record<ErrorCode, ExitCode>> = {
   CONSUMER_NOT_FOUND: exitCodes.notFound,
   KEY_NOT_FOUND: exitCodes.notFound,
   KEY_FILE_REFUSED: exitCodes.notAllowed,
+  TLS_FILE_REFUSED: exitCodes.notAllowed,
   ACCESS_DENIED: exitCodes.notAllowed,
   UNAUTHENTICATED: exitCodes.notAllowed,
   ACCESS_FILE_REFUSED: exitCodes.notAllowed,

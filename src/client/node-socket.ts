@@ -37,6 +37,21 @@ function maskOfZeros(mask: Buffer): void {
   mask.fill(0)
 }
 
+/** What a client of `wss://` brings with it; each is text in PEM. */
+export interface TlsOptions {
+  /** Authorities whose certificates a broker may have; those of Node unless it is given. */
+  readonly ca?: string | undefined
+  /** The certificate of this client, and its private key, for a broker that asks for one. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+interface NodeSocketOptions {
+  readonly silenceMillis: number
+  readonly tls: TlsOptions
+  readonly token: string | undefined
+}
+
 class NodeSocket implements Socket {
   readonly #web: WebSocket
   readonly #events: SocketEvents
@@ -49,10 +64,11 @@ class NodeSocket implements Socket {
   readonly #silenceMillis: number
   readonly #pulse: NodeJS.Timeout
 
-  constructor(url: string, events: SocketEvents, silenceMillis: number, token: string | undefined) {
+  constructor(url: string, events: SocketEvents, { silenceMillis, tls, token }: NodeSocketOptions) {
     this.#events = events
     this.#silenceMillis = silenceMillis
     this.#web = new WebSocket(url, [subprotocol], {
+      ...tls,
       perMessageDeflate: false,
       maxPayload: answerBytesMax,
       generateMask: maskOfZeros,
@@ -157,6 +173,9 @@ function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
 }
 
 /** Opens sockets that notice within twice `silenceMillis` when their broker is gone. */
-export function nodeSockets(silenceMillis: number = silenceMillisDefault): OpenSocket {
-  return (url, events, token) => new NodeSocket(url, events, silenceMillis, token)
+export function nodeSockets(
+  silenceMillis: number = silenceMillisDefault,
+  tls: TlsOptions = {},
+): OpenSocket {
+  return (url, events, token) => new NodeSocket(url, events, { silenceMillis, tls, token })
 }

@@ -1,9 +1,16 @@
 /** The client of Node programs: `import { connect } from 'millrace/client'`. */
 
 import { type Client, type ConnectOptions, connectOver } from './client.ts'
-import { nodeSockets } from './node-socket.ts'
+import { nodeSockets, type TlsOptions } from './node-socket.ts'
+
+export type { TlsOptions } from './node-socket.ts'
 
 export * from './public.ts'
+
+export interface NodeConnectOptions extends ConnectOptions {
+  /** For a broker at `wss://`. */
+  readonly tls?: TlsOptions | undefined
+}
 
 /**
  * Connects to a broker.
@@ -19,6 +26,6 @@ export * from './public.ts'
  *
  * Rejects as `connectOver` says.
  */
-export function connect(url: string, options: ConnectOptions = {}): Promise<Client> {
-  return connectOver(nodeSockets(), url, options)
+export function connect(url: string, options: NodeConnectOptions = {}): Promise<Client> {
+  return connectOver(nodeSockets(undefined, options.tls), url, options)
 }

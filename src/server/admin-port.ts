@@ -2,9 +2,8 @@
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Protection } from './admission.ts'
-import { answerNodeRequest, slowRequestLimits } from './node-http.ts'
-import { portError } from './port-probe.ts'
+import type { InsecureSwitches, Protection } from './admission.ts'
+import { answerNodeRequest, listenOn, slowRequestLimits } from './node-http.ts'
 import type { TransportOptions } from './transport.ts'
 
 export type AdminPortOptions = Pick<TransportOptions, 'host' | 'port' | 'answer'>
@@ -18,7 +17,7 @@ export interface AdminPort {
 const connectionsMax = 64
 
 /** It has neither authentication nor TLS: off loopback both switches have to be given. */
-export function adminProtection({ insecureNoAuth, insecureNoTls }: Protection): Protection {
+export function adminProtection({ insecureNoAuth, insecureNoTls }: InsecureSwitches): Protection {
   return { insecureNoAuth, insecureNoTls }
 }
 
@@ -28,14 +27,7 @@ export async function openAdminPort({ host, port, answer }: AdminPortOptions): P
     void answerNodeRequest(request, response, answer)
   })
   server.maxConnections = connectionsMax
-  await new Promise<void>((resolve, reject) => {
-    const failed = (error: Error) => reject(portError(host, port, error))
-    server.once('error', failed)
-    server.listen({ host, port, exclusive: true }, () => {
-      server.off('error', failed)
-      resolve()
-    })
-  })
+  await listenOn(server, { host, port })
   return {
     port: (server.address() as AddressInfo).port,
     async close() {

@@ -1,7 +1,9 @@
 /** Plain HTTP requests over Node's own server, in the words of transport.ts. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { HttpAnswer, HttpRequest } from './transport.ts'
+import type { Server } from 'node:net'
+import { portError } from './port-probe.ts'
+import type { HttpAnswer, HttpRequest, TransportOptions } from './transport.ts'
 
 /** How long a client may take for its headers, and for a whole request, in ms. */
 export const slowRequestLimits = { headersTimeout: 10_000, requestTimeout: 30_000 } as const
@@ -46,4 +48,19 @@ export async function answerNodeRequest(
     'content-length': Buffer.byteLength(given.body),
   })
   response.end(given.body)
+}
+
+/** Has a server listen, alone. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
+export async function listenOn(
+  server: Server,
+  { host, port }: Pick<TransportOptions, 'host' | 'port'>,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const failed = (error: Error) => reject(portError(host, port, error))
+    server.once('error', failed)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', failed)
+      resolve()
+    })
+  })
 }

@@ -2,6 +2,7 @@
 
 import {
   authenticationMillisMax,
+  certificateLookMillis,
   connectionBytesPerSecond,
   connectionRequestsPerSecond,
   connectionsMax,
@@ -23,22 +24,24 @@ import {
 import { Access } from './access/access.ts'
 import { Gate } from './access/gate.ts'
 import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
-import type { Protection } from './admission.ts'
+import type { InsecureSwitches } from './admission.ts'
 import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
 import { answerHttp, type Endpoints } from './http-endpoints.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { metricsRefusal } from './metrics-access.ts'
+import { openTransport } from './open-transport.ts'
 import type { ServedBroker } from './served-broker.ts'
 import { warnOfBinary, warnOfExposure } from './start-warnings.ts'
+import type { TlsFiles } from './tls/tls-files.ts'
+import { TlsReload } from './tls/tls-reload.ts'
 import type { Transport } from './transport.ts'
 import { upgradeOf } from './upgrades.ts'
-import { openUwsTransport } from './uws-transport.ts'
 
 export type { ServerLimits } from './connections.ts'
 
-export interface ServerOptions extends Protection {
+export interface ServerOptions extends InsecureSwitches {
   /** Stays the caller's, who closes it after the server has stopped. */
   readonly broker: ServedBroker
   /** 127.0.0.1 unless it is given. */
@@ -62,6 +65,8 @@ export interface ServerOptions extends Protection {
    * Without one nobody is asked who they are.
    */
   readonly accessFile?: string | undefined
+  /** With these files the port speaks TLS alone; they are read again when they change. */
+  readonly tls?: TlsFiles | undefined
   /** What runs here, for clients and metrics. */
   readonly version: string
   /** Milliseconds; only differences matter. */
@@ -71,7 +76,7 @@ export interface ServerOptions extends Protection {
 export interface Server extends AsyncDisposable {
   readonly host: string
   readonly port: number
-  /** For clients: `ws://127.0.0.1:4570`. */
+  /** For clients: `ws://127.0.0.1:4570`, or `wss://` with TLS. */
   readonly url: string
   /** Where the admin port is, if there is one: `http://127.0.0.1:4571`. */
   readonly adminUrl: string | undefined
@@ -111,9 +116,12 @@ const defaultLimits: ServerLimits = {
  * ACCESS_FILE_REFUSED.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { logger, host = '127.0.0.1' } = options
-  const { accessFile } = options
-  const protection = { ...options, isAuthenticated: accessFile !== undefined }
+  const { logger, host = '127.0.0.1', accessFile, tls } = options
+  const protection = {
+    ...options,
+    isEncrypted: tls !== undefined,
+    isAuthenticated: accessFile !== undefined || tls?.clientCaFile !== undefined,
+  }
   const address = await bindAddress(host, protection)
   warnOfBinary(logger)
   const access =
@@ -154,6 +162,7 @@ function endpointsOf(options: ServerOptions, host: string, connections: Connecti
 interface Ports {
   readonly transport: Transport
   readonly admin: AdminPort | undefined
+  readonly tls: TlsReload | undefined
 }
 
 async function openPorts(
@@ -162,20 +171,31 @@ async function openPorts(
   endpoints: Endpoints,
   connections: Connections,
 ): Promise<Ports> {
-  const admin = await openAdmin(options, endpoints)
+  const tls = await openTls(options)
+  let admin: AdminPort | undefined
   try {
-    const transport = await openUwsTransport({
-      host: address,
-      port: options.port ?? defaultPort,
-      messageBytesMax,
-      upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
-      answer: (request) => answerHttp(endpoints, request),
-    })
-    return { transport, admin }
+    admin = await openAdmin(options, endpoints)
+    const transport = await openTransport(
+      {
+        host: address,
+        port: options.port ?? defaultPort,
+        messageBytesMax,
+        upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
+        answer: (request) => answerHttp(endpoints, request),
+      },
+      tls,
+    )
+    return { transport, admin, tls }
   } catch (error) {
+    tls?.close()
     await admin?.close()
     throw error
   }
+}
+
+async function openTls({ tls: files, logger }: ServerOptions): Promise<TlsReload | undefined> {
+  if (files === undefined) return undefined
+  return await TlsReload.open({ files, logger, lookMillis: certificateLookMillis })
 }
 
 async function openAdmin(
@@ -197,6 +217,7 @@ class RunningServer implements Server {
   readonly #options: ServerOptions
   readonly #transport: Transport
   readonly #admin: AdminPort | undefined
+  readonly #tls: TlsReload | undefined
   readonly #connections: Connections
   readonly #access: Access | undefined
   #stopped: Promise<void> | undefined
@@ -208,15 +229,16 @@ class RunningServer implements Server {
     connections: Connections,
     access: Access | undefined,
   ) {
-    const { transport, admin } = ports
+    const { transport, admin, tls } = ports
     this.#options = options
     this.#transport = transport
     this.#admin = admin
+    this.#tls = tls
     this.#connections = connections
     this.#access = access
     this.host = host
     this.port = transport.port
-    this.url = `ws://${authority(host, transport.port)}`
+    this.url = `${tls === undefined ? 'ws' : 'wss'}://${authority(host, transport.port)}`
     this.adminUrl = options.admin && admin && `http://${authority(options.admin.host, admin.port)}`
   }
 
@@ -232,6 +254,7 @@ class RunningServer implements Server {
   async #stop(): Promise<void> {
     const { logger, broker } = this.#options
     logger.info({ connections: this.#connections.count }, 'draining')
+    this.#tls?.close()
     this.#transport.stopListening()
     await this.#connections.drain()
     this.#access?.close()

@@ -1,6 +1,6 @@
 /**
  * What the server needs of a WebSocket and HTTP library, and nothing more. uws-transport.ts is the
- * one that is used; tests have their own.
+ * one that is used, node-transport.ts where a port speaks TLS; tests have their own.
  */
 
 import type { CloseCode } from '../wire/close-codes.ts'
@@ -46,6 +46,8 @@ export interface HttpRequest {
   readonly authorization: string
   /** What stands behind the `?` of the URL; empty where nothing does. */
   readonly query: string
+  /** What the verified certificate of the client names; nothing where there is none. */
+  readonly certificateNames?: readonly string[]
 }
 
 export interface HttpAnswer {

@@ -14,7 +14,8 @@ if (chromiumPath === undefined) {
   console.log('skipped: no Chromium here to run a page in; install one, or set CHROMIUM_PATH')
 }
 
-export async function launchChromium(): Promise<Browser> {
+/** `more` are switches of the browser beside those that it needs here. */
+export async function launchChromium(more: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: chromiumPath ?? '',
     args: [
@@ -26,6 +27,7 @@ export async function launchChromium(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   })
 }

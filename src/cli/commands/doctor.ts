@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
+import { readClientTls } from '../client-tls.ts'
 import { resolveConfig } from '../config.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { type Check, failed, ok } from '../doctor/check.ts'
@@ -53,7 +54,7 @@ async function* checks(invocation: Invocation): AsyncGenerator<Check> {
     yield checkSync(data)
   }
   const named = config.resolved.find((it) => it.setting.path === 'url')?.origin !== 'default'
-  const broker = await checkBroker(url, named)
+  const broker = await checkBroker(url, named, readClientTls(config.values))
   yield broker
   yield await checkPort(listen, broker.detail.startsWith('ready'))
 }

@@ -10,12 +10,15 @@ import { adminProtection } from '../../server/admin-port.ts'
 import { bindAddress } from '../../server/bind-address.ts'
 import type { Logger } from '../../server/logger.ts'
 import type { Server } from '../../server/server.ts'
+import type { TlsFiles } from '../../server/tls/tls-files.ts'
 import { createStream, describeStreamSummary } from '../../wire/operations.ts'
 import { bannerLines, type StartFacts } from '../banner.ts'
+import { clientSettings } from '../client-settings.ts'
 import { type Config, parseAddress, parseCreate, settings } from '../config-schema.ts'
 import { configurationHash } from '../configuration-hash.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { hasDataDirectory, makeParents } from '../data-directory.ts'
+import { CliError } from '../exit-codes.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
@@ -30,6 +33,8 @@ const mainSettings = [
   'data',
   'ephemeral',
   'accessFile',
+  'tlsCertFile',
+  'tlsKeyFile',
   'create',
   'logLevel',
   'insecureNoAuth',
@@ -81,8 +86,10 @@ async function serve(invocation: Invocation): Promise<undefined> {
 }
 
 async function checkAddresses(config: Config): Promise<void> {
-  const isAuthenticated = config.accessFile !== ''
-  await bindAddress(address(config).host, { ...config, isAuthenticated })
+  const tls = tlsFiles(config)
+  const isEncrypted = tls !== undefined
+  const isAuthenticated = config.accessFile !== '' || tls?.clientCaFile !== undefined
+  await bindAddress(address(config).host, { ...config, isAuthenticated, isEncrypted })
   const admin = parseAddress(config.adminListen)
   if (admin === undefined) return
   await bindAddress(admin.host, adminProtection(config), 'adminListen')
@@ -160,6 +167,18 @@ async function createStreams(
   }
 }
 
+/** Throws a CliError, CONFIGURATION_INVALID, where half of a pair is given. */
+function tlsFiles(config: Config): TlsFiles | undefined {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile } = config
+  if (certFile !== '' && keyFile !== '') {
+    return { certFile, keyFile, clientCaFile: clientCaFile === '' ? undefined : clientCaFile }
+  }
+  if (certFile === '' && keyFile === '' && clientCaFile === '') return undefined
+  throw new CliError('CONFIGURATION_INVALID', 'TLS takes both a certificate and its private key', {
+    hint: 'Give --tls-cert-file and --tls-key-file, or neither of them, nor --tls-client-ca-file.',
+  })
+}
+
 async function listen(broker: Broker, config: Config, logger: Logger): Promise<Server> {
   const { startServer } = await import('../../server/server.ts')
   const { insecureNoAuth, insecureNoTls, allowedOrigins, allowedHosts, accessFile } = config
@@ -173,6 +192,7 @@ async function listen(broker: Broker, config: Config, logger: Logger): Promise<S
     allowedOrigins,
     allowedHosts,
     accessFile: accessFile === '' ? undefined : accessFile,
+    tls: tlsFiles(config),
     version: packageVersion(),
   })
 }

@@ -16,6 +16,7 @@ import { get as getPlain } from 'node:http'
 import { get as getSecure } from 'node:https'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
+import type { TlsOptions } from '../../client/node.ts'
 import { parseAddress } from '../config-schema.ts'
 import { formatBytes, formatMillis } from '../units.ts'
 import { type Check, failed, ok, warning } from './check.ts'
@@ -99,14 +100,18 @@ function syncTimes(file: string): number[] {
 }
 
 /** `isRequired`: somebody named the broker, so that it has to be there. */
-export async function checkBroker(url: string, isRequired: boolean): Promise<Check> {
+export async function checkBroker(
+  url: string,
+  isRequired: boolean,
+  tls: TlsOptions,
+): Promise<Check> {
   const name = 'broker'
   const ready = new URL('/readyz', url.replace(/^ws/, 'http'))
   ready.username = ''
   ready.password = ''
   const remedy = 'Start it with millrace serve, or name another one with --url.'
   try {
-    const status = await statusOf(ready)
+    const status = await statusOf(ready, tls)
     if (status === 200) return ok(name, `ready at ${ready.host}`)
     return failed(name, `not ready at ${ready.host}: ${status}`, 'See its log.')
   } catch (error) {
@@ -117,10 +122,11 @@ export async function checkBroker(url: string, isRequired: boolean): Promise<Che
 }
 
 /** Not `fetch`, which refuses ports that a broker may well have. */
-function statusOf(url: URL): Promise<number | undefined> {
+function statusOf(url: URL, tls: TlsOptions): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const get = url.protocol === 'https:' ? getSecure : getPlain
-    const request = get(url, { signal: AbortSignal.timeout(answerMillisMax) }, (answer) => {
+    const options = { ...tls, signal: AbortSignal.timeout(answerMillisMax) }
+    const request = get(url, options, (answer) => {
       answer.resume()
       resolve(answer.statusCode)
     })

@@ -1,0 +1,114 @@
+/**
+ * transport.ts over Node's TLS and the package `ws`, for ports that speak TLS. uWebSockets.js
+ * could, too, but it does not take a new certificate without closing its port for a moment, and
+ * shows no certificate of a client.
+ */
+
+import type { IncomingMessage } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { WebSocketServer } from 'ws'
+import {
+  answerHeaders,
+  answerNodeRequest,
+  listenOn,
+  readNodeRequest,
+  slowRequestLimits,
+} from './node-http.ts'
+import { NodeServerSocket } from './node-server-socket.ts'
+import { peerNames } from './tls/peer-certificate.ts'
+import type { TlsMaterial } from './tls/tls-files.ts'
+import type { HttpAnswer, HttpRequest, Transport, TransportOptions, Upgrade } from './transport.ts'
+
+export interface NodeTransport extends Transport {
+  /** Connections from now on have this; those that are open go on as they are. */
+  renew(context: SecureContextOptions): void
+}
+
+const handshakeMillisMax = 10_000
+
+/** Opens a port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
+export async function openNodeTransport(
+  options: TransportOptions,
+  { context, isMutual }: TlsMaterial,
+): Promise<NodeTransport> {
+  const server = createServer({
+    ...slowRequestLimits,
+    ...context,
+    handshakeTimeout: handshakeMillisMax,
+    requestCert: isMutual,
+    rejectUnauthorized: isMutual,
+  })
+  server.on('request', (request, response) => {
+    const names = peerNames(request.socket as TLSSocket)
+    void answerNodeRequest(request, response, (it) => options.answer({ ...it, ...named(names) }))
+  })
+  const sockets = serveSockets(server, options)
+  await listenOn(server, options)
+  let isListening = true
+  const stopListening = () => {
+    if (isListening) server.close()
+    isListening = false
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    stopListening,
+    renew: (next) => server.setSecureContext(next),
+    close() {
+      stopListening()
+      for (const socket of sockets.clients) socket.terminate()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function named(certificateNames: readonly string[]): Pick<HttpRequest, 'certificateNames'> {
+  return { certificateNames }
+}
+
+function serveSockets(server: Server, options: TransportOptions): WebSocketServer {
+  const chosen = new WeakMap<IncomingMessage, string>()
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: options.messageBytesMax,
+    // Only where it was offered: there is no answer to what nobody asked.
+    handleProtocols: (_, request) => chosen.get(request) || false,
+  })
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    const net = stream as TLSSocket
+    const read = { ...readNodeRequest(request), ...named(peerNames(net)) }
+    // Until there is a WebSocket nobody else listens: one that breaks off is no bug.
+    net.on('error', () => net.destroy())
+    void decide(options, read).then((upgrade) => {
+      if (net.destroyed) return
+      if (upgrade.kind === 'refuse') {
+        net.end(rawAnswer(upgrade.answer))
+        return
+      }
+      chosen.set(request, upgrade.subprotocol)
+      sockets.handleUpgrade(request, net, head, (web) =>
+        NodeServerSocket.open(web, net, read.remoteAddress, upgrade.handler),
+      )
+    })
+  })
+  return sockets
+}
+
+/** There is a WebSocket at `/` alone; elsewhere the request is one like others. */
+async function decide(options: TransportOptions, request: HttpRequest): Promise<Upgrade> {
+  if (request.path === '/') return await options.upgrade(request)
+  return { kind: 'refuse', answer: await options.answer(request) }
+}
+
+function rawAnswer(answer: HttpAnswer): string {
+  const headers = {
+    ...answerHeaders(answer),
+    'content-length': Buffer.byteLength(answer.body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  return [`HTTP/1.1 ${answer.status}`, ...lines, '', answer.body].join('\r\n')
+}
