@@ -63,14 +63,23 @@ export function unsafeBindReason(
   if (lacks.length === 0) return undefined
   return (
     `${setting}: ${JSON.stringify(host)} can be reached from other machines, ` +
-    `${lacks.map((it) => it.what).join(' and ')}; listen on 127.0.0.1, or accept the risk with ` +
+    `${lacks.map((it) => it.what).join(' and ')}; listen on 127.0.0.1, ` +
+    `give it ${lacks.map((it) => it.remedy).join(' and ')}, or accept the risk with ` +
     lacks.map((it) => it.accept).join(' ')
   )
 }
 
 const lacking = {
-  authentication: { what: 'without authentication', accept: '--insecure-no-auth' },
-  encryption: { what: 'without TLS', accept: '--insecure-no-tls' },
+  authentication: {
+    what: 'without authentication',
+    remedy: 'an --access-file or a --tls-client-ca-file',
+    accept: '--insecure-no-auth',
+  },
+  encryption: {
+    what: 'without TLS',
+    remedy: 'a --tls-cert-file with its --tls-key-file',
+    accept: '--insecure-no-tls',
+  },
 } as const
 
 /** The name in a Host header without its port, or undefined when it is no such header. */

@@ -15,9 +15,11 @@ export interface RequestHead {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-export const webSocketVersion: string = '13'
+const webSocketVersion = '13'
 /** 16 bytes in base64. */
 const keyPattern = /^[A-Za-z0-9+/]{22}==$/
+/** Where there is a WebSocket. */
+export const socketPath: string = '/'
 /** Two bytes that end a line, and two between a name and its value. */
 const bytesPerHeader = 4
 
@@ -85,4 +87,19 @@ export function handshakeRefusal(head: RequestHead): HttpAnswer | undefined {
     (name) => valuesOf(head, name).length > 0,
   )
   return hasBody ? badRequest('a handshake has no body') : undefined
+}
+
+/**
+ * Why a request that is taken for none of a WebSocket gets no further, or undefined. Libraries take
+ * a handshake that lacks something for some other request, and look at nothing else of it.
+ */
+export function requestRefusal(path: string, head: RequestHead): HttpAnswer | undefined {
+  const isHandshake = path === socketPath && asksForSocket(head)
+  return malformedRequest(head) ?? (isHandshake ? handshakeRefusal(head) : undefined)
+}
+
+/** What an answer says of the protocol that it asks for, where it does. */
+export function upgradeHeaders({ status }: HttpAnswer): Readonly<Record<string, string>> {
+  if (!status.startsWith('426 ')) return {}
+  return { upgrade: 'websocket', 'sec-websocket-version': webSocketVersion }
 }

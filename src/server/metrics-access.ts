@@ -4,7 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { credentialOf } from './access/credential.ts'
+import { type Credential, credentialOf } from './access/credential.ts'
 import type { Gate } from './access/gate.ts'
 import { isLoopbackName } from './admission.ts'
 import { textAnswer } from './http-endpoints.ts'
@@ -40,11 +40,11 @@ export async function metricsRefusal(
 async function tokenRefusal(gate: Gate, request: HttpRequest): Promise<HttpAnswer | undefined> {
   const credential = credentialOf(request)
   if (credential.kind === 'wrong') return textAnswer('400 Bad Request', credential.text)
-  if (credential.kind === 'none') {
-    return refusedToken(new MillraceError('UNAUTHENTICATED', 'the metrics take a token'))
-  }
   try {
-    const { principal } = await gate.identify(credential.token, request.remoteAddress)
+    const principal = await principalOf(gate, request, credential)
+    if (principal === undefined) {
+      return refusedToken(new MillraceError('UNAUTHENTICATED', 'the metrics take a token'))
+    }
     if (gate.permissionsOf(principal)?.onAll(adminRight) === true) return undefined
     gate.audit.denied(principal, 'metrics', undefined)
     return textAnswer('403 Forbidden', 'the metrics take the permission to admin all streams ("*")')
@@ -52,4 +52,17 @@ async function tokenRefusal(gate: Gate, request: HttpRequest): Promise<HttpAnswe
     if (error instanceof MillraceError) return refusedToken(error)
     throw error
   }
+}
+
+/** Who asks, by a token or else by a certificate; undefined where nothing says it. */
+async function principalOf(
+  gate: Gate,
+  { remoteAddress, certificateNames = [] }: HttpRequest,
+  credential: Exclude<Credential, { readonly kind: 'wrong' }>,
+): Promise<string | undefined> {
+  const identity =
+    credential.kind === 'none'
+      ? gate.identifyCertificate(certificateNames)
+      : await gate.identify(credential.token, remoteAddress)
+  return identity?.principal
 }

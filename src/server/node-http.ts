@@ -2,33 +2,51 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
+import { listHeader, type RequestHead, requestRefusal, upgradeHeaders } from './handshake.ts'
 import { portError } from './port-probe.ts'
 import type { HttpAnswer, HttpRequest, TransportOptions } from './transport.ts'
 
 /** How long a client may take for its headers, and for a whole request, in ms. */
 export const slowRequestLimits = { headersTimeout: 10_000, requestTimeout: 30_000 } as const
 
-export function readNodeRequest(request: IncomingMessage): HttpRequest {
-  const { method = 'GET', url = '/', headers, socket } = request
-  const subprotocols = headers['sec-websocket-protocol'] ?? ''
+/** All headers: Node's own object leaves out what comes twice. */
+export function readNodeHead({
+  method = 'GET',
+  url = '/',
+  rawHeaders,
+}: IncomingMessage): RequestHead {
+  const headers = Array.from({ length: rawHeaders.length / 2 }, (_, index) => {
+    const [name = '', value = ''] = rawHeaders.slice(2 * index)
+    return [name.toLowerCase(), value] as const
+  })
+  return { method, target: url, headers }
+}
+
+export function readNodeRequest(request: IncomingMessage, head: RequestHead): HttpRequest {
+  const { headers, socket } = request
   return {
-    method,
-    path: url.split('?', 1)[0] ?? '/',
-    query: url.split('?').slice(1).join('?'),
+    method: head.method,
+    path: head.target.split('?', 1)[0] ?? '/',
+    query: head.target.split('?').slice(1).join('?'),
     remoteAddress: socket.remoteAddress ?? '',
     host: headers.host ?? '',
     origin: headers.origin ?? '',
-    subprotocols,
+    subprotocols: listHeader(head, 'sec-websocket-protocol'),
     authorization: headers.authorization ?? '',
   }
 }
 
 /** The headers of every answer. */
-export function answerHeaders({ type = 'text/plain; charset=utf-8' }: HttpAnswer) {
+export function answerHeaders(answer: HttpAnswer): Record<string, string | number> {
+  const { type = 'text/plain; charset=utf-8', body, ends = false } = answer
   return {
+    ...upgradeHeaders(answer),
     'content-type': type,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    'content-length': Buffer.byteLength(body),
+    ...(ends ? { connection: 'close' } : {}),
+    ...answer.headers,
   }
 }
 
@@ -40,13 +58,11 @@ export async function answerNodeRequest(
 ): Promise<void> {
   // Nobody waits for what comes as a body.
   request.resume()
-  const given = await answer(readNodeRequest(request))
+  const head = readNodeHead(request)
+  const read = readNodeRequest(request, head)
+  const given = requestRefusal(read.path, head) ?? (await answer(read))
   const [status = '500'] = given.status.split(' ', 1)
-  response.writeHead(Number(status), {
-    ...answerHeaders(given),
-    ...given.headers,
-    'content-length': Buffer.byteLength(given.body),
-  })
+  response.writeHead(Number(status), answerHeaders(given))
   response.end(given.body)
 }
 

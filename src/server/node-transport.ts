@@ -10,10 +10,12 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { WebSocketServer } from 'ws'
+import { handshakeRefusal, malformedRequest, type RequestHead, socketPath } from './handshake.ts'
 import {
   answerHeaders,
   answerNodeRequest,
   listenOn,
+  readNodeHead,
   readNodeRequest,
   slowRequestLimits,
 } from './node-http.ts'
@@ -77,19 +79,20 @@ function serveSockets(server: Server, options: TransportOptions): WebSocketServe
     // Only where it was offered: there is no answer to what nobody asked.
     handleProtocols: (_, request) => chosen.get(request) || false,
   })
-  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, early: Buffer) => {
     const net = stream as TLSSocket
-    const read = { ...readNodeRequest(request), ...named(peerNames(net)) }
+    const head = readNodeHead(request)
+    const read = { ...readNodeRequest(request, head), ...named(peerNames(net)) }
     // Until there is a WebSocket nobody else listens: one that breaks off is no bug.
     net.on('error', () => net.destroy())
-    void decide(options, read).then((upgrade) => {
+    void decide(options, read, head).then((upgrade) => {
       if (net.destroyed) return
       if (upgrade.kind === 'refuse') {
         net.end(rawAnswer(upgrade.answer))
         return
       }
       chosen.set(request, upgrade.subprotocol)
-      sockets.handleUpgrade(request, net, head, (web) =>
+      sockets.handleUpgrade(request, net, early, (web) =>
         NodeServerSocket.open(web, net, read.remoteAddress, upgrade.handler),
       )
     })
@@ -97,18 +100,22 @@ function serveSockets(server: Server, options: TransportOptions): WebSocketServe
   return sockets
 }
 
-/** There is a WebSocket at `/` alone; elsewhere the request is one like others. */
-async function decide(options: TransportOptions, request: HttpRequest): Promise<Upgrade> {
-  if (request.path === '/') return await options.upgrade(request)
-  return { kind: 'refuse', answer: await options.answer(request) }
+/** There is a WebSocket at one path alone; elsewhere the request is one like others. */
+async function decide(
+  options: TransportOptions,
+  request: HttpRequest,
+  head: RequestHead,
+): Promise<Upgrade> {
+  const refused = malformedRequest(head)
+  if (refused !== undefined) return { kind: 'refuse', answer: refused }
+  if (request.path !== socketPath) return { kind: 'refuse', answer: await options.answer(request) }
+  const noHandshake = handshakeRefusal(head)
+  if (noHandshake !== undefined) return { kind: 'refuse', answer: noHandshake }
+  return await options.upgrade(request)
 }
 
 function rawAnswer(answer: HttpAnswer): string {
-  const headers = {
-    ...answerHeaders(answer),
-    'content-length': Buffer.byteLength(answer.body),
-    connection: 'close',
-  }
+  const headers = answerHeaders({ ...answer, ends: true })
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return [`HTTP/1.1 ${answer.status}`, ...lines, '', answer.body].join('\r\n')
 }

@@ -42,7 +42,7 @@ export function upgradeOf(
   if (credential.kind === 'wrong') return refuse('400 Bad Request', credential.text)
   const { gate } = connections
   if (gate.isOpen) return accept(connections, request)
-  if (credential.kind === 'none') return acceptUnknown(connections, request)
+  if (credential.kind === 'none') return acceptWithoutToken(connections, request)
   const { token, from } = credential
   return identify(gate, token, request.remoteAddress).then((found) => {
     if (!(found instanceof MillraceError)) return accept(connections, request, found)
@@ -51,6 +51,20 @@ export function upgradeOf(
       ? { kind: 'refuse', answer: refusedToken(found) }
       : turnAway(connections, request, found)
   })
+}
+
+/** Its certificate may say who it is. */
+function acceptWithoutToken(connections: Connections, request: HttpRequest): Upgrade {
+  const { gate } = connections
+  const identity = gate.identifyCertificate(request.certificateNames ?? [])
+  if (identity === undefined) return acceptUnknown(connections, request)
+  try {
+    gate.requireRoom(identity.principal)
+    return accept(connections, request, identity)
+  } catch (error) {
+    const refusal = error instanceof MillraceError ? error : new MillraceError('INTERNAL')
+    return { kind: 'refuse', answer: refusedToken(refusal) }
+  }
 }
 
 /** Who shows a token and may have a connection, or why not. Never rejects. */

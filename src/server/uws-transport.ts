@@ -12,12 +12,13 @@
 import { MillraceError } from '../errors.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import {
-  asksForSocket,
   handshakeRefusal,
   listHeader,
   malformedRequest,
   type RequestHead,
-  webSocketVersion,
+  requestRefusal,
+  socketPath,
+  upgradeHeaders,
 } from './handshake.ts'
 import { probePort } from './port-probe.ts'
 import type {
@@ -49,7 +50,6 @@ type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 const sentAtOnce = 1
 const dropped = 2
 const exclusivePort = 1
-const socketPath = '/'
 /** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
 const idleTimeoutSeconds = 120
 
@@ -148,15 +148,12 @@ function readRequest(response: Response, request: Request, head: RequestHead): H
   }
 }
 
-const upgradeRequired = '426 '
-
 function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): void {
   const ends = answer.ends === true
   response.cork(() => {
     response.writeStatus(answer.status)
-    if (answer.status.startsWith(upgradeRequired)) {
-      response.writeHeader('upgrade', 'websocket')
-      response.writeHeader('sec-websocket-version', webSocketVersion)
+    for (const [name, value] of Object.entries(upgradeHeaders(answer))) {
+      response.writeHeader(name, value)
     }
     response.writeHeader('content-type', answer.type ?? 'text/plain; charset=utf-8')
     response.writeHeader('cache-control', 'no-store')
@@ -179,7 +176,7 @@ function serveHttp(app: App, options: TransportOptions): void {
     const head = readHead(request)
     const read = readRequest(response, request, head)
     const isHead = read.method === 'HEAD'
-    const answer = refusal(read, head) ?? options.answer(read)
+    const answer = requestRefusal(read.path, head) ?? options.answer(read)
     if (!(answer instanceof Promise)) {
       writeAnswer(response, isHead, answer)
       return
@@ -188,15 +185,6 @@ function serveHttp(app: App, options: TransportOptions): void {
       if (!aborted) writeAnswer(response, isHead, it)
     })
   })
-}
-
-/**
- * Why a request gets no further, or undefined. The library takes a handshake without a key for some
- * other request, and looks at nothing else of it.
- */
-function refusal({ path }: HttpRequest, head: RequestHead): HttpAnswer | undefined {
-  const isHandshake = path === socketPath && asksForSocket(head)
-  return malformedRequest(head) ?? (isHandshake ? handshakeRefusal(head) : undefined)
 }
 
 /** What is asked of the request has to be asked before this returns; it is gone then. */

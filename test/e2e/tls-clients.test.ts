@@ -1,5 +1,6 @@
 /** Clients with certificates, the program with TLS, and everything of a client over it. */
 
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { connect } from '../../src/client/node.ts'
 import { startServer } from '../../src/server/server.ts'
 import type { TlsFiles } from '../../src/server/tls/tls-files.ts'
 import type { Pair } from '../support/certificates.ts'
+import { AccessFile } from '../unit/server/access/access-files.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
 import { putFrame } from '../unit/server/frames.ts'
 import { runCli, serve, temporaryDirectory } from './cli-process.ts'
@@ -53,6 +55,48 @@ describe('mutual TLS', () => {
       trusted(made.authority.issue({ name: 'operator' })),
     )
     expect(metrics.text).toMatch(/^millrace_connections 0$/m)
+  })
+
+  it('a certificate stands for a principal of the access file, and for nobody else', async () => {
+    const broker = await Broker.open({ dir: temporaryDirectory() })
+    onTestFinished(() => broker.close())
+    const named = (name: string) => ({ name, alternativeNames: `DNS:${name}.example` })
+    const [writer, admin, nobody] = ['writer', 'admin', 'nobody'].map((it) =>
+      trusted(made.authority.issue(named(it))),
+    )
+    const fingerprint = new X509Certificate(admin?.cert ?? '').fingerprint256
+    const file = new AccessFile({
+      principals: {
+        writer: { permissions: [{ actions: ['put'], streams: ['orders'] }] },
+        admin: { permissions: [{ actions: ['admin', 'get'], streams: ['*'] }] },
+      },
+      certificates: [
+        { name: 'DNS:writer.example', principal: 'writer' },
+        { name: `SHA256:${fingerprint}`, principal: 'admin' },
+      ],
+    })
+    const server = await startServer({
+      ...{ broker, logger: new FakeLogger(), port: 0, version: '1', accessFile: file.path },
+      tls: { ...made.pair, clientCaFile: made.authority.certFile },
+    })
+    stopLater(server)
+    const open = (tls: object | undefined) => connect(server.url, { tls, reconnect: false })
+    const asAdmin = await open(admin)
+    await asAdmin.createStream('orders', { shardCount: 1 })
+    await asAdmin.untilActive('orders')
+    const asWriter = await open(writer)
+    const record = { key: 'a', data: Buffer.from('x') }
+    expect((await asWriter.put('orders', record)).sequenceNumber).toBe(1n)
+    await expect(asAdmin.put('orders', record)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    await expect(asWriter.deleteStream('orders')).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    expect((await askTls(server.url, '/metrics', admin ?? {})).status).toBe(200)
+    expect((await askTls(server.url, '/metrics', writer ?? {})).status).toBe(403)
+    expect((await askTls(server.url, '/metrics', nobody ?? {})).status).toBe(401)
+    const asNobody = await RawClient.connect(server.url, nobody)
+    await asNobody.next()
+    expect((await asNobody.ask([0x28, 1]))[2]).toBe('UNAUTHENTICATED')
+    await asAdmin.close()
+    await asWriter.close()
   })
 
   it('takes new authorities, and does not let who was in resume a session without', async () => {

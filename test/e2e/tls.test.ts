@@ -132,7 +132,7 @@ describe('a port with a certificate', () => {
     const socket = connectTls({ port: server.port, host: '127.0.0.1', ...trusted() })
     socket.write(`${lines.join('\r\n')}\r\n\r\n`)
     const [answer] = (await once(socket, 'data')) as [Buffer]
-    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 426 /)
     socket.destroy()
     expect((await askTls(url, '/metrics', trusted())).text).toMatch(/^millrace_connections 0$/m)
   })

@@ -91,7 +91,7 @@ const jwt = z.strictObject({
 })
 
 const certificate = z.strictObject({
-  /** A subject alternative name, as `DNS:client.example` or `URI:spiffe://example/client`. */
+  /** `DNS:client.example`, `URI:spiffe://example/client`, `CN:client` or `SHA256:` and its hash. */
   name: z.string().min(1).max(1024),
   principal: principalName,
 })

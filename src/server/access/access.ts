@@ -3,10 +3,10 @@
  * change acts on connections that are open within a second. One that is wrong changes nothing.
  */
 
-import { stat } from 'node:fs/promises'
 import { readPrivateText } from '../../broker/private-file.ts'
 import { accessLookMillis, tokenBytesMax } from '../../limits.ts'
 import { errorFacts, type Logger } from '../logger.ts'
+import { WatchedFiles } from '../watched-files.ts'
 import { parseAccessFile } from './access-file.ts'
 import type { Identity } from './identity.ts'
 import { JwtVerifier } from './jwt-verifier.ts'
@@ -30,18 +30,18 @@ export class Access {
   readonly #listeners = new Set<() => void>()
   #rules: Rules
   /** The files that were read last, and what they looked like before they were. */
-  #watched: Watched
+  #watched: WatchedFiles
   #reloading: Promise<void> = Promise.resolve()
 
   /** Rejects with a MillraceError, ACCESS_FILE_REFUSED. */
   static async open(options: AccessOptions): Promise<Access> {
-    const watched = new Watched()
+    const watched = new WatchedFiles()
     const access = new Access(options, await readRules(options.path, watched), watched)
     access.#loaded('access file read')
     return access
   }
 
-  private constructor(options: AccessOptions, rules: Rules, watched: Watched) {
+  private constructor(options: AccessOptions, rules: Rules, watched: WatchedFiles) {
     const { path, logger, now = Date.now, lookMillis = accessLookMillis } = options
     this.#path = path
     this.#logger = logger
@@ -82,7 +82,7 @@ export class Access {
 
   async #reload(): Promise<void> {
     if (!(await this.#watched.hasChanged())) return
-    const watched = new Watched()
+    const watched = new WatchedFiles()
     this.#watched = watched
     try {
       this.#rules = await readRules(this.#path, watched)
@@ -102,21 +102,7 @@ export class Access {
   }
 }
 
-/** Files, each with its state from before it was read: what changes meanwhile is seen later. */
-class Watched {
-  readonly #states = new Map<string, string>()
-
-  async add(path: string): Promise<void> {
-    this.#states.set(path, await stateOf(path))
-  }
-
-  async hasChanged(): Promise<boolean> {
-    for (const [path, state] of this.#states) if ((await stateOf(path)) !== state) return true
-    return false
-  }
-}
-
-async function readRules(path: string, watched: Watched): Promise<Rules> {
+async function readRules(path: string, watched: WatchedFiles): Promise<Rules> {
   await watched.add(path)
   const rules = parseAccessFile(await readPrivateText(path, 'ACCESS_FILE_REFUSED', what), path)
   for (const key of rules.jwt?.keys ?? []) {
@@ -126,12 +112,3 @@ async function readRules(path: string, watched: Watched): Promise<Rules> {
 }
 
 const what = 'access file'
-
-async function stateOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code)
-  }
-}
