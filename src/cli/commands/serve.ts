@@ -33,8 +33,6 @@ const mainSettings = [
   'data',
   'ephemeral',
   'accessFile',
-  'tlsCertFile',
-  'tlsKeyFile',
   'create',
   'logLevel',
   'insecureNoAuth',
@@ -248,7 +246,7 @@ export function addServe(program: Command, runner: Runner): void {
     summary: 'run a broker',
     purpose:
       'Run a broker until SIGINT or SIGTERM; it then drains for 10 s at most.\n' +
-      'More settings, of web pages, keys, the storage and so on: millrace config show',
+      'More settings, of TLS, web pages, keys, storage and so on: millrace config show',
     examples: [
       'millrace serve                            on 127.0.0.1:4570',
       'millrace serve --create orders:8          with a stream',
