@@ -3,4 +3,4 @@
 /** Files that they may need for it: each such command takes them, and its help leaves them out. */
 export const clientFileSettings = ['tlsCaFile', 'clientCertFile', 'clientKeyFile'] as const
 
-export const clientSettings: readonly string[] = ['url', ...clientFileSettings]
+export const clientSettings: readonly string[] = ['url', 'tokenFile', ...clientFileSettings]

@@ -38,7 +38,6 @@ const mainSettings = [
   'insecureNoAuth',
   'insecureNoTls',
 ]
-const clientSettings = ['url', 'tokenFile']
 const furtherSettings = settings
   .map((setting) => setting.path)
   .filter((path) => !clientSettings.includes(path) && !mainSettings.includes(path))
@@ -246,7 +245,7 @@ export function addServe(program: Command, runner: Runner): void {
     summary: 'run a broker',
     purpose:
       'Run a broker until SIGINT or SIGTERM; it then drains for 10 s at most.\n' +
-      'More settings, of TLS, web pages, keys, storage and so on: millrace config show',
+      'More settings, of TLS, pages, keys, storage and so on: millrace config show',
     examples: [
       'millrace serve                            on 127.0.0.1:4570',
       'millrace serve --create orders:8          with a stream',
