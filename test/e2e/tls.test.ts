@@ -53,7 +53,7 @@ describe('a port with a certificate', () => {
     await expect(RawClient.connect(`${url}/other`, trusted())).rejects.toThrow('404')
   })
 
-  it('takes messages up to the limits, answers what is over, and ends what is far over', async () => {
+  it('takes messages up to the limits, answers larger ones, ends for the largest', async () => {
     const { broker, url } = await start()
     broker.onPut = (frame, answer) => answer(packMessage([0x20, frame.length, null]))
     const client = await RawClient.connect(url, trusted())
