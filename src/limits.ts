@@ -200,12 +200,12 @@ export const clockSkewSecondsMax: number = 60
 
 /** What a principal may do unless its rules say otherwise: all of its connections together. */
 export const principalConnectionsMax: number = 1000
-export const principalRequestsPerSecond: number = 200_000
-export const principalBytesPerSecond: number = 1024 * 1024 * 1024
+export const principalRequestsPerSecond: number = 1_000_000
+export const principalBytesPerSecond: number = 4 * 1024 * 1024 * 1024
 
 /** What each connection of a principal may do. */
-export const connectionRequestsPerSecond: number = 100_000
-export const connectionBytesPerSecond: number = 512 * 1024 * 1024
+export const connectionRequestsPerSecond: number = 500_000
+export const connectionBytesPerSecond: number = 2 * 1024 * 1024 * 1024
 
 /** Authentications of one address that fail: so many at once, and so many a second from then on. */
 export const failedAuthenticationsBurst: number = 20

@@ -10,12 +10,13 @@ import { pino } from 'pino'
 import { serveCommands } from './commands.mjs'
 import { ObservedBroker } from './producer.mjs'
 
-const [dist, dir, options] = process.argv.slice(2)
+const [dist, dir, given] = process.argv.slice(2)
 const load = (path) => import(pathToFileURL(join(resolve(dist), path)).href)
 const { Broker } = await load('broker/broker.js')
 const { startServer } = await load('server/server.js')
+const { newToken, tokenHash } = await load('server/access/static-token.js')
 
-const { logOptions, limits = {}, shardLimits, readLimits, keyId } = JSON.parse(options)
+const { logOptions, limits = {}, shardLimits, readLimits, keyId } = JSON.parse(given)
 const keyFile = keyId === undefined ? undefined : `${dir}.keys`
 if (keyFile !== undefined) {
   writeFileSync(keyFile, `${keyId} ${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
@@ -25,22 +26,35 @@ const scaling = { disabled: true }
 const broker = await Broker.open({ dir, logOptions, shardLimits, readLimits, scaling, keyFile })
 const observed = new ObservedBroker(broker)
 const logger = pino({ level: 'warn' }, pino.destination(2))
-const server = await startServer({
-  broker: observed,
-  host: '127.0.0.1',
-  port: 0,
-  logger,
-  limits,
-  version: 'bench',
-})
+const options = { broker: observed, host: '127.0.0.1', port: 0, logger, limits, version: 'bench' }
+const server = await startServer(options)
+
+/** The same broker at another port, where it asks who its clients are. */
+async function askWho() {
+  const token = newToken('bench')
+  const sha256 = tokenHash(token).toString('hex')
+  // Limits that no load reaches: what is measured is what it costs to look at them.
+  const rates = { requestsPerSecond: 2 ** 40, bytesPerSecond: 2 ** 40 }
+  const permissions = [{ actions: ['put', 'get'], streams: ['bench-*'] }]
+  const principals = { bench: { permissions, limits: rates } }
+  const accessFile = `${dir}.access.json`
+  const rules = { principals, tokens: [{ id: 'bench', sha256, principal: 'bench' }] }
+  writeFileSync(accessFile, JSON.stringify(rules), { mode: 0o600 })
+  const own = { connectionRequestsPerSecond: 2 ** 40, connectionBytesPerSecond: 2 ** 40 }
+  asking = await startServer({ ...options, accessFile, limits: { ...limits, ...own } })
+  return { port: asking.port, token }
+}
+let asking
 
 await serveCommands(
   server.port,
   {
     putAhead: (command) => observed.putAhead(command),
     fill: (command) => observed.fill(command),
+    askWho,
   },
   async () => {
+    await asking?.stop()
     await server.stop()
     await broker.close()
   },

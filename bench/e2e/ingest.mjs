@@ -2,7 +2,8 @@
 // take turns on one processor with the same frames from the same generator; I6 compares `disk` with
 // `os` instead, and the second row of I2 a stream with limits, which are never reached, and metrics
 // of each shard, which are asked for every second, with one that has neither, and its third row one
-// that is encrypted with one that is not. After each turn of the broker everything is read back.
+// that is encrypted with one that is not, and its fourth a client that is asked who it is, and for
+// each of whose messages permissions and rates are looked at, with one that is not. After each turn of the broker everything is read back.
 import { addRow, logOptions, pick, printReport, wants } from '../micro/harness.mjs'
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
@@ -72,6 +73,12 @@ const parts = {
       against: { name: 'the same without' },
       isEncrypted: true,
     },
+    {
+      ...putRecords,
+      name: `${putRecords.name}, with permissions and rates`,
+      against: { name: 'the same without' },
+      isAuthenticated: true,
+    },
   ],
   I3: [
     {
@@ -110,15 +117,14 @@ async function turnOfBroker({ broker, control }, load, one) {
   if (isEncrypted) await control.encrypt(stream, keyId)
   const scraper = isLimited ? setInterval(() => scrape(broker.port), 1000) : undefined
   const iterators = (await control.startsOf(stream)).join(',')
-  const server = { port: broker.port, serverPid: broker.pid }
-  const report = await runProgram('ws_load', {
-    ...load,
-    ...server,
-    stream,
-    shards,
-    durability,
-    iterators,
-  })
+  if (one.isAuthenticated) broker.asking ??= await broker.ask({ do: 'askWho' })
+  const { port, token } = one.isAuthenticated ? broker.asking : broker
+  const server = { port, serverPid: broker.pid }
+  const report = await runProgram(
+    'ws_load',
+    { ...load, ...server, stream, shards, durability, iterators },
+    token === undefined ? {} : { MILLRACE_BENCH_TOKEN: token },
+  )
   clearInterval(scraper)
   if (!/^\d+ records read back/.test(report.verified)) throw new Error('nothing was read back')
   // Its segments are what the next stream writes to.

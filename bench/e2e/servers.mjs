@@ -111,9 +111,10 @@ function flagsOf(options) {
 const binary = (name) => join(process.env.MILLRACE_BENCH_BINARIES, name)
 
 /** Runs a load generator, or another native program, and answers its report. */
-export async function runProgram(name, options) {
+export async function runProgram(name, options, environment = {}) {
   const { stdout } = await promisify(execFile)(binary(name), flagsOf(options), {
     maxBuffer: outputBytesMax,
+    env: { ...process.env, ...environment },
   })
   return JSON.parse(stdout)
 }

@@ -83,6 +83,7 @@ export const benches = [
     goals: [
       [/random keys$/, must('ratio', 0.25, 0.5)],
       [/limits and metrics of shards$/, must('ratio', 0.97)],
+      [/with permissions and rates$/, must('ratio', 0.98)],
       [/^PutRecords/, must('value', 3e6, 5e6)],
     ],
   },

@@ -26,11 +26,18 @@ namespace millrace::bench {
   std::exit(1);
 }
 
+// For a broker that asks who its clients are; nothing where no token is set.
+inline std::string AuthorizationHeader() {
+  const char* token = std::getenv("MILLRACE_BENCH_TOKEN");
+  return token == nullptr ? "" : std::string("Authorization: Bearer ") + token + "\r\n";
+}
+
 inline std::string HandshakeRequest(uint16_t port) {
   return "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
          "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
          "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
-         "Sec-WebSocket-Protocol: millrace.v1\r\n\r\n";
+         "Sec-WebSocket-Protocol: millrace.v1\r\n" +
+         AuthorizationHeader() + "\r\n";
 }
 
 class WebSocket {

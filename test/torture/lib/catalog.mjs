@@ -40,6 +40,7 @@ const ORDER = [
   'T-F4',
   'T-S1',
   'T-A1',
+  'T-A2',
 ]
 
 function order(test) {

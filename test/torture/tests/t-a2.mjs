@@ -1,0 +1,113 @@
+// Floods of several kinds from an address of their own, while a client elsewhere keeps its pace.
+
+import { createHash, randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
+import { createStream, PUT_RECORD, WireClient } from '../broker/wire-client.mjs'
+import { TortureFailure } from '../lib/failure.mjs'
+import { needBuild } from '../lib/machine.mjs'
+
+const KINDS = ['connect', 'token', 'slowloris', 'subscribe', 'tenant']
+const PUTS_PER_SECOND = 100
+const SHARE_MIN = 0.95
+const LATE_MILLIS = 1000
+const TENANT_RATE = 200
+const flood = new URL('../broker/flood.mjs', import.meta.url)
+
+const tokenOf = (id) => `mrt_${id}_${randomBytes(32).toString('base64url')}`
+
+function accessFile(path, tokens) {
+  const permissions = [{ actions: ['put', 'subscribe', 'admin'], streams: ['*'] }]
+  const content = {
+    principals: {
+      steady: { permissions },
+      subscribe: { permissions },
+      tenant: { permissions, limits: { requestsPerSecond: TENANT_RATE } },
+    },
+    tokens: [...tokens].map(([id, token]) => ({
+      id,
+      sha256: createHash('sha256').update(token).digest('hex'),
+      principal: id,
+    })),
+  }
+  writeFileSync(path, JSON.stringify(content), { mode: 0o600 })
+}
+
+function startFlood(workerData) {
+  const worker = new Worker(flood, { workerData })
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+}
+
+// Puts by a timetable; answers which share was acknowledged within a second of when it was due.
+async function pace(client, millis) {
+  const began = performance.now()
+  let put = 0
+  let acked = 0
+  while (performance.now() - began < millis) {
+    const due = Math.floor(((performance.now() - began) * PUTS_PER_SECOND) / 1000)
+    for (; put < due; put += 1) {
+      const record = ['k', Buffer.from('steady')]
+      const dueAt = began + (put * 1000) / PUTS_PER_SECOND
+      void client.ask(PUT_RECORD, 'orders', null, [record], null, 0, 0).then(() => {
+        if (performance.now() - dueAt <= LATE_MILLIS) acked += 1
+      })
+    }
+    await wait(5)
+  }
+  await wait(LATE_MILLIS)
+  return acked / put
+}
+
+async function runTest(context) {
+  const { directory, count, random } = context
+  const tokens = new Map(['steady', 'subscribe', 'tenant'].map((id) => [id, tokenOf(id)]))
+  const path = join(directory, 'access.json')
+  accessFile(path, tokens)
+  const port = await freePort(random)
+  const more = ['--access-file', path]
+  const broker = new BrokerProcess(join(directory, 'data'), port, { more })
+  context.cleanup(() => broker.kill())
+  const url = await broker.ready()
+  const headers = { authorization: `Bearer ${tokens.get('steady')}` }
+  const client = await WireClient.connect(url, { headers })
+  await createStream(client, 'orders', 1)
+
+  const millis = (count * 1000) / KINDS.length
+  const notes = []
+  for (const [at, kind] of KINDS.entries()) {
+    const localAddress = `127.0.0.${at + 2}`
+    const flooding = startFlood({ kind, port, localAddress, millis, token: tokens.get(kind) })
+    const share = await pace(client, millis)
+    const done = await flooding
+    notes.push(`${kind} ${Math.round((done * 1000) / millis)}/s: ${Math.round(share * 100)} %`)
+    if (done === 0) throw new TortureFailure(`the flood ${kind} has done nothing`)
+    if (share < SHARE_MIN)
+      throw new TortureFailure(`others kept their pace too little: ${notes.at(-1)}`)
+    context.progress(Math.round(((at + 1) * count) / KINDS.length))
+  }
+  // Who was refused for its floods is let in again from elsewhere.
+  const other = await WireClient.connect(url, { headers, localAddress: '127.0.0.99' })
+  other.close()
+  client.close()
+  const status = await broker.stop()
+  if (broker.complaints.length > 0) throw new TortureFailure(broker.complaints.join('\n'))
+  if (status !== 0) throw new TortureFailure(`the broker ended with ${status}`)
+  return { trials: count, note: notes.join(', ') }
+}
+
+export const tests = [
+  {
+    id: 'T-A2',
+    title: 'floods of connections, wrong tokens, slow headers, subscriptions and one tenant',
+    unit: 'seconds',
+    counts: { ci: 10, full: 300 },
+    skip: needBuild,
+    run: runTest,
+  },
+]
