@@ -81,7 +81,8 @@ async function main(args) {
   if (options.help) return print(HELP)
   const selected = select(options.ids)
   if (options.list) {
-    for (const bench of selected) print(`${bench.id.padEnd(16)} ${bench.title}`)
+    const listed = options.ids.length === 0 ? benches : selected
+    for (const bench of listed) print(`${bench.id.padEnd(16)} ${bench.title}`)
     return
   }
   const other = options.compare === undefined ? undefined : readReport(options.compare)

@@ -1,8 +1,8 @@
 // F1 to F3 and R1: what a broker sends to subscribers of one shard. The broker and a raw uWebSockets
 // server take turns on one processor with frames of the same size to the same generator, which has
 // the other one. Each subscriber has to get each record once, in order.
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { anonymousKibibytesOf } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
 import { startRawFanOut, startSubscribers, withServers } from './servers.mjs'
 import { reportedSecondsMin, Turns } from './turns.mjs'
@@ -71,23 +71,19 @@ async function turnOfRaw(raw, one, path) {
   return received
 }
 
-/** Without the pages of the log that are mapped: those are the kernel's to take back. */
-const kibibytesOf = (pid) =>
-  Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
-
 /** One load on the broker, into a stream of its own, which is deleted afterwards. */
 async function turnOfBroker({ broker, control }, one) {
   const { frames, load, subscribers, stalled = 0, ahead } = one
   await control.createStream(stream, 1)
   const server = { port: broker.port, serverPid: broker.pid, stream }
   const generator = await startSubscribers({ ...server, ...expected(one) })
-  const before = kibibytesOf(broker.pid)
+  const before = anonymousKibibytesOf(broker.pid)
   const report = generator.next()
   const put = { ...load, stream, frames, ahead, subscribers: subscribers - stalled }
   await broker.ask({ do: 'putAhead', ...put })
   const received = await report
   if (stalled > 0) {
-    received.kibibytesPerStalled = Math.max(0, kibibytesOf(broker.pid) - before) / stalled
+    received.kibibytesPerStalled = Math.max(0, anonymousKibibytesOf(broker.pid) - before) / stalled
     received.resumed = await generator.ask({})
   }
   await generator.stop()

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import WebSocket from 'ws'
-import { ownCpuSeconds } from '../lib/cpu.mjs'
+import { ownCpuSeconds } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { startBroker } from './servers.mjs'
 

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { ownCpuSeconds } from '../lib/cpu.mjs'
+import { ownCpuSeconds } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
 import { startBroker, startSubscribers } from './servers.mjs'

@@ -2,7 +2,7 @@
 // from its beginning and looks at what it is told to. Prints what it found as JSON.
 //
 //   node replay-consumer.mjs PORT STREAM RECORDS LOOK SERVER_PID
-import { cpuSecondsOf, ownCpuSeconds } from '../lib/cpu.mjs'
+import { cpuSecondsOf, ownCpuSeconds } from '../lib/process.mjs'
 import { loadPart } from '../micro/package.mjs'
 import { looks } from './looks.mjs'
 

@@ -196,6 +196,17 @@ export const benches = [
     ],
   },
   {
+    id: 'X2',
+    title: 'Broker: 50,000 puts a second, 10 subscribers and a replay, for a long time',
+    // Minutes of one load: it runs when it is named.
+    isLong: true,
+    runs: [broker(undefined, 'soak')],
+    goals: [
+      [/^put to push beside a replay, p99$/, must('ratio', 0.2, 1 / 3)],
+      [/^memory, the end more/, atMost('value', 10, 5)],
+    ],
+  },
+  {
     id: 'map-vs-pwritev',
     title: 'The appender: stores through a map, or pwritev',
     runs: [native('appender_bench')],
@@ -302,11 +313,11 @@ function adaptScan(report) {
   }))
 }
 
-/** The benches that were asked for, in their order; all of them when none was. */
+/** The benches that were asked for, in their order; all but the long ones when none was. */
 export function select(ids) {
   const unknown = ids.filter((id) => !benches.some((it) => it.id === id))
   if (unknown.length > 0) throw new RangeError(`no bench is called ${unknown.join(', ')}`)
-  return ids.length === 0 ? benches : benches.filter((it) => ids.includes(it.id))
+  return benches.filter((it) => (ids.length === 0 ? !it.isLong : ids.includes(it.id)))
 }
 
 /** What a row is held to. */

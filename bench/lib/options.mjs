@@ -10,6 +10,7 @@ first the share of the limit that the same run measured, then the figure.
   --list            say what there is, and stop
   --quick           smaller loads and fewer repetitions: for a look, not for figures
   --tiny            the smallest loads: proves that a bench runs (the tests do this)
+  --minutes N       how long X2 takes, which runs only when it is named: 10 unless it is given
   --peers           measure others beside, those that npm run bench:peers has installed
   --json FILE       write the results as JSON
   --compare FILE    put the results beside those of an earlier --json, row by row
@@ -36,6 +37,7 @@ export function parseOptions(args) {
         quick: { type: 'boolean', default: false },
         tiny: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
+        minutes: { type: 'string', default: '10' },
         json: { type: 'string' },
         compare: { type: 'string' },
         from: { type: 'string', multiple: true },
@@ -52,8 +54,12 @@ export function parseOptions(args) {
   }
   const { values, positionals } = parsed
   if (values.quick && values.tiny) throw new UsageError('--quick and --tiny exclude each other')
+  if (!(Number(values.minutes) > 0)) {
+    throw new UsageError(`--minutes is "${values.minutes}", wanted a number above 0`)
+  }
   return {
     ids: positionals,
+    minutes: Number(values.minutes),
     load: values.tiny ? 'tiny' : values.quick ? 'quick' : 'full',
     list: values.list,
     help: values.help,

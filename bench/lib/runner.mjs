@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { goalsOf } from './catalog.mjs'
-import { childCpuSeconds } from './cpu.mjs'
 import { memoryState } from './machine.mjs'
+import { childCpuSeconds } from './process.mjs'
 import { isTime } from './values.mjs'
 
 const outputBytesMax = 16 * 1024 * 1024
@@ -50,6 +50,7 @@ function commandOf(bench, run, context) {
     MILLRACE_BENCH_DIST: dist,
     MILLRACE_BENCH_FLOOR: floor,
     MILLRACE_BENCH_BINARIES: binaries,
+    MILLRACE_BENCH_MINUTES: String(options.minutes),
   }
   return [process.execPath, [script, ...shared], env]
 }

@@ -5,6 +5,11 @@ const prefixes = [
   [1e3, 'k'],
 ]
 
+/** 0 of nothing. */
+export function medianOf(values) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
 /** Whether figures of this unit are times, of which less is better. */
 export const isTime = (unit) => /^(?:ns|us|ms|s|syncs)(?:\/|$)/.test(unit)
 

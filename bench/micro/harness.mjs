@@ -10,6 +10,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { medianOf } from '../lib/values.mjs'
 import { loadPart } from './package.mjs'
 import { someBytes } from './some-bytes.mjs'
 
@@ -65,8 +66,7 @@ export class Series {
   }
 
   get median() {
-    const sorted = this.#values.toSorted((a, b) => a - b)
-    return sorted[Math.floor(sorted.length / 2)] ?? 0
+    return medianOf(this.#values)
   }
 
   /** The same figures in another unit. */

@@ -127,3 +127,19 @@ it('is compared row by row with an earlier run', async () => {
     '  figures that are not in that run, or in another unit: 1',
   ])
 })
+
+it('tells how a figure has changed from the first third of a run to the last', async () => {
+  const { drift } = await lib('drift')
+  expect(drift([1, 2, 3, 9, 9, 9, 4, 6, 5])).toBe(2.5)
+  expect(drift([10, 5])).toBe(0.5)
+  expect(drift([7])).toBe(1)
+})
+
+it('runs long benches when they are named, and not else', async () => {
+  const { benches, select } = await lib('catalog')
+  const idsOf = (found: { id: string }[]) => found.map((it) => it.id)
+  expect(idsOf(benches)).toContain('X2')
+  expect(idsOf(select([]))).not.toContain('X2')
+  expect(select([])).toHaveLength(benches.length - 1)
+  expect(idsOf(select(['X2', 'E1']))).toEqual(['E1', 'X2'])
+})

@@ -1,4 +1,4 @@
-// Processor time, as Linux counts it.
+// What a process takes of processor and memory, as Linux counts it.
 import { readdirSync, readFileSync } from 'node:fs'
 
 const ticksPerSecond = 100 // of /proc, on every Linux that Node runs on
@@ -24,4 +24,9 @@ export function childCpuSeconds() {
   // The name of the program may have spaces, and stands in brackets.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+}
+
+/** Memory without the pages of files that are mapped: those are the kernel's to take back. */
+export function anonymousKibibytesOf(pid) {
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
 }

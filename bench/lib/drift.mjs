@@ -1,0 +1,8 @@
+// How a figure has changed over a long run.
+import { medianOf } from './values.mjs'
+
+/** The median of the last third over that of the first. */
+export function drift(values) {
+  const third = Math.max(1, Math.floor(values.length / 3))
+  return medianOf(values.slice(-third)) / medianOf(values.slice(0, third))
+}
