@@ -78,7 +78,7 @@ async function runAgainst(
         connect: open,
         stream,
         records: new BenchRecords(plan),
-        brokerCpuSeconds: () => brokerCpuSeconds(url),
+        brokerCpuSeconds: () => brokerCpuSeconds(url, token),
         show: (counters) => live.show(counters),
         signal,
       })

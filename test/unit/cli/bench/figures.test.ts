@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { rowLines, rowOf } from '../../../../src/cli/bench/bench-row.ts'
-import { cpuSecondsIn } from '../../../../src/cli/bench/broker-cpu.ts'
 import { compare, comparisonLines, readRows } from '../../../../src/cli/bench/compare.ts'
 import { Latency } from '../../../../src/cli/bench/latency.ts'
 import { liveText } from '../../../../src/cli/bench/live-line.ts'
@@ -102,14 +101,6 @@ describe('a row', () => {
     expect(silent).not.toHaveProperty('recordsPerBrokerCpuSecond')
     expect(silent).not.toHaveProperty('percentiles')
     expect(rowLines(silent).join('\n')).toContain('unknown')
-  })
-
-  it.each([
-    ['# HELP x\nprocess_cpu_seconds_total 12.5\nother 3\n', 12.5],
-    ['process_cpu_user_seconds_total 12.5\n', undefined],
-    ['process_cpu_seconds_total NaN\n', undefined],
-  ])('has the CPU seconds of %j', (metrics, seconds) => {
-    expect(cpuSecondsIn(metrics)).toBe(seconds)
   })
 })
 
