@@ -44,6 +44,7 @@ async function replay({ broker }, records) {
     serverPid: broker.pid,
     stream,
     from: 'oldest',
+    mode: 'live',
     records,
     warmUp: Math.max(1, Math.floor(records / 5)),
     subscribers: 1,
