@@ -78,7 +78,7 @@ export const librariesOf = (root) =>
 /** A program of a Go module, compiled; its path. */
 export async function fromGo(cache, name, path, version) {
   const directory = await once(cache, `go-${name}`, { path, version }, async (prefix) => {
-    const env = { GOBIN: prefix, GOFLAGS: '-trimpath' }
+    const env = { GOBIN: prefix }
     await runProgram(['go', 'install', `${path}@${version}`], { seconds: compileSeconds, env })
   })
   return join(directory, name)
