@@ -310,4 +310,16 @@ export const mutants = [
   socketMutant('164-iterator-for-everybody.patch', 'access', 'with an iterator of somebody else'),
   socketMutant('165-put-unchecked.patch', 'access', 'is denied without telling'),
   socketMutant('166-wrong-file-taken.patch', 'access', 'keeps its rules when it is broken'),
+  nodeMutant('171-origin-unchecked.patch', 'server/admission', 'of loopback pages is refused'),
+  nodeMutant('172-rebound-host-let-in.patch', 'server/admission', 'is refused there, too'),
+  nodeMutant(
+    '173-private-key-for-the-group.patch',
+    'server/tls/tls-files',
+    'where the key is for others to read',
+  ),
+  nodeMutant(
+    '174-name-between-commas.patch',
+    'server/tls/peer-certificate',
+    'the names of a certificate',
+  ),
 ]
