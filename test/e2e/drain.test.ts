@@ -30,8 +30,8 @@ interface Outcome {
   readonly code: number
 }
 
-/** Puts records, 32 at a time, until it is refused or the connection ends. */
-async function produce(url: string, name: string): Promise<Outcome> {
+/** Puts records, `window` at a time, until it is refused or the connection ends. */
+async function produce(url: string, name: string, window: number): Promise<Outcome> {
   const client = await RawClient.open(url)
   const acknowledged: string[] = []
   const refused = new Set<string>()
@@ -41,7 +41,7 @@ async function produce(url: string, name: string): Promise<Outcome> {
     const data = encoder.encode(`${name}-${sent}`)
     client.send([0x20, sent, 'orders', null, [[`key-${sent % 7}`, data]], null, 0, 0])
   }
-  for (let i = 0; i < 32; i += 1) send()
+  for (let i = 0; i < window; i += 1) send()
   client.socket.removeAllListeners('message')
   client.socket.on('message', (message: Buffer) => {
     const [, id, status] = unpackMessage(message) as [number, number, string | null]
@@ -71,14 +71,19 @@ async function readAll(broker: Broker): Promise<string[]> {
   return found
 }
 
-it('answers or refuses everything, and what it acknowledged is there', async () => {
+it.each([
+  [20, 32],
+  [1000, 2],
+])('answers or refuses everything, and loses nothing of %d connections', async (count, window) => {
   const dir = makeDirectory()
   const logger = new FakeLogger()
   const broker = await Broker.open({ dir })
   const server = await startServer({ broker, logger, port: 0, version: '1.2.3' })
   const admin = await RawClient.open(server.url)
   await admin.createStream('orders', 4)
-  const producers = Array.from({ length: 20 }, (_, index) => produce(server.url, `p${index}`))
+  const producers = Array.from({ length: count }, (_, index) =>
+    produce(server.url, `p${index}`, window),
+  )
   const enough = async () => {
     const stats = await broker.stats()
     return stats.streams[0]?.appendRecords ?? 0
