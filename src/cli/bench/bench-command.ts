@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from '../../client/client.ts'
 import { connect } from '../../client/node.ts'
+import { readClientTls } from '../client-tls.ts'
 import { clientToken } from '../client-token.ts'
 import type { Invocation } from '../context.ts'
 import { type BenchBroker, withOwnBroker } from './bench-broker.ts'
@@ -57,9 +58,11 @@ async function runAgainst(
   const live = new LiveLine(output)
   const clients: Client[] = []
   // One that was started for this run asks nobody.
-  const token = data === undefined ? clientToken(invocation) : undefined
+  const isOwn = data !== undefined
+  const token = isOwn ? undefined : clientToken(invocation)
+  const tls = isOwn ? undefined : readClientTls(invocation.config().values)
   const open = async () => {
-    const client = await connect(url, { signal, reconnect: false, token })
+    const client = await connect(url, { signal, reconnect: false, token, tls })
     clients.push(client)
     return client
   }
