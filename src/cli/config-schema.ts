@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import * as limits from '../limits.ts'
 import { shardCountMax, shardCountUpdatesDefault, shardCountUpdatesHighest } from '../limits.ts'
 
 /** What the schema itself does not say about a setting. */
@@ -224,6 +225,45 @@ export const configSchema = z.strictObject({
     cooldownMillis: count('rest between two changes of a stream', 0, dayMillis, 60_000),
     shardsMin: count('open shards: merges go no lower', 1, shardCountMax, 4),
     shardsMax: count('open shards: splits go no higher', 1, shardCountMax, 64),
+  }),
+  /** Limits of those who connect, under their names in the server. */
+  access: z.strictObject({
+    authenticationMillisMax: count(
+      'time for a first message with a token',
+      1,
+      60_000,
+      limits.authenticationMillisMax,
+    ),
+    unauthenticatedConnectionsMax: count(
+      'connections that have yet to send one',
+      1,
+      10_000,
+      limits.unauthenticatedConnectionsMax,
+    ),
+    failedAuthenticationsBurst: count(
+      'wrong tokens of an address at once',
+      1,
+      1_000_000,
+      limits.failedAuthenticationsBurst,
+    ),
+    failedAuthenticationsPerSecond: count(
+      '... and a second from then on',
+      1,
+      1_000_000,
+      limits.failedAuthenticationsPerSecond,
+    ),
+    connectionRequestsPerSecond: count(
+      'requests a second of a connection',
+      1,
+      rateMax,
+      limits.connectionRequestsPerSecond,
+    ),
+    connectionBytesPerSecond: count(
+      'bytes a second of them',
+      1,
+      rateMax,
+      limits.connectionBytesPerSecond,
+    ),
   }),
   /** Limits of Kinesis that can be others. */
   limits: z.strictObject({
