@@ -182,8 +182,8 @@ export function addPut(program: Command, runner: Runner): void {
     summary: 'put records',
     purpose:
       'Put the argument as a record; without one, each line of the standard input.\n' +
-      'Records of one key keep their order. Without a key they are spread evenly: with none\n' +
-      'at all, or, where the mode is PROVISIONED, which needs keys, with random ones.',
+      'Records of one key keep their order. Without a key they are spread evenly:\n' +
+      'with none at all, or, where the mode is PROVISIONED, with random ones.',
     examples: [
       'millrace put orders --key customer-7 hello',
       'millrace put orders --key-separator : < orders.txt',
