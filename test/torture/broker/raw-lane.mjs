@@ -5,18 +5,26 @@ import { ServerFrames } from './server-frames.mjs'
 
 const OPCODE_CLOSE = 8
 const OPCODE_BINARY = 2
+const OPCODE_PING = 9
+// A pong of nothing, with a mask of zeros: it is heard as any other is.
+const PONG = Buffer.of(0x8a, 0x80, 0, 0, 0, 0)
 
 export class RawLane {
   #socket
+  #answersPings
   #wake = () => undefined
+  // Told of each binary message.
+  onAnswer = () => undefined
   // Binary messages that came; the code of a close frame; whether the other side has ended.
   answers = 0
   closeCode = null
   isEnded = false
 
-  constructor(port) {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  // `localAddress` is where it comes from: each has ports of its own.
+  constructor(port, { answersPings = false, localAddress = '127.0.0.1' } = {}) {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true, localAddress })
     this.#socket = socket
+    this.#answersPings = answersPings
     const frames = new ServerFrames((opcode, payload) => this.#count(opcode, payload))
     socket.on('data', (chunk) => {
       frames.take(chunk)
@@ -58,12 +66,30 @@ export class RawLane {
     })
   }
 
+  // Reads nothing any more, or again.
+  pause() {
+    this.#socket.pause()
+  }
+
+  resume() {
+    this.#socket.resume()
+  }
+
   destroy() {
     this.#socket.destroy()
   }
 
+  // Goes without a word, and leaves no port behind that has to rest.
+  reset() {
+    this.#socket.resetAndDestroy()
+  }
+
   #count(opcode, payload) {
-    if (opcode === OPCODE_BINARY) this.answers += 1
+    if (opcode === OPCODE_BINARY) {
+      this.answers += 1
+      this.onAnswer(payload)
+    }
+    if (opcode === OPCODE_PING && this.#answersPings) this.write(PONG)
     if (opcode === OPCODE_CLOSE) this.closeCode = payload.length < 2 ? 0 : payload.readUInt16BE(0)
   }
 }

@@ -39,6 +39,7 @@ const ORDER = [
   'T-F3',
   'T-F4',
   'T-S1',
+  'T-S2',
   'T-A1',
   'T-A2',
 ]

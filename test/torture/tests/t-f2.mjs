@@ -1,5 +1,4 @@
 // Wrong frames against a broker, from many sockets at once, while a bystander puts and reads.
-import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   badFraming,
@@ -11,6 +10,7 @@ import {
 } from '../broker/bad-frames.mjs'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { RawLane } from '../broker/raw-lane.mjs'
+import { mebibytes, memoryOf, percentile } from '../broker/resources.mjs'
 import {
   createStream,
   GET_ITERATOR,
@@ -36,11 +36,6 @@ const MEMORY_BYTES_MAX = 64 * 1024 * 1024
 // Closes with any other code say that something is wrong with the broker.
 const CODES = new Set([null, 4500])
 const KINDS = ['message', 'message', 'message', 'framing', 'fragments', 'handshake']
-
-const memoryOf = (pid) => {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)[1]) * 1024
-}
 
 // Each answers how many frames the broker has seen and dealt with.
 const attacks = {
@@ -176,13 +171,12 @@ async function runTest(context) {
   const { complaints } = broker
   if (complaints.length > 0) throw new TortureFailure(complaints.join('\n'))
   if (status !== 0) throw new TortureFailure(`the broker ended with ${status}`)
-  const mebibytes = Math.round(growth / 1024 / 1024)
-  if (growth > MEMORY_BYTES_MAX) throw new TortureFailure(`${mebibytes} MiB more memory`)
-  const millis = state.millis.sort((left, right) => left - right)
-  const p99 = Math.round(millis[Math.floor((millis.length - 1) * 0.99)])
+  if (growth > MEMORY_BYTES_MAX) throw new TortureFailure(`${mebibytes(growth)} MiB more memory`)
+  const { millis } = state
+  const p99 = Math.round(percentile(millis, 0.99))
   return {
     trials: done,
-    note: `memory ${mebibytes} MiB more, a bystander's ${millis.length} puts: p99 ${p99} ms`,
+    note: `memory ${mebibytes(growth)} MiB more, a bystander's ${millis.length} puts: p99 ${p99} ms`,
     details: { growth, p99 },
   }
 }

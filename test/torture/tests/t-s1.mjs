@@ -1,8 +1,8 @@
 // Subscribers that do not read, beside some that do: what they cost the broker and the kernel, and
 // that they miss nothing when they go on, on their old connection or on a new one.
-import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
+import { kernelMemory, mebibytes, memoryOf, percentile } from '../broker/resources.mjs'
 import { CREDIT_BYTES, SubscriberLane } from '../broker/subscriber-lane.mjs'
 import { createStream, PUT_RECORDS, putRecordsPlaces, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
@@ -25,7 +25,6 @@ const TOGETHER = 50
 const QUIET_MILLIS = 300
 const MEMORY_BYTES_MAX = 128 * 1024 * 1024
 const KERNEL_BYTES_MAX = 300 * 1024 * 1024
-const PAGE_BYTES = 4096
 const PRODUCED_SHARE_MIN = 0.9
 const LATENCY_FACTOR_MAX = 2
 // What the clock of a client that shares its processor can tell apart.
@@ -33,22 +32,6 @@ const LATENCY_MILLIS_MIN = 1
 const CLOSE_SLOW_CONSUMER = 4408
 // Of a record: array of 2, key of one character, head of the data.
 const DATA_AT = 5
-
-const mebibytes = (bytes) => Math.round(bytes / 1024 / 1024)
-
-const memoryOf = (pid) => {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)[1]) * 1024
-}
-
-// What the kernel holds for the TCP connections of the whole machine.
-const kernelMemory = () =>
-  Number(/^TCP: .* mem (\d+)$/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))[1]) * PAGE_BYTES
-
-function percentile(millis, share) {
-  const sorted = millis.toSorted((left, right) => left - right)
-  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0
-}
 
 // Puts records by a timetable, each with the time at which it was to be put.
 async function produce(client, seconds) {
