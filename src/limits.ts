@@ -154,6 +154,12 @@ export const socketBytesPause: number = 64 * 1024
 export const unreadBytesMax: number = 4 * 1024 * 1024
 export const unreadMillisMax: number = 60_000
 
+/**
+ * Bytes that all clients together leave unread, with the large answers that are being made: beyond
+ * it those wait, and clients that take nothing are cut off.
+ */
+export const unreadTotalBytesMax: number = 256 * 1024 * 1024
+
 /** A connection that is silent is pinged after this time, and closed after that. */
 export const pingMillis: number = 25_000
 export const silenceMillisMax: number = 55_000

@@ -5,6 +5,7 @@ import type { AnswerBounds } from './answer-sender.ts'
 import type { Connection } from './connection.ts'
 import type { Logger } from './logger.ts'
 import type { ServedBroker } from './served-broker.ts'
+import type { UnreadAnswers } from './unread-answers.ts'
 
 export interface ConnectionLimits extends AnswerBounds {
   readonly requestsInFlightMax: number
@@ -21,6 +22,8 @@ export interface ConnectionHost {
   readonly logger: Logger
   readonly gate: Gate
   readonly limits: ConnectionLimits
+  /** Shared by all of them. */
+  readonly unread: UnreadAnswers
   readonly brokerVersion: string
   readonly now: () => number
   /** Whether requests are refused, as the server is about to stop. */

@@ -50,6 +50,7 @@ import {
 } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { TurnQueue } from './turn-queue.ts'
+import type { Answered } from './unread-answers.ts'
 
 const protocolVersion = 1
 
@@ -58,7 +59,7 @@ const inTurns: ReadonlySet<number> = new Set(
   [getRecords, listShards, listStreams, describeStream].map((it) => it.opcode),
 )
 
-export class Connection implements SocketHandler, SubscriptionSink {
+export class Connection implements Answered, SocketHandler, SubscriptionSink {
   readonly remoteAddress: string
   readonly #host: ConnectionHost
   readonly #socket: Socket
@@ -85,12 +86,12 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.#heardAt = host.now()
     this.#sender = new AnswerSender(socket, host.limits, {
       flushLater: () => host.flushLater(this),
-      overflow: () => this.#cutOff(closeCodes.slowConsumer),
+      overflow: () => this.stalled(),
       now: host.now,
     })
     this.#turns = new TurnQueue(
-      (request) => this.#carryOut(request, true),
-      () => this.#isOpen && this.#sender.isClear(),
+      (request) => this.#answerLarge(request),
+      () => this.#isOpen && this.#sender.isClear() && host.unread.mayBegin(this),
     )
     this.#answerPut = (answer) => this.#finish(answer, false)
     this.#session = new Session(host.gate, socket.remoteAddress, identity, (text) =>
@@ -124,10 +125,14 @@ export class Connection implements SocketHandler, SubscriptionSink {
     return !this.#isOpen || (this.#inFlight === 0 && this.#sender.isEmpty())
   }
 
-  /** Whether something waits of which the client has taken nothing since `time`. */
-  hasStalledSince(time: number): boolean {
-    const since = this.#sender.stalledSince()
-    return since !== undefined && since <= time
+  /** When the client last took something, where something has been waiting ever since. */
+  stalledSince(): number | undefined {
+    return this.#sender.stalledSince()
+  }
+
+  /** Large answers that waited for room may be made now. */
+  advance(): void {
+    this.#turns.advance()
   }
 
   receive(frame: Uint8Array, isBinary: boolean): void {
@@ -145,6 +150,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
   drained(): void {
     if (!this.#isOpen) return
     this.#sender.drained()
+    this.#host.unread.relieved(this, false)
     this.#turns.advance()
     this.#subscriptions?.drained()
   }
@@ -154,7 +160,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
     return this.#sender.push(frame)
   }
 
-  /** A client that returns no credit. */
+  /** A client that returns no credit, or does not read where memory is short. */
   stalled(): void {
     this.#cutOff(closeCodes.slowConsumer)
   }
@@ -182,6 +188,7 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.stopPushes()
     this.#sender.discard()
     this.#turns.clear()
+    this.#host.unread.relieved(this, true)
     this.#host.gone(this, this.#endedWith ?? code)
   }
 
@@ -300,6 +307,13 @@ export class Connection implements SocketHandler, SubscriptionSink {
     this.#inFlight += 1
     if (inTurns.has(request.operation.opcode)) this.#turns.add(request)
     else void this.#carryOut(request, false)
+  }
+
+  async #answerLarge(request: RequestFrame): Promise<void> {
+    const { unread } = this.#host
+    unread.begin()
+    await this.#carryOut(request, true)
+    unread.end(this)
   }
 
   async #carryOut(request: RequestFrame, isLarge: boolean): Promise<void> {

@@ -13,10 +13,13 @@ import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
 import type { Logger } from './logger.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
+import { UnreadAnswers } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
 
 export interface ServerLimits extends ConnectionLimits, GateLimits {
   readonly connectionsMax: number
+  /** Of all connections: see unread-answers.ts. */
+  readonly unreadTotalBytesMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
   readonly drainMillisMax: number
@@ -49,6 +52,7 @@ export class Connections implements ConnectionHost {
   readonly logger: Logger
   readonly gate: Gate
   readonly limits: ServerLimits
+  readonly unread: UnreadAnswers
   readonly brokerVersion: string
   readonly now: () => number
   /** Closes so far by their codes, and errors that were answered, by theirs. */
@@ -66,6 +70,7 @@ export class Connections implements ConnectionHost {
     this.logger = logger
     this.gate = gate
     this.limits = limits
+    this.unread = new UnreadAnswers({ bytesMax: limits.unreadTotalBytesMax, now })
     this.brokerVersion = brokerVersion
     this.now = now
     this.#warnings = new WarningBudget(logger, warningsMax)
@@ -203,7 +208,7 @@ export class Connections implements ConnectionHost {
   #isQuiet(): boolean {
     const stalledSince = this.now() - drainStallMillis
     for (const connection of this.#open) {
-      if (!connection.isQuiet() && !connection.hasStalledSince(stalledSince)) return false
+      if (!connection.isQuiet() && !hasStalled(connection, stalledSince)) return false
     }
     return true
   }
@@ -217,6 +222,12 @@ export class Connections implements ConnectionHost {
 
 function increment<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+/** Whether something waits of which the client has taken nothing since `time`. */
+function hasStalled(connection: Connection, time: number): boolean {
+  const since = connection.stalledSince()
+  return since !== undefined && since <= time
 }
 
 function sum<Value>(values: Iterable<Value>, of: (value: Value) => number): number {

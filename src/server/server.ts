@@ -20,6 +20,7 @@ import {
   unauthenticatedConnectionsMax,
   unreadBytesMax,
   unreadMillisMax,
+  unreadTotalBytesMax,
 } from '../limits.ts'
 import { Access } from './access/access.ts'
 import { Gate } from './access/gate.ts'
@@ -108,6 +109,7 @@ const defaultLimits: ServerLimits = {
   unauthenticatedConnectionsMax,
   unreadBytesMax,
   unreadMillisMax,
+  unreadTotalBytesMax,
 }
 
 /**

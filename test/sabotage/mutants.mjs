@@ -282,6 +282,8 @@ export const mutants = [
   nodeMutant('132-two-hosts.patch', 'server/handshake', 'with two hosts'),
   socketMutant('133-compression.patch', 'transport', 'is welcomed'),
   nodeMutant('135-drain-held-up.patch', 'server/connections', 'does not wait for a client'),
+  nodeMutant('136-unread-without-bound.patch', 'server/unread-answers', 'that are not read count'),
+  nodeMutant('137-unread-for-ever.patch', 'server/unread-answers', 'are cut off after a second'),
   socketMutant('134-handshake-unchecked.patch', 'transport', 'when it is no handshake'),
   nodeMutant(
     '141-pace-of-encoded-bytes.patch',

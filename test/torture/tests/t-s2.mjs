@@ -114,7 +114,10 @@ class Trial {
       `${Math.round(bytes / this.idle / 1024)} KiB for each idle connection`,
     )
     this.compare(p99, 'beside idle connections')
-    Object.assign(this.figures, { idleBytes: Math.round(bytes / this.idle), idleP99: p99 })
+    Object.assign(this.figures, {
+      idleBytes: Math.max(0, Math.round(bytes / this.idle)),
+      idleP99: p99,
+    })
     await this.back('idle connections')
   }
 

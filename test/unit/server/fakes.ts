@@ -244,6 +244,7 @@ export const smallLimits: ServerLimits = {
   unauthenticatedConnectionsMax: 2,
   unreadBytesMax: 1000,
   unreadMillisMax: 60_000,
+  unreadTotalBytesMax: 256 * 1024 * 1024,
 }
 
 /** Connections over fakes, with a clock that the test moves. */
