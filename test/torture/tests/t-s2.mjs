@@ -113,17 +113,13 @@ class Trial {
       bytes <= this.idle * IDLE_BYTES_MAX + HEAP_BYTES[this.context.tier],
       `${Math.round(bytes / this.idle / 1024)} KiB for each idle connection`,
     )
-    this.compare(p99, 'beside idle connections')
+    const isSo = !this.isFull || p99 <= this.alone * LATENCY_FACTOR_MAX + LATENCY_MILLIS_MIN
+    this.expect(isSo, `p99 ${p99.toFixed(1)} ms among idle ones, ${this.alone.toFixed(1)} ms alone`)
     Object.assign(this.figures, {
       idleBytes: Math.max(0, Math.round(bytes / this.idle)),
       idleP99: p99,
     })
     await this.back('idle connections')
-  }
-
-  compare(p99, what) {
-    const isSo = !this.isFull || p99 <= this.alone * LATENCY_FACTOR_MAX + LATENCY_MILLIS_MIN
-    this.expect(isSo, `p99 ${p99.toFixed(1)} ms ${what}, ${this.alone.toFixed(1)} ms alone`)
   }
 
   // Those that drip, and those that hang; meanwhile others come.
@@ -143,7 +139,6 @@ class Trial {
     const { answer, p99 } = await this.p99(() => all)
     await coming
     const connectP99 = percentile(state.millis, 0.99)
-    this.compare(p99, 'beside those that drip')
     Object.assign(this.figures, { cutSeconds: answer, dripP99: p99, connectP99 })
     await this.back('those that drip')
   }
