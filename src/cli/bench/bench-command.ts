@@ -15,7 +15,7 @@ import { compare, comparisonLines, type EarlierRow, readRows } from './compare.t
 import { benchGet } from './get-bench.ts'
 import { LiveLine } from './live-line.ts'
 import { machineFacts, machineText } from './machine-facts.ts'
-import { type BenchKind, type BenchPlan, loadLines, planOf } from './plan.ts'
+import { type BenchKind, type BenchPlan, loadLines } from './plan.ts'
 import { benchE2e, benchSub } from './push-bench.ts'
 import { benchPut } from './put-bench.ts'
 import { checkVerdict } from './verdict.ts'
@@ -28,9 +28,8 @@ const kinds: Readonly<Record<BenchKind, (run: BenchRun) => Promise<BenchFigures>
 }
 
 /** Throws a CliError, VERIFICATION_FAILED, where records were lost, doubled or altered. */
-export async function runBench(kind: BenchKind, invocation: Invocation): Promise<void> {
+export async function runBench(plan: BenchPlan, invocation: Invocation): Promise<void> {
   const { options } = invocation
-  const plan = planOf(kind, options)
   const path = options['compare'] as string | undefined
   const earlier = path === undefined ? undefined : readRows(path)
   const work = (broker: BenchBroker) => runAgainst(broker, plan, invocation, earlier)

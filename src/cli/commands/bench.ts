@@ -7,6 +7,7 @@ import {
   batchMax,
   fallbacks,
   keysMax,
+  planOf,
   recordBytesMax,
   recordBytesMin,
   shardsMax,
@@ -18,8 +19,9 @@ import { CliOption, setExamples } from '../help.ts'
 import { wholeNumber } from '../option-values.ts'
 
 async function bench(kind: BenchKind, invocation: Invocation): Promise<undefined> {
+  const plan = planOf(kind, invocation.options)
   const { runBench } = await import('../bench/bench-command.ts')
-  await runBench(kind, invocation)
+  await runBench(plan, invocation)
 }
 
 function count(flags: string, about: string, fallback: number, min: number, max: number): Option {
