@@ -173,6 +173,11 @@ export const mutants = [
     'given at the same time all last',
   ),
   nodeMutant(
+    '77-newcomer-takes-at-once.patch',
+    'broker/leases',
+    'of who is new: nothing of others',
+  ),
+  nodeMutant(
     '81-keys-go-back.patch',
     'broker/kinesis-reshard',
     'from the switch on new ones are in the children',

@@ -17,8 +17,16 @@ import { availableShards, chooseLeases, freeShards, type LeaseNow } from './leas
  */
 const keptShare = 0.1
 
+/**
+ * A worker takes nothing of others before it has been there for this part of its lease, a round:
+ * what it takes is read again from the last checkpoint on, and many die soon after they came.
+ */
+const settlingShare = 1 / 3
+
 /** A worker that has asked for leases. */
 interface Asker {
+  /** Since when it has been there. */
+  readonly sinceMillis: number
   readonly askedMillis: number
   readonly leaseMillis: number
   readonly leasesMax: number
@@ -43,6 +51,12 @@ export interface AcquireRequest {
 export interface HeldLease {
   readonly shardIndex: number
   readonly leaseCounter: bigint
+}
+
+interface Choice {
+  readonly chosen: readonly number[]
+  readonly left: readonly number[]
+  readonly waits: boolean
 }
 
 export interface Acquired {
@@ -99,8 +113,9 @@ export class LeaseKeeper {
       this.#forgetRenewals(consumer)
       const workers = this.#greet(consumer, request)
       workerCount = workers.size
-      const { chosen, left } = this.#choose(consumer, request, workers)
-      askAgainMillis = this.#askAgain(consumer, request, chosen.length, left)
+      const { chosen, left, waits } = this.#choose(consumer, request, workers)
+      const settling = waits ? [this.#millisToSettle(consumer, request)] : []
+      askAgainMillis = this.#askAgain(consumer, request, chosen.length, left, settling)
       for (const shardIndex of chosen) leases.set(shardIndex, this.#makeLease(consumer, request))
       return leaseRecords(consumer, leases)
     })
@@ -184,7 +199,8 @@ export class LeaseKeeper {
         { retryAfterMs: leaseMillis },
       )
     }
-    askers.set(workerId, { askedMillis: now, leaseMillis, leasesMax })
+    const sinceMillis = askers.get(workerId)?.sinceMillis ?? now
+    askers.set(workerId, { sinceMillis, askedMillis: now, leaseMillis, leasesMax })
     alive.add(workerId)
     return new Map(
       Array.from(alive, (id) => [id, askers.get(id)?.leasesMax ?? Number.POSITIVE_INFINITY]),
@@ -204,14 +220,14 @@ export class LeaseKeeper {
     if (!this.#holdersOf(consumer).has(workerId)) this.#workersOf(consumer).askers.delete(workerId)
   }
 
-  /** What the worker gets, and what is free and left. */
+  /** What the worker gets, what is left, and whether it would get more had it settled. */
   #choose(
     consumer: Consumer,
     { workerId, leaseMillis }: AcquireRequest,
     workers: ReadonlyMap<string, number>,
-  ): { readonly chosen: readonly number[]; readonly left: readonly number[] } {
+  ): Choice {
     const shards = this.#consumers.streamOf(consumer)?.shards
-    if (shards === undefined) return { chosen: [], left: [] }
+    if (shards === undefined) return { chosen: [], left: [], waits: false }
     const available = availableShards(shards, consumer.checkpoints)
     const leases = new Map<number, LeaseNow>()
     for (const shardIndex of available) {
@@ -222,8 +238,19 @@ export class LeaseKeeper {
     const since = this.#noteFree(consumer, free)
     const overdueSince = this.#elapsed() - leaseMillis * keptShare
     const overdue = new Set(free.filter((it) => (since.get(it) ?? 0) <= overdueSince))
-    const chosen = chooseLeases({ workerId, workers, available, leases, overdue })
-    return { chosen, left: free.filter((it) => !chosen.includes(it)) }
+    const isSettled = this.#millisToSettle(consumer, { workerId, leaseMillis }) <= 0
+    const question = { workerId, workers, available, leases, overdue, isSettled }
+    const chosen = chooseLeases(question)
+    const left = free.filter((it) => !chosen.includes(it))
+    const isEmpty = chosen.length === 0 && !isSettled
+    const waits = isEmpty && chooseLeases({ ...question, isSettled: true }).length > 0
+    return { chosen, left, waits }
+  }
+
+  #millisToSettle(consumer: Consumer, { workerId, leaseMillis }: AcquireRequest): number {
+    const now = this.#elapsed()
+    const since = this.#workersOf(consumer).askers.get(workerId)?.sinceMillis ?? now
+    return Math.ceil(since + leaseMillis * settlingShare - now)
   }
 
   #noteFree(consumer: Consumer, free: readonly number[]): ReadonlyMap<number, number> {
@@ -236,14 +263,16 @@ export class LeaseKeeper {
   }
 
   /**
-   * How long it is to the first time at which a lease of somebody else expires, or a free shard is
-   * overdue; undefined for a worker that has as many as it wants.
+   * How long it is to the first time at which a lease of somebody else expires, a free shard is
+   * overdue, or the worker has settled and waits for that; undefined for one that has as many as it
+   * wants.
    */
   #askAgain(
     consumer: Consumer,
     { workerId, leaseMillis, leasesMax }: AcquireRequest,
     chosenCount: number,
     left: readonly number[],
+    settling: readonly number[],
   ): number | undefined {
     const { freeSince } = this.#workersOf(consumer)
     const now = this.#elapsed()
@@ -252,7 +281,7 @@ export class LeaseKeeper {
     if (held.length - others.length + chosenCount >= (leasesMax ?? Infinity)) return undefined
     const ofOthers = others.map((it) => this.#millisLeft(consumer, it))
     const overdue = left.map((it) => (freeSince.get(it) ?? now) + leaseMillis * keptShare - now)
-    const first = Math.min(...ofOthers, ...overdue)
+    const first = Math.min(...ofOthers, ...overdue, ...settling)
     return first === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil(first))
   }
 

@@ -28,6 +28,8 @@ export interface LeaseQuestion {
   readonly leases: ReadonlyMap<number, LeaseNow>
   /** Shards that have been free for so long that nobody seems to come whose share they are. */
   readonly overdue: ReadonlySet<number>
+  /** Whether the worker has been there for so long that others leave it some of theirs. */
+  readonly isSettled: boolean
 }
 
 /**
@@ -69,11 +71,11 @@ export function isDueWhole(
 
 /**
  * The indexes of the shards whose leases the worker gets: of those that nobody holds what it lacks
- * to its share; above it one that is overdue; or else one of the worker that holds the most, when
- * that is at least two more.
+ * to its share; above it one that is overdue; or else, once it has settled, one of the worker that
+ * holds the most, when that is at least two more.
  */
 export function chooseLeases(question: LeaseQuestion): number[] {
-  const { workerId, workers, available, leases, overdue } = question
+  const { workerId, workers, available, leases, overdue, isSettled } = question
   const held = heldByWorker(available, leases)
   const own = held.get(workerId)?.length ?? 0
   const most = workers.get(workerId) ?? 0
@@ -81,6 +83,7 @@ export function chooseLeases(question: LeaseQuestion): number[] {
   const free = freeShards(available, leases)
   if (own >= wanted) return own < most ? free.filter((it) => overdue.has(it)).slice(0, 1) : []
   if (free.length > 0) return free.slice(0, Math.min(wanted - own, leasesPerRequestMax))
+  if (!isSettled) return []
   const richest = [...held.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
   return richest.length >= own + 2 ? [newestOf(richest, leases)] : []
 }

@@ -23,6 +23,7 @@ class Worker {
   #text = ''
   isReady = false
   isHalted = false
+  hasEnded = false
   // It has been killed, stopped or told to end.
   isDoomed = false
 
@@ -35,6 +36,9 @@ class Worker {
     this.child = start(process.execPath, [SCRIPT, rig.url, rig.stream, ...settings], { stdio })
     this.child.stdout.once('data', () => {
       this.isReady = true
+    })
+    this.child.ended.then(() => {
+      this.hasEnded = true
     })
     this.child.stderr.setEncoding('utf8').on('data', (text) => {
       this.#text += text
@@ -89,6 +93,8 @@ export class GroupWorkers {
     for (let count = 0; count < WORKERS.wanted; count += 1) this.#add()
     while (!this.#workers.every((it) => it.isReady)) {
       this.collect()
+      // One that cannot even begin has written nothing down.
+      for (const it of this.#workers) if (it.hasEnded) await it.ended(false)
       await wait(10)
     }
   }

@@ -22,6 +22,7 @@ vi.setConfig({ testTimeout: 60_000 })
 const streamName = 's'
 const of = { streamName, consumerName: 'c' }
 const leaseMillis = 10_000
+const settlingMillis = Math.ceil(leaseMillis / 3)
 
 interface Group extends TestBroker {
   /** Lets time pass for leases. */
@@ -43,13 +44,21 @@ function acquire(broker: Broker, workerId: string, leasesMax?: number) {
   return broker.call(acquireLeases, { ...of, workerId, leaseMillis, leasesMax })
 }
 
+/** As one that has been there for a third of a lease. */
+async function acquireSettled({ broker, pass }: Group, workerId: string) {
+  expect((await acquire(broker, workerId)).acquired).toEqual([])
+  pass(settlingMillis)
+  return await acquire(broker, workerId)
+}
+
 async function ownersOf(broker: Broker): Promise<string[]> {
   const { leases } = await broker.call(listLeases, of)
   return leases.map((it) => `${it.workerId} ${it.leaseCounter} ${it.expiresInMillis}`)
 }
 
 test('a worker gets its share, with where to go on, and others theirs', async () => {
-  const { broker } = await makeGroup(3)
+  const group = await makeGroup(3)
+  const { broker } = group
   await broker.call(setCheckpoint, { ...of, shardId: '1', nextSequenceNumber: 1n })
   const first = await acquire(broker, 'a')
   const number = expect.any(BigInt)
@@ -67,19 +76,20 @@ test('a worker gets its share, with where to go on, and others theirs', async ()
     ],
   })
   expect(await acquire(broker, 'a')).toEqual({ workerCount: 1, acquired: [] })
-  const second = await acquire(broker, 'b')
+  const second = await acquireSettled(group, 'b')
   expect(second).toMatchObject({
     workerCount: 2,
     acquired: [{ shardId: 'shardId-000000000002', leaseCounter: 4n }],
   })
-  expect(await ownersOf(broker)).toEqual(['a 1 10000', 'a 2 10000', 'b 4 10000'])
+  expect(await ownersOf(broker)).toEqual(['a 1 6666', 'a 2 6666', 'b 4 10000'])
 })
 
 test('who lost a lease learns it with the next renewal', async () => {
-  const { broker, pass } = await makeGroup(2)
+  const group = await makeGroup(2)
+  const { broker, pass } = group
   await acquire(broker, 'a')
   pass(4000)
-  await acquire(broker, 'b')
+  await acquireSettled(group, 'b')
   const [zero, one] = ['shardId-0', '1']
   const leases = [
     { shardId: zero as string, leaseCounter: 1n },
@@ -129,19 +139,19 @@ test('after an open all leases count as just renewed, and counters go on', async
   await made.reopen()
   expect(await ownersOf(made.broker)).toEqual(['a 1 10000', 'a 2 10000'])
   // Its holder is a worker, though it has not asked since.
-  expect(await acquire(made.broker, 'b')).toMatchObject({
-    workerCount: 2,
-    acquired: [{ leaseCounter: 3n }],
-  })
+  expect(await acquire(made.broker, 'b')).toMatchObject({ workerCount: 2, acquired: [] })
+  made.pass(settlingMillis)
+  expect((await acquire(made.broker, 'b')).acquired).toMatchObject([{ leaseCounter: 3n }])
   made.pass(leaseMillis)
   await made.reopen()
   expect(await ownersOf(made.broker)).toEqual(['a 1 10000', 'b 3 10000'])
 })
 
 test('a lease that is released is free at once, and its worker not reckoned with', async () => {
-  const { broker } = await makeGroup(2)
+  const group = await makeGroup(2)
+  const { broker } = group
   await acquire(broker, 'a')
-  await acquire(broker, 'b')
+  await acquireSettled(group, 'b')
   const release = (workerId: string, shardId: string, leaseCounter: bigint) =>
     broker.call(releaseLease, { ...of, workerId, shardId, leaseCounter })
   for (const [workerId, shardId, counter] of [
@@ -165,10 +175,11 @@ test('a lease that is released is free at once, and its worker not reckoned with
 })
 
 test('a worker that wants few leaves the rest to others', async () => {
-  const { broker } = await makeGroup(4)
+  const { broker, pass } = await makeGroup(4)
   expect((await acquire(broker, 'a', 1)).acquired).toHaveLength(1)
   expect((await acquire(broker, 'a', 1)).acquired).toHaveLength(0)
   expect((await acquire(broker, 'b')).acquired).toHaveLength(3)
+  pass(settlingMillis)
   expect((await acquire(broker, 'a', 2)).acquired).toHaveLength(1)
 })
 
@@ -188,37 +199,42 @@ test('leases that are given at the same time all last as long as they should', a
   const { broker, pass } = await makeGroup(6)
   // Leases from before an open count from there on: these must not.
   pass(leaseMillis)
-  const acquired = await Promise.all(['a', 'b', 'c'].map((it) => acquire(broker, it)))
-  expect(acquired.map((it) => it.acquired.length)).toEqual([6, 1, 1])
+  const names = ['a', 'b', 'c']
+  const acquired = await Promise.all(names.map((it) => acquire(broker, it, 2)))
+  expect(acquired.map((it) => it.acquired.length)).toEqual([2, 2, 2])
   expect((await ownersOf(broker)).map((it) => it.split(' ')[2])).toEqual(Array(6).fill('10000'))
 })
 
 test('a worker is told when the shards of another may be had, and gets them then', async () => {
   const { broker, pass } = await makeGroup(3)
   expect((await acquire(broker, 'a')).askAgainMillis).toBeUndefined()
-  pass(1000)
-  await acquire(broker, 'b')
+  // It takes nothing of others yet.
+  const early = { workerCount: 2, acquired: [], askAgainMillis: settlingMillis }
+  expect(await acquire(broker, 'b')).toEqual(early)
+  pass(settlingMillis)
+  expect((await acquire(broker, 'b')).acquired).toHaveLength(1)
   pass(500)
   // The leases of `a` are the older ones.
   expect(await acquire(broker, 'b')).toEqual({
     workerCount: 2,
     acquired: [],
-    askAgainMillis: leaseMillis - 1500,
+    askAgainMillis: leaseMillis - settlingMillis - 500,
   })
   expect((await acquire(broker, 'b', 1)).askAgainMillis).toBeUndefined()
   const leases = [{ shardId: '2', leaseCounter: 4n }]
   await broker.call(renewLeases, { ...of, workerId: 'b', leases })
-  pass(leaseMillis - 1500)
+  pass(leaseMillis - settlingMillis - 500)
   expect(await acquire(broker, 'b')).toMatchObject({
     acquired: [{ shardId: 'shardId-000000000000' }, { shardId: 'shardId-000000000001' }],
   })
 })
 
 test('what is left for a worker that has died is another’s after a tenth of a lease', async () => {
-  const { broker, pass } = await makeGroup(2)
+  const group = await makeGroup(2)
+  const { broker, pass } = group
   await acquire(broker, 'a')
-  pass(5000)
-  await acquire(broker, 'late')
+  pass(5000 - settlingMillis)
+  await acquireSettled(group, 'late')
   pass(2000)
   // Its lease expires at 15,000, and until 17,000 it counts as a worker.
   await acquire(broker, 'late')

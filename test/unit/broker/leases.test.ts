@@ -40,17 +40,19 @@ function leasesOf(text: string): Map<number, LeaseNow> {
   return leases
 }
 
-/** `late`: the shards that have been free for long. */
+/** `late`: the shards that have been free for long. Workers have settled unless that is said. */
 function choose(
   workerId: string,
   workers: Record<string, number>,
   held: string,
   late: readonly number[] = [],
+  isSettled = true,
 ): number[] {
   const available = held.split(' ').map((_, index) => index)
   const of = new Map(Object.entries(workers))
   const leases = leasesOf(held)
-  return chooseLeases({ workerId, workers: of, available, leases, overdue: new Set(late) })
+  const overdue = new Set(late)
+  return chooseLeases({ workerId, workers: of, available, leases, overdue, isSettled })
 }
 
 describe('what a worker gets', () => {
@@ -81,10 +83,17 @@ describe('what a worker gets', () => {
   test('not more at once than an answer has room for', () => {
     const available = Array.from({ length: leasesPerRequestMax + 5 }, (_, index) => index)
     const workers = new Map([['a', any]])
-    const rest = { leases: new Map(), overdue: new Set<number>() }
+    const rest = { leases: new Map(), overdue: new Set<number>(), isSettled: true }
     const question = { workerId: 'a', workers, available, ...rest }
     expect(chooseLeases(question)).toEqual(available.slice(0, leasesPerRequestMax))
   })
+})
+
+test.each([
+  ['of who is new: nothing of others', 'a a a a', []],
+  ['of who is new: what is free', 'a a a -', [3]],
+] as const)('%s', (_, held, chosen) => {
+  expect(choose('b', { a: any, b: any }, held, [], false)).toEqual(chosen)
 })
 
 describe('what nobody takes for long goes to who asks', () => {

@@ -16,7 +16,8 @@ const put = (shard: number, ...keys: string[]) => group.fanOut.put(shard, keys)
 
 describe('a group', () => {
   test('shares the shards; who closes leaves them to the others at once', async () => {
-    const [a, b] = [new Loop(group.worker()), new Loop(group.worker())]
+    const options = { leaseMillis: 1500 }
+    const [a, b] = [new Loop(group.worker(options)), new Loop(group.worker(options))]
     await group.until(() => a.consumer.shardIds.length + b.consumer.shardIds.length === 2)
     await group.until(() => a.consumer.shardIds.length === 1 && b.consumer.shardIds.length === 1)
     await group.progress(Promise.all([a.consumer.ready(), b.consumer.ready()]))
@@ -53,7 +54,7 @@ describe('a group', () => {
   test('tells a worker that has lost a shard: by an event, and when it checkpoints', async () => {
     await put(0, 'a')
     await put(1, 'b')
-    const options = { from: 'oldest', checkpoints: 'manual' } as const
+    const options = { from: 'oldest', checkpoints: 'manual', leaseMillis: 1500 } as const
     const worker = group.worker(options)
     const lost: string[] = []
     worker.on('lost', (it) => lost.push(it.shardId))
@@ -75,10 +76,12 @@ describe('a group', () => {
 
   test('leaves at once also where it has lost a shard, and does not know', async () => {
     await put(0, 'a')
-    const worker = group.worker({ from: 'oldest' })
+    const worker = group.worker({ from: 'oldest', checkpointMillis: 3_600_000 })
     await group.take(worker, 1)
     const { verbs } = group.program()
-    const thief = { workerId: 'thief', leaseMillis: 60_000 }
+    const thief = { workerId: 'thief', leaseMillis: 3000 }
+    await verbs.acquireLeases(streamName, 'billing', thief)
+    await group.advance(1000)
     expect(await verbs.acquireLeases(streamName, 'billing', thief)).toMatchObject({
       acquired: [{ shardId: 'shardId-000000000001' }],
     })
@@ -90,9 +93,9 @@ describe('a group', () => {
   test('delivers nothing of a lost shard that was on its way', async () => {
     group = await GroupHarness.make(2)
     for (let i = 0; i < 6; i += 1) await put(i % 2, `${i}`)
-    const worker = group.worker({ from: 'oldest' })
+    const worker = group.worker({ from: 'oldest', leaseMillis: 1500 })
     await group.progress(worker.ready())
-    const other = new Loop(group.worker({ from: 'oldest' }))
+    const other = new Loop(group.worker({ from: 'oldest', leaseMillis: 1500 }))
     const lost: string[] = []
     worker.on('lost', (it) => lost.push(it.shardId))
     await group.until(() => lost.length === 1)
