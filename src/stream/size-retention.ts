@@ -2,9 +2,14 @@
  * Keeps a stream within a number of bytes, where that is set: the oldest records of all of its
  * shards go first. Bytes are those of the batches as they are stored; the disk gives them back by
  * whole segments.
+ *
+ * The cut falls between two batches, at about the same arrival time in all shards, and leaves a part
+ * of the bound free for what comes until the next look. The newest batch of an open shard never
+ * goes: the others make up for it, and where that is not enough a stream keeps more than its bound.
  */
 
-import type { Log, SequenceNumber, ShardId } from '../log/log.ts'
+import type { Log, SequenceNumber, ShardId, ShardStats } from '../log/log.ts'
+import type { Shard } from '../shard/shard.ts'
 import { findSince, headersAlone, readable } from './shard-trims.ts'
 import type { SmallSteps } from './small-steps.ts'
 import type { Stream } from './stream.ts'
@@ -21,6 +26,8 @@ const failureRestMillis = 60_000
 interface Held {
   readonly shard: ShardId
   readonly trimmedStart: bigint
+  /** The newest batch of an open shard, which stays. */
+  readonly newest: { readonly start: bigint; readonly first: SequenceNumber } | undefined
   readonly bytes: number
   readonly lastArrivalMillis: number
 }
@@ -106,27 +113,46 @@ export class SizeRetention {
       return sum
     }
     const cut = await findCut(bytesBefore, await rangeOf(log, held), { wanted, slack })
-    for (const { shard } of held) {
-      await trimShard(log, shard, cut, partOf(cut, wanted + slack, wanted))
+    for (const it of held) {
+      await trimShard(log, it, cut, partOf(cut, wanted + slack, wanted))
       await this.#steps.pause()
     }
   }
 
   async #heldBy(stream: Stream): Promise<Held[]> {
     const held: Held[] = []
-    for (const { number } of stream.shards.values()) {
-      const { trimmedStart, committedEnd, lastArrivalMillis } =
-        await this.#host.log.shardStats(number)
+    for (const shard of stream.shards.values()) {
+      const { number } = shard
+      const stats = await this.#host.log.shardStats(number)
+      const { trimmedStart, committedEnd, lastArrivalMillis } = stats
       const bytes = Number(committedEnd - trimmedStart)
-      if (bytes > 0) held.push({ shard: number, trimmedStart, bytes, lastArrivalMillis })
+      if (bytes > 0) {
+        const newest = await newestOf(this.#host.log, shard, stats)
+        held.push({ shard: number, trimmedStart, newest, bytes, lastArrivalMillis })
+      }
       await this.#steps.pause()
     }
     return held
   }
 }
 
-async function bytesOfShard(log: Log, { shard, trimmedStart }: Held, millis: number) {
-  return Math.max(0, Number((await log.seekTime(shard, millis)) - trimmedStart))
+/** Undefined where everything can go: nothing is there, it is damaged, or will not grow any more. */
+async function newestOf(log: Log, { number, closing }: Shard, stats: ShardStats) {
+  const { firstSequenceNumber, committedNextSequenceNumber } = stats
+  const last = (committedNextSequenceNumber - 1n) as SequenceNumber
+  if (closing !== undefined || last < firstSequenceNumber) return undefined
+  const slice = await readable(log.read(number, { sequenceNumber: last }, 1, headersAlone))
+  return slice && { start: slice.position, first: slice.firstSequenceNumber }
+}
+
+/**
+ * What can go of what arrived before a time. The newest batch counts for nothing here: an old one
+ * that is large would else be all that the cut asks for, again and again, and nothing would go.
+ */
+async function bytesOfShard(log: Log, { shard, trimmedStart, newest }: Held, millis: number) {
+  const end = await log.seekTime(shard, millis)
+  const isBehind = newest !== undefined && newest.start < end
+  return Math.max(0, Number((isBehind ? newest.start : end) - trimmedStart))
 }
 
 async function rangeOf(log: Log, held: readonly Held[]) {
@@ -140,23 +166,20 @@ async function rangeOf(log: Log, held: readonly Held[]) {
   return { firstMillis, endMillis }
 }
 
-async function trimShard(log: Log, shard: ShardId, cut: Cut, part: number): Promise<void> {
+async function trimShard(log: Log, { shard, newest }: Held, cut: Cut, part: number): Promise<void> {
   const keeps = await findSince(log, shard, cut.keepsMillis)
   const drops = await findSince(log, shard, cut.dropsMillis)
   if (keeps === undefined || drops === undefined) return
   const dropped = Math.ceil(part * Number(drops.next - keeps.next))
   const next = (keeps.next + BigInt(dropped)) as SequenceNumber
-  await log.trim(shard, dropped === 0 ? next : await batchEnd(log, shard, next))
+  const end = dropped === 0 ? next : await batchEnd(log, shard, next)
+  // What was put just now is there to be read, however large it is.
+  await log.trim(shard, newest !== undefined && newest.first < end ? newest.first : end)
 }
 
-/**
- * Where the batch ends of which the record before `next` is a part; where it begins if it is the
- * last one: what was put just now is there to be read, however large it is.
- */
+/** Where the batch ends of which the record before `next` is a part. */
 async function batchEnd(log: Log, shard: ShardId, next: SequenceNumber): Promise<SequenceNumber> {
   const from = { sequenceNumber: (next - 1n) as SequenceNumber }
   const slice = await readable(log.read(shard, from, 1, headersAlone))
-  if (slice === undefined || slice.bytes.length === 0) return next
-  const isLast = slice.nextSequenceNumber >= slice.committedNextSequenceNumber
-  return isLast ? slice.firstSequenceNumber : slice.nextSequenceNumber
+  return slice === undefined || slice.bytes.length === 0 ? next : slice.nextSequenceNumber
 }

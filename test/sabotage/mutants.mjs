@@ -329,4 +329,9 @@ export const mutants = [
     'server/tls/peer-certificate',
     'the names of a certificate',
   ),
+  nodeMutant(
+    '145-newest-counts-for-the-cut.patch',
+    'stream/size-retention',
+    'the newest batch of a shard stays, and others make up for it',
+  ),
 ]

@@ -26,7 +26,7 @@ import {
 
 const streamName = 's'
 const hashSpace = 2n ** 128n
-const runs = Number(process.env['MILLRACE_RESHARD_RUNS'] ?? 12)
+const runs = Number(process.env['MILLRACE_RESHARD_RUNS'] ?? 100)
 
 type Step =
   | { readonly kind: 'put'; readonly keys: readonly bigint[] }

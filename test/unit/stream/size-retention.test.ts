@@ -35,6 +35,34 @@ async function readable(log: Log, shard: ShardId): Promise<[bigint, bigint]> {
 
 const kib = 1024
 
+test('the newest batch of a shard stays, and others make up for it', async () => {
+  const { streams, log, close } = await openStreams(temporaryDirectory())
+  await makeStream(streams, 2)
+  const [idle, busy] = shardsOf(streams).map((it) => it.number) as [ShardId, ShardId]
+  // Older than all else, and two thirds of the bound.
+  await append(log, idle, 32, 64 * kib)
+  const { lastArrivalMillis } = await log.shardStats(idle)
+  await vi.waitUntil(() => Date.now() > lastArrivalMillis, { interval: 1 })
+  for (let i = 0; i < 48; i += 1) await append(log, busy, 1, 64 * kib)
+  const held = async (shard: ShardId) => {
+    const { committedEnd, trimmedStart } = await log.shardStats(shard)
+    return Number(committedEnd - trimmedStart)
+  }
+  const bytesMax = 3 * 1024 * kib
+  await streams.settings.setRetentionBytes('s', bytesMax)
+  await untilQuiet(streams)
+  expect(await readable(log, idle)).toEqual([1n, 33n])
+  const total = (await held(idle)) + (await held(busy))
+  expect(total).toBeLessThanOrEqual(bytesMax)
+  expect(total).toBeGreaterThan(bytesMax - bytesMax / 64 - 2 * 65 * kib)
+  // Where the newest batches alone are more than the bound they are all that is left.
+  await streams.settings.setRetentionBytes('s', 1024 * kib)
+  await untilQuiet(streams)
+  expect(await readable(log, idle)).toEqual([1n, 33n])
+  expect(await readable(log, busy)).toEqual([48n, 49n])
+  await close()
+})
+
 test('by size the oldest go first, of all shards together', async () => {
   const clocks = new FakeClocks()
   const { streams, log, close } = await openStreams(temporaryDirectory(), { clocks })
