@@ -6,6 +6,9 @@ import type { KeySource } from '../stream/stream-encryption.ts'
 import { readKeyFile } from './key-file.ts'
 import { asMillraceError } from './stream-errors.ts'
 
+/** Keys that a message names. */
+const idsNamedMax = 10
+
 export class Keyring implements KeySource {
   readonly #log: Pick<Log, 'setKeys'>
   readonly #path: string | undefined
@@ -59,7 +62,7 @@ export class Keyring implements KeySource {
     if (this.#unavailable !== undefined) throw this.#unavailable
     const name = this.#names.get(keyId)
     if (name !== undefined) return name
-    throw new MillraceError('KEY_NOT_FOUND', this.#notFound(keyId))
+    throw new MillraceError('KEY_NOT_FOUND', this.#neverMade(keyId))
   }
 
   /** Why nothing can be encrypted with the key of a stream; undefined where it can. */
@@ -75,6 +78,18 @@ export class Keyring implements KeySource {
     return new MillraceError('KEY_NOT_FOUND', `${text}and: ${this.#notFound(key.id)}`)
   }
 
+  #neverMade(keyId: string): string {
+    if (this.#path === undefined) return this.#notFound(keyId)
+    const ids = [...this.#names.keys()]
+    const more = ids.length > idsNamedMax ? ` and ${ids.length - idsNamedMax} more` : ''
+    const has = ids.length === 0 ? 'no keys' : ids.slice(0, idsNamedMax).join(', ') + more
+    return (
+      `${this.#path} (keyFile, --key-file) has no key ${keyId}; it has ${has}. ` +
+      `Make it with: millrace key new ${keyId} --key-file ${this.#path}`
+    )
+  }
+
+  /** Of a key that was there once. */
   #notFound(keyId: string): string {
     return this.#path === undefined
       ? `there is no key ${keyId}, as no key file is set: set keyFile (--key-file, ` +

@@ -136,7 +136,7 @@ export class SizeRetention {
   }
 }
 
-/** Undefined where everything can go: nothing is there, it is damaged, or will not grow any more. */
+/** Undefined where everything can go: of a closed shard, an empty one, or where it is damaged. */
 async function newestOf(log: Log, { number, closing }: Shard, stats: ShardStats) {
   const { firstSequenceNumber, committedNextSequenceNumber } = stats
   const last = (committedNextSequenceNumber - 1n) as SequenceNumber

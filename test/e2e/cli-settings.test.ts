@@ -67,6 +67,25 @@ it('mode, record size and tags are set, and limits are shown', async () => {
   expect((await run('stream', 'limits')).stdout).toMatch(/^shards +2 open, at most 1,000,000$/m)
 })
 
+it('sizes have units, and a closed shard that has nothing is empty', async () => {
+  const run = await broker()
+  const size = ['--record-bytes-max', '2MiB']
+  const created = await run('stream', 'create', 'trains', '--mode', 'provisioned', ...size)
+  expect(created.status).toBe(0)
+  await run('put', 'trains', '--key', 'k', 'one')
+  for (const shard of ['0', '1', '2', '3']) {
+    expect((await run('stream', 'split', 'trains', shard)).status).toBe(0)
+  }
+  const { stdout } = await run('stream', 'info', 'trains')
+  expect(stdout).toMatch(/^records +at most 2\.0 MiB of key and data$/m)
+  expect(stdout.match(/ closed, empty$/gm)).toHaveLength(3)
+  expect(stdout.match(/ closed, 1 to 1$/gm)).toHaveLength(1)
+  const wrong = await run('stream', 'create', 'planes', '--record-bytes-max', '2')
+  expect(wrong.stderr).toMatch(
+    /^error: USAGE: --record-bytes-max is "2", wanted a size such as 2MiB/,
+  )
+})
+
 it('metrics of shards: all but some, and none but some', async () => {
   const run = await broker()
   await run('stream', 'create', 'limited', '--mode', 'provisioned')

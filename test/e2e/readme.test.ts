@@ -104,6 +104,17 @@ describe('the examples', () => {
     expect([first, ...rest]).toEqual(['catching-up', 'live', 'closed'])
   })
 
+  it('of streams that live', async () => {
+    const folder = temporaryDirectory()
+    const keyFile = join(folder, 'millrace.keys')
+    expect((await runCli(['key', 'new', '2026-11', '--key-file', keyFile])).status).toBe(0)
+    const { url } = await serve(['--data', join(folder, 'data'), '--key-file', keyFile])
+    expect(runExample(connected(url, example('splitShard')))).toEqual([
+      '2 new shards, then 4 in all',
+      'ON_DEMAND 168 2026-11',
+    ])
+  })
+
   it('of checkpoints that are set by hand', async () => {
     const { url } = await brokerWithOrders()
     const environment = { MILLRACE_URL: url }

@@ -218,7 +218,8 @@ export function addReshardCommands(stream: Command, runner: Runner): void {
       'Split and merge until there are so many shards with equal shares of the keys:\n' +
       `half as many as now at least, twice as many at most.\n${ofAll}\n` +
       'With --dry-run alone: what comes into each shard, and which ones an ON_DEMAND\n' +
-      'stream would split or merge by itself now, and why.',
+      'stream would split or merge by itself now, and why. A stream is scaled 10 times\n' +
+      'in 24 hours, unless the broker has another limits.shardCountUpdatesPerDay.',
     examples: [
       'millrace stream scale orders 8',
       'millrace stream scale orders 8 --dry-run',

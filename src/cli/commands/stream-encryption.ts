@@ -17,12 +17,18 @@ async function encrypt(invocation: Invocation): Promise<undefined> {
     })
   }
   await withClient(invocation, async (client) => {
+    const { keyId: before } = await client.describeStreamSummary(streamName)
     await client.startStreamEncryption(streamName, keyId)
     await whenActive(() => client.describeStreamSummary(streamName), signal)
-    output.show({ streamName, encryptionType: 'KMS', keyId }, () => {
-      return `records of ${streamName} are encrypted from now on, with key ${keyId}`
-    })
+    output.show({ streamName, encryptionType: 'KMS', keyId }, () => [
+      `records of ${streamName} are encrypted from now on, with key ${keyId}`,
+      ...(before === undefined || before === keyId ? [] : [keepText(before)]),
+    ])
   })
+}
+
+function keepText(keyId: string): string {
+  return `keep key ${keyId} until the last record that has it has expired`
 }
 
 async function decrypt(invocation: Invocation): Promise<undefined> {
@@ -35,10 +41,7 @@ async function decrypt(invocation: Invocation): Promise<undefined> {
     output.show({ streamName, encryptionType: 'NONE' }, () =>
       keyId === undefined
         ? `${streamName} is not encrypted`
-        : [
-            `records of ${streamName} are not encrypted from now on`,
-            `keep key ${keyId} until the last record that has it has expired`,
-          ],
+        : [`records of ${streamName} are not encrypted from now on`, keepText(keyId)],
     )
   })
 }

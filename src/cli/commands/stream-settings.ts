@@ -80,17 +80,18 @@ function keptText(kept: Kept): string {
   return `for ${retentionText(kept)}`
 }
 
-function parseRecordSize(text: string): number {
+/** Bytes of a text such as `2MiB`. Throws a CliError, USAGE, that calls it `name`. */
+export function parseRecordSize(name: string, text: string): number {
   const bytes = parseBytes(text) ?? Number.NaN
   if (bytes >= recordBytesMaxLowest && bytes <= recordBytesMaxHighest) return bytes
   const range = `${formatBytes(recordBytesMaxLowest)} to ${formatBytes(recordBytesMaxHighest)}`
-  throw new CliError('USAGE', `the record size is "${text}", wanted ${range}`)
+  throw new CliError('USAGE', `${name} is "${text}", wanted ${range}, such as 2MiB`)
 }
 
 async function recordSize(invocation: Invocation): Promise<undefined> {
   const { args, output } = invocation
   const name = args[0] as string
-  const wanted = args[1] === undefined ? undefined : parseRecordSize(args[1])
+  const wanted = args[1] === undefined ? undefined : parseRecordSize('the record size', args[1])
   await withClient(invocation, async (client) => {
     const describe = () => client.describeStreamSummary(name)
     if (wanted !== undefined) await client.updateMaxRecordSize(name, wanted)
@@ -145,6 +146,7 @@ async function limits(invocation: Invocation): Promise<undefined> {
     output.show(it, () => [
       `shards   ${formatCount(it.openShardCount)} open, at most ${formatCount(it.shardLimit)}`,
       `streams  ${streams} ON_DEMAND, at most ${formatCount(it.onDemandStreamCountLimit)}`,
+      'closed shards count until their records have expired; a shorter retention frees them',
     ])
   })
 }

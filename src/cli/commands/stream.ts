@@ -5,6 +5,7 @@
 
 import { type Command, Option } from 'commander'
 import type { Client } from '../../client/client.ts'
+import { MillraceError } from '../../errors.ts'
 import { shardCountMax, tagsMax } from '../../limits.ts'
 import type { ShardDescription, StreamSummary } from '../../wire/operations.ts'
 import { withClient } from '../broker-client.ts'
@@ -21,7 +22,7 @@ import { formatBytes, formatCount, formatTime, plural } from '../units.ts'
 import { addReshardCommands } from './reshard.ts'
 import { addStreamEncryption } from './stream-encryption.ts'
 import { addStreamMonitor, metricsText } from './stream-monitor.ts'
-import { addSettingCommands, retentionText } from './stream-settings.ts'
+import { addSettingCommands, parseRecordSize, retentionText } from './stream-settings.ts'
 
 async function create(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
@@ -69,6 +70,7 @@ async function info(invocation: Invocation): Promise<undefined> {
     const { openShardCount, ...summary } = await client.describeStreamSummary(name)
     const shards = await allShards(client, name)
     const { tags } = await client.listTagsForStream(name, { limit: tagsMax })
+    const empty = await emptyOnes(client, name, shards)
     output.show({ ...summary, openShardCount, shards, tags }, () => [
       `${output.style('bold', name)}  ${summary.streamStatus}  ${summary.streamMode}`,
       `created    ${formatTime(summary.streamCreationTimestamp)}`,
@@ -80,13 +82,39 @@ async function info(invocation: Invocation): Promise<undefined> {
       ...(summary.keyId === undefined ? [] : [`encrypted  with key ${summary.keyId}`]),
       ...(tags.length === 0 ? [] : [`tags       ${tags.map(tagText).join(', ')}`]),
       `shards     ${formatCount(openShardCount)} open of ${formatCount(shards.length)}`,
-      ...table(shards.map(shardRow)).map((line) => `  ${line}`),
+      ...table(shards.map((it) => shardRow(it, empty))).map((line) => `  ${line}`),
     ])
   })
 }
 
-function shardRow(it: ShardDescription): string[] {
+/**
+ * Closed shards that have no record. By their numbers they look like those of one record: a shard
+ * has one at least. One whose reads are at their limit is taken for what it looks like.
+ */
+async function emptyOnes(
+  client: Client,
+  stream: string,
+  shards: readonly ShardDescription[],
+): Promise<Set<string>> {
+  const empty = new Set<string>()
+  for (const { shardId, startingSequenceNumber, endingSequenceNumber } of shards) {
+    if (endingSequenceNumber !== startingSequenceNumber) continue
+    try {
+      const from = { shardId, shardIteratorType: 'TRIM_HORIZON' } as const
+      const iterator = await client.getShardIterator(stream, from)
+      if ((await client.getRecords(iterator, { limit: 1 })).recordCount === 0) empty.add(shardId)
+    } catch (error) {
+      if (!(error instanceof MillraceError && error.code === 'THROUGHPUT_EXCEEDED')) throw error
+    }
+  }
+  return empty
+}
+
+function shardRow(it: ShardDescription, empty: ReadonlySet<string>): string[] {
   const { endingSequenceNumber } = it
+  if (empty.has(it.shardId)) {
+    return [it.shardId, hashSpaceText(it.startingHashKey, it.endingHashKey), 'closed, empty']
+  }
   return [
     it.shardId,
     hashSpaceText(it.startingHashKey, it.endingHashKey),
@@ -130,10 +158,9 @@ export function addStreamCommands(program: Command, runner: Runner): void {
       new CliOption('--mode <mode>', 'provisioned: with limits of each shard', {
         fallback: 'on-demand',
       }).argParser((text: string) => parseMode('--mode', text)),
-      wholeNumber(
-        new CliOption('--record-bytes-max <n>', 'key and data', { fallback: '1 MiB' }),
-        1,
-      ),
+      new CliOption('--record-bytes-max <size>', 'key and data', {
+        fallback: '1 MiB',
+      }).argParser((text: string) => parseRecordSize('--record-bytes-max', text)),
       tagOption(),
     ],
     action: create,

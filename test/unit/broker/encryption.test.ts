@@ -294,7 +294,12 @@ test('Kinesis 1.4: what is refused, and that nothing changes then', async () => 
       made.broker.call(startStreamEncryption, { streamName: name, encryptionType: 'KMS', keyId }),
     )
   expect(await call('missing', 'k1')).toMatchObject({ code: 'STREAM_NOT_FOUND' })
-  expect(await call('s', 'k9')).toMatchObject({ code: 'KEY_NOT_FOUND' })
+  expect(await call('s', 'k9')).toMatchObject({
+    code: 'KEY_NOT_FOUND',
+    message: expect.stringMatching(
+      / has no key k9; it has k1.*\. Make it with: millrace key new k9 /,
+    ),
+  })
   writeFileSync(keys.path, 'k1\n')
   expect(await call('s', 'k1')).toMatchObject({ code: 'KEY_FILE_REFUSED' })
   keys.write('k1', 'k2')
