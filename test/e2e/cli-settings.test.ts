@@ -82,7 +82,7 @@ it('sizes have units, and a closed shard that has nothing is empty', async () =>
   expect(stdout.match(/ closed, 1 to 1$/gm)).toHaveLength(1)
   const wrong = await run('stream', 'create', 'planes', '--record-bytes-max', '2')
   expect(wrong.stderr).toMatch(
-    /^error: USAGE: --record-bytes-max is "2", wanted a size such as 2MiB/,
+    /^error: USAGE: --record-bytes-max is "2", wanted 1\.0 MiB to 10\.0 MiB/,
   )
 })
 
