@@ -3,9 +3,10 @@
  * shards go first. Bytes are those of the batches as they are stored; the disk gives them back by
  * whole segments.
  *
- * The cut falls between two batches, at about the same arrival time in all shards, and leaves a part
- * of the bound free for what comes until the next look. The newest batch of an open shard never
- * goes: the others make up for it, and where that is not enough a stream keeps more than its bound.
+ * The cut falls between two batches, at about the same arrival time in all shards, and leaves a
+ * part of the bound free for what comes until the next look. The newest batch of an open shard
+ * never goes: the others make up for it, and where that is not enough a stream keeps more than its
+ * bound.
  */
 
 import type { Log, SequenceNumber, ShardId, ShardStats } from '../log/log.ts'
