@@ -221,7 +221,9 @@ function upgradeSocket(
     aborted = true
   })
   void upgrade.then((it) => {
-    if (!aborted) response.cork(() => carryOut(it))
+    // Not corked: behind a cork the library takes the socket for the HTTP one that it was, if that
+    // could stay where it was in memory, and may close it for flags that it finds there.
+    if (!aborted) carryOut(it)
   })
 }
 

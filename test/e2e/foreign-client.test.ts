@@ -44,7 +44,7 @@ describe('a stranger', () => {
   })
 
   it('is welcomed with the bounds of the broker', async () => {
-    expect(await client.welcome).toEqual([1, running.version, 10_551_296, 1024])
+    expect(await client.welcome).toEqual([1, running.version, 10_551_296, 1024, true, null])
     expect(client.socket.protocol).toBe('millrace.v1')
   })
 

@@ -96,7 +96,7 @@ describe('what is no request closes the connection', () => {
     ['a text frame', 'hello'],
     ['an empty frame', Buffer.alloc(0)],
     ['something else than an array', Buffer.of(0xc0)],
-    ['an unknown opcode', encode([0x3f, 1])],
+    ['an unknown opcode', encode([0x3e, 1])],
     ['a request without an id', encode([0x13])],
     ['a map', encode([0x13, 1, { a: 1 }])],
     ['a float', encode([0x12, 1, 's', 1.5])],
