@@ -2,8 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname, resolve as absolute } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { settings } from './config-schema.ts'
 
 const program = fileURLToPath(new URL('main.js', import.meta.url))
 
@@ -15,9 +17,18 @@ export interface BrokerProcess {
   stop(): Promise<void>
 }
 
+/** The user's settings are for brokers that stay: an access file would keep this command out. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const variables = new Set(settings.map((it) => it.variable))
+  const kept = Object.entries(environment).filter(
+    ([name]) => name === 'MILLRACE_INSECURE_RUN_AS_ROOT' || !variables.has(name),
+  )
+  return Object.fromEntries(kept)
+}
+
 /**
- * Starts a broker over `data` on a free port, with further flags of `serve`. Rejects when it does
- * not come up.
+ * Starts a broker over `data` on a free port, with further flags of `serve` and defaults for all
+ * else. Rejects when it does not come up.
  */
 export async function startBroker(
   data: string,
@@ -27,11 +38,14 @@ export async function startBroker(
   // user, as in many containers.
   const asRoot = process.geteuid?.() === 0 ? ['--insecure-run-as-root'] : []
   const listen = ['--listen', '127.0.0.1:0']
-  const args = [program, 'serve', '--json', '--data', data, ...listen, ...asRoot, ...flags]
+  const args = [program, 'serve', '--json', '--data', absolute(data), ...listen, ...asRoot, ...flags]
   // A group of its own: Ctrl-C reaches the command alone, which then stops the broker.
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
+    env: withoutSettings(process.env),
+    // A folder without a millrace.json.
+    cwd: dirname(program),
   })
   process.once('exit', () => child.kill())
   const ended = once(child, 'close').then(() => child.exitCode)

@@ -65,6 +65,16 @@ describe('on a broker of its own', () => {
     }
   })
 
+  it('has none of the settings of the broker of its user', async () => {
+    const cwd = temporaryDirectory()
+    writeFileSync(join(cwd, 'millrace.json'), '{"accessFile": "missing.json", "ephemeral": true}')
+    const environment = { MILLRACE_TLS_CERT_FILE: 'missing.pem', MILLRACE_LOG_LEVEL: 'error' }
+    const args = ['bench', 'put', '--json', '--rate', '500', ...short, '--start', '.']
+    const row = rowOf(await runCli(args, { cwd, environment }))
+    expect(row).toMatchObject({ verified: true, params: { durability: 'disk' } })
+    expect(readdirSync(cwd)).toEqual(['millrace.json'])
+  })
+
   it('compares, tells parameters and machine, and shows a line a second', async () => {
     const args = ['put', '--rate', '300', '--duration', '1500ms', '--warm-up', '0ms']
     const first = await ownBroker(...args, '--json')
