@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { chownSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { runCli, temporaryDirectory } from './cli-process.ts'
@@ -42,4 +42,25 @@ it('tokens are made, shown once, and kept as hashes alone', async () => {
     ])
   }
   expect(JSON.parse(readFileSync(path, 'utf8')).tokens).toHaveLength(2)
+})
+
+it('a file keeps its owner, and the link that leads to it', async () => {
+  const folder = temporaryDirectory()
+  const path = join(folder, 'access.json')
+  const link = join(folder, 'link.json')
+  const add = (id: string, file: string) =>
+    runCli(['access', 'token', id, '--principal', 'app', ...(id === 'a' ? ['--put', '*'] : [])], {
+      environment: { MILLRACE_ACCESS_FILE: file },
+    })
+  expect((await add('a', path)).status).toBe(0)
+  // Another user is one only for root; who is not keeps its own.
+  if (process.geteuid?.() === 0) chownSync(path, 65_534, 65_534)
+  const { uid, gid } = statSync(path)
+  symlinkSync('access.json', link)
+  expect((await add('b', link)).status).toBe(0)
+  expect(statSync(path)).toMatchObject({ uid, gid })
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  expect(lstatSync(link).isSymbolicLink()).toBe(true)
+  expect(JSON.parse(readFileSync(path, 'utf8')).tokens).toHaveLength(2)
+  expect(readdirSync(folder).sort()).toEqual(['access.json', 'link.json'])
 })

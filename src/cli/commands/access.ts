@@ -1,8 +1,8 @@
 /** `millrace access token`, `hash` and `check`. */
 
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { existsSync, type Stats } from 'node:fs'
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { actions, type Action as StreamAction } from '../../broker/caller.ts'
@@ -58,19 +58,31 @@ async function addToken(invocation: Invocation): Promise<undefined> {
 }
 
 /** Whole or not at all: a broker may read it at any moment. */
-async function replace(path: string, content: string): Promise<void> {
+async function replace(link: string, content: string): Promise<void> {
+  const before = existsSync(link) ? await stat(link) : undefined
+  const path = before === undefined ? link : await realpath(link)
   const beside = `${path}.${randomUUID()}`
-  const file = await open(beside, 'wx', 0o600)
   try {
+    await writeSynced(beside, content, before)
+    await rename(beside, path)
+  } catch (error) {
+    await rm(beside, { force: true })
+    throw error
+  }
+}
+
+/** For the owner that it had, who is the user of the broker and not the root that writes it. */
+async function writeSynced(path: string, content: string, before?: Stats): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    if (before !== undefined && before.uid !== process.geteuid?.()) {
+      await file.chown(before.uid, before.gid)
+    }
     await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()
   }
-  await rename(beside, path).catch(async (error: unknown) => {
-    await rm(beside, { force: true })
-    throw error
-  })
 }
 
 async function hash({ stdin, output }: Invocation): Promise<undefined> {
