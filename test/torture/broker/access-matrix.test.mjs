@@ -1,8 +1,10 @@
-import { expect, it } from 'vitest'
-import { operationsByOpcode } from '../../../src/wire/operations.ts'
+// The matrix of T-A1 leaves no operation out.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { operationsByOpcode } from '../../../dist/wire/operations.js'
 import { AUTHENTICATE, OPERATIONS, UNBOUND } from './access-matrix.mjs'
 
-it('the matrix of permissions has every operation', () => {
+test('the matrix of permissions has every operation', () => {
   const opcodes = [...OPERATIONS, ...UNBOUND].map(([opcode]) => opcode)
-  expect(new Set([...opcodes, AUTHENTICATE])).toEqual(new Set(operationsByOpcode.keys()))
+  assert.deepEqual(new Set([...opcodes, AUTHENTICATE]), new Set(operationsByOpcode.keys()))
 })
