@@ -34,6 +34,7 @@ it('tokens are made, shown once, and kept as hashes alone', async () => {
     [['token', 'x/y', '--put', 'a'], 'tokens.2.id'],
     [['token', 'x', '--principal', 'app', '--expires', 'soon'], 'tokens.2.expires'],
     [['check', '--principal', 'new', '--stream', 'a'], 'has no principal new'],
+    [['check', '--principal', 'app'], '--principal and --stream go together'],
   ] as const) {
     const refused = await access([...words])
     expect([refused.status === 0, refused.stderr]).toEqual([

@@ -10,6 +10,7 @@ const folder = fileURLToPath(new URL('../torture/', import.meta.url))
 /** Mounts traced disks, as root in a namespace of its own: test/torture/README.md says how. */
 const rig = join('rig', 'rig.test.mjs')
 const all = readdirSync(folder, { encoding: 'utf8', recursive: true })
+const millisMax = 60_000
 const files = all.filter((name) => name.endsWith('.test.mjs') && name !== rig)
 
 it('are found', () => {
@@ -20,8 +21,9 @@ it.each(files)(
   '%s',
   (file) => {
     const args = ['--test', '--test-reporter=tap', join(folder, file)]
-    const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const options = { encoding: 'utf8', timeout: millisMax } as const
+    const { status, stdout } = spawnSync(process.execPath, args, options)
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^# pass [1-9]/m)])
   },
-  60_000,
+  millisMax,
 )

@@ -105,6 +105,11 @@ async function check(invocation: Invocation) {
   const { parseAccessFile, Permissions } = await load()
   const { principals, tokens, jwt, certificates } = parseAccessFile(await readText(path), path)
   const { principal, stream } = options as { principal?: string; stream?: string }
+  if ((principal === undefined) !== (stream === undefined)) {
+    throw new CliError('USAGE', '--principal and --stream go together', {
+      hint: 'Give both, or neither of them to check the file alone.',
+    })
+  }
   if (principal === undefined || stream === undefined) {
     const counts = {
       principals: Object.keys(principals).length,
