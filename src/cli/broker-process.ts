@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname, resolve as absolute } from 'node:path'
+import { resolve as absolute, dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { settings } from './config-schema.ts'
@@ -38,7 +38,16 @@ export async function startBroker(
   // user, as in many containers.
   const asRoot = process.geteuid?.() === 0 ? ['--insecure-run-as-root'] : []
   const listen = ['--listen', '127.0.0.1:0']
-  const args = [program, 'serve', '--json', '--data', absolute(data), ...listen, ...asRoot, ...flags]
+  const args = [
+    program,
+    'serve',
+    '--json',
+    '--data',
+    absolute(data),
+    ...listen,
+    ...asRoot,
+    ...flags,
+  ]
   // A group of its own: Ctrl-C reaches the command alone, which then stops the broker.
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
