@@ -87,12 +87,18 @@ function accept(connections: Connections, request: HttpRequest, identity?: Ident
   return {
     kind: 'accept',
     subprotocol: chosen,
-    handler: (socket) =>
-      isSpoken
-        ? connections.open(socket, identity)
-        : connections.turnAway(socket, closeCodes.unsupportedVersion, {
-            text: `this broker speaks ${subprotocol}`,
-          }),
+    handler: (socket) => {
+      if (!isSpoken) {
+        const text = `this broker speaks ${subprotocol}`
+        return connections.turnAway(socket, closeCodes.unsupportedVersion, { text })
+      }
+      // The rules may have changed while the token was checked.
+      if (identity !== undefined && !connections.gate.holds(identity)) {
+        const text = 'the token is not valid any more'
+        return connections.turnAway(socket, closeCodes.unauthenticated, { text })
+      }
+      return connections.open(socket, identity)
+    },
   }
 }
 

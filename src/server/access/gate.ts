@@ -105,6 +105,12 @@ export class Gate {
     return holds(rules) && (expiresAt === undefined || expiresAt > this.wallMillis())
   }
 
+  /** Throws UNAUTHENTICATED where it does not: a check of a token may outlast a change. */
+  requireHeld(identity: Identity): void {
+    if (this.holds(identity)) return
+    throw new MillraceError('UNAUTHENTICATED', 'the token is not valid any more')
+  }
+
   permissionsOf(principal: string): Permissions | undefined {
     return this.#access?.rules.permissionsOf(principal)
   }

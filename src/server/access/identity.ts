@@ -22,6 +22,8 @@ export interface CredentialFacts {
 /** What is remembered of a JWT. */
 export interface JwtFacts {
   readonly keyId: string
+  /** A hash of the key itself, and of whom it is trusted for: a `kid` can get another key. */
+  readonly keyMark: string
   readonly tokenId: string | undefined
   readonly issuedAt: number
 }

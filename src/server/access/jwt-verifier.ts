@@ -1,5 +1,6 @@
 /** JSON Web Tokens of one issuer, each key with its one algorithm. The cryptography is jose's. */
 
+import { createHash } from 'node:crypto'
 import { errors, importJWK, type JWTPayload, jwtVerify } from 'jose'
 import { readPrivateText } from '../../broker/private-file.ts'
 import { MillraceError } from '../../errors.ts'
@@ -17,6 +18,7 @@ type VerifyKey = Awaited<ReturnType<typeof importJWK>>
 interface JwtKey {
   readonly algorithm: JwtKeyRow['algorithm']
   readonly key: VerifyKey
+  readonly mark: string
 }
 
 export class JwtVerifier {
@@ -28,7 +30,8 @@ export class JwtVerifier {
   static async open(rules: JwtRules): Promise<JwtVerifier> {
     const keys = new Map<string, JwtKey>()
     for (const [index, row] of rules.keys.entries()) {
-      keys.set(row.kid, { algorithm: row.algorithm, key: await readKey(row, index) })
+      const key = await readKey(row, index)
+      keys.set(row.kid, { algorithm: row.algorithm, key, mark: markOf(rules, row, key) })
     }
     return new JwtVerifier(rules, keys)
   }
@@ -64,21 +67,26 @@ export class JwtVerifier {
         requiredClaims: ['sub', 'iat', 'exp'],
       })
       if (readObject(payloadPart) === undefined) return 'wrong claims'
-      return this.#identityOf(payload, header.kid, now)
+      return this.#identityOf(payload, header.kid, known.mark, now)
     } catch (error) {
       return refusalOf(error)
     }
   }
 
   /** Whether a token that was taken would still be, but for its age. */
-  holds({ keyId, tokenId, issuedAt }: JwtFacts): boolean {
+  holds({ keyId, keyMark, tokenId, issuedAt }: JwtFacts): boolean {
     const { issuedAfter } = this.#rules
-    if (!this.#keys.has(keyId)) return false
+    if (this.#keys.get(keyId)?.mark !== keyMark) return false
     if (tokenId !== undefined && this.#revoked.has(tokenId)) return false
     return issuedAfter === undefined || issuedAt >= issuedAfter
   }
 
-  #identityOf({ sub, iat, exp, jti }: JWTPayload, keyId: string, now: number): Identity | Refusal {
+  #identityOf(
+    { sub, iat, exp, jti }: JWTPayload,
+    keyId: string,
+    keyMark: string,
+    now: number,
+  ): Identity | Refusal {
     const { lifeSecondsMax, clockSkewSeconds } = this.#rules
     const areTimes = Number.isFinite(iat) && Number.isFinite(exp)
     if (typeof sub !== 'string' || !areTimes || (jti !== undefined && typeof jti !== 'string')) {
@@ -89,7 +97,7 @@ export class JwtVerifier {
     const end = (exp as number) * millisPerSecond
     if (end - issuedAt > lifeSecondsMax * millisPerSecond) return 'lives too long'
     if (issuedAt > now + skew) return 'not yet valid'
-    const facts: JwtFacts = { keyId, tokenId: jti, issuedAt }
+    const facts: JwtFacts = { keyId, keyMark, tokenId: jti, issuedAt }
     if (!this.holds(facts)) return 'revoked'
     return {
       principal: sub,
@@ -100,6 +108,14 @@ export class JwtVerifier {
       holds: (current) => current.holdsJwt(facts),
     }
   }
+}
+
+/** Tokens of a key that was replaced under its name, or of another issuer, hold no longer. */
+function markOf({ issuer, audience }: JwtRules, row: JwtKeyRow, key: VerifyKey): string {
+  const material =
+    row.algorithm === 'HS256' ? Buffer.from(key as Uint8Array).toString('base64') : row.publicKey
+  const text = JSON.stringify([row.algorithm, material, issuer, audience])
+  return createHash('sha256').update(text).digest('base64')
 }
 
 async function readKey(row: JwtKeyRow, index: number): Promise<VerifyKey> {

@@ -74,10 +74,12 @@ export class Session implements Caller {
   }
 
   /**
-   * From now on it is this one. Throws a MillraceError, with nothing changed: ACCESS_DENIED for
-   * another principal than before, LIMIT_EXCEEDED for one that has too many connections.
+   * From now on it is this one. Throws a MillraceError, with nothing changed: UNAUTHENTICATED where
+   * the rules have changed since it was found, ACCESS_DENIED for another principal than before,
+   * LIMIT_EXCEEDED for one that has too many connections.
    */
   take(identity: Identity): void {
+    this.#gate.requireHeld(identity)
     const isFirst = this.#identity === undefined
     if (isFirst) this.#gate.requireRoom(identity.principal)
     else if (identity.principal !== this.principal) {

@@ -1,4 +1,7 @@
-import { createHmac, createPublicKey } from 'node:crypto'
+import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { exportJWK } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Access } from '../../../../src/server/access/access.ts'
 import type { Identity } from '../../../../src/server/access/identity.ts'
@@ -48,6 +51,25 @@ function forge(header: unknown, payload: unknown, secret: string | Buffer = hmac
 const claims = { iss: issuer, aud: audience, sub: 'reader', iat: seconds, exp: seconds + 60 }
 const hs = { alg: 'HS256', kid: 'hs' }
 const pem = () => createPublicKey(signers.ed.key).export({ type: 'spki', format: 'pem' }) as string
+
+const isOf = (kid: string) => (it: { readonly kid: string }) => it.kid === kid
+
+/** Other keys under the names of those that `sign` has. */
+async function otherKeyRows() {
+  const ed = await exportJWK(generateKeyPairSync('ed25519').publicKey)
+  const es = await exportJWK(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey)
+  const secretFile = join(file.dir, 'other')
+  writeFileSync(secretFile, `${hmacSecret} another`, { mode: 0o600 })
+  return [
+    { kid: 'ed', algorithm: 'EdDSA', publicKey: { kty: ed.kty, crv: ed.crv, x: ed.x } },
+    {
+      kid: 'es',
+      algorithm: 'ES256',
+      publicKey: { kty: es.kty, crv: es.crv, x: es.x, y: es.y },
+    },
+    { kid: 'hs', algorithm: 'HS256', secretFile },
+  ]
+}
 
 describe('a JSON Web Token', () => {
   it.each(['ed', 'es', 'hs'] as const)('of the key %s is taken', async (kid) => {
@@ -209,6 +231,22 @@ describe('a JSON Web Token', () => {
     const identity = (await access.identify(await sign())) as Identity
     await write({ keys: keys.filter((it) => it.kid !== 'ed') })
     expect(await access.identify(await sign())).toBe('unknown key')
+    expect(identity.holds(access.rules)).toBe(false)
+  })
+
+  it.each(['ed', 'es', 'hs'] as const)('holds no longer when %s has another key', async (kid) => {
+    const identity = (await access.identify(await sign({ kid }))) as Identity
+    await write({ revoked: ['other'] })
+    expect(identity.holds(access.rules)).toBe(true)
+    const other = await otherKeyRows()
+    await write({ keys: keys.map((it) => (it.kid === kid ? other.find(isOf(kid)) : it)) })
+    expect(await access.identify(await sign({ kid }))).toBe('wrong signature')
+    expect(identity.holds(access.rules)).toBe(false)
+  })
+
+  it.each(['issuer', 'audience'])('holds no longer for another %s', async (name) => {
+    const identity = (await access.identify(await sign())) as Identity
+    await write({ [name]: 'another' })
     expect(identity.holds(access.rules)).toBe(false)
   })
 })
