@@ -88,6 +88,8 @@ function serveSockets(server: Server, options: TransportOptions): WebSocketServe
     void decide(options, read, head).then((upgrade) => {
       if (net.destroyed) return
       if (upgrade.kind === 'refuse') {
+        // Nobody looks after it any more: a peer that holds on would keep it, and the process.
+        net.once('finish', () => net.destroy())
         net.end(rawAnswer(upgrade.answer))
         return
       }

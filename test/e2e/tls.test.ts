@@ -126,6 +126,25 @@ describe('a port with a certificate', () => {
     expect((await askTls(url, '/healthz', trusted())).status).toBe(200)
   })
 
+  it('keeps no connection of an upgrade that it refused, whatever the peer does', async () => {
+    const { url, server } = await start()
+    const { host } = new URL(url)
+    const options = { ...trusted(), port: server.port, host: '127.0.0.1', allowHalfOpen: true }
+    const socket = connectTls(options)
+    socket.on('error', () => undefined) // the reset that is waited for
+    socket.write(
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://evil.example\r\n` +
+        'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+    )
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 403 /)
+    const isGone = () => {
+      if (!socket.destroyed) socket.write('x')
+      return socket.destroyed
+    }
+    await expect.poll(isGone, { timeout: 4000 }).toBe(true)
+  })
+
   it('refuses upgrades that are none', async () => {
     const { server, url } = await start()
     const lines = ['GET / HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket']
