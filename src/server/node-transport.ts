@@ -20,6 +20,7 @@ import {
   slowRequestLimits,
 } from './node-http.ts'
 import { NodeServerSocket } from './node-server-socket.ts'
+import { endWithCertificate } from './tls/certificate-end.ts'
 import { peerNames } from './tls/peer-certificate.ts'
 import type { TlsMaterial } from './tls/tls-files.ts'
 import type { HttpAnswer, HttpRequest, Transport, TransportOptions, Upgrade } from './transport.ts'
@@ -31,10 +32,11 @@ export interface NodeTransport extends Transport {
 
 const handshakeMillisMax = 10_000
 
-/** Opens a port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
+/** Opens a port; `now` in milliseconds since 1970. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
 export async function openNodeTransport(
   options: TransportOptions,
   { context, isMutual }: TlsMaterial,
+  now: () => number = Date.now,
 ): Promise<NodeTransport> {
   const server = createServer({
     ...slowRequestLimits,
@@ -43,6 +45,9 @@ export async function openNodeTransport(
     requestCert: isMutual,
     rejectUnauthorized: isMutual,
   })
+  if (isMutual) {
+    server.on('secureConnection', (socket: TLSSocket) => endWithCertificate(socket, now))
+  }
   server.on('request', (request, response) => {
     const names = peerNames(request.socket as TLSSocket)
     void answerNodeRequest(request, response, (it) => options.answer({ ...it, ...named(names) }))

@@ -2,14 +2,16 @@
 
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { connect } from '../../src/client/node.ts'
+import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { startServer } from '../../src/server/server.ts'
-import type { TlsFiles } from '../../src/server/tls/tls-files.ts'
+import { readTlsFiles, type TlsFiles } from '../../src/server/tls/tls-files.ts'
+import type { Socket } from '../../src/server/transport.ts'
 import type { Pair } from '../support/certificates.ts'
 import { AccessFile } from '../unit/server/access/access-files.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
@@ -21,6 +23,7 @@ import { askTls, bring, makeCertificates, startTls, stopLater } from './tls-port
 const made = makeCertificates()
 const start = (files: Partial<TlsFiles> = {}) => startTls({ ...made.pair, ...files })
 const trusted = (own?: Pair) => bring(made.authority, own)
+const ignore = () => undefined
 
 describe('mutual TLS', () => {
   const mutual = () => start({ clientCaFile: made.authority.certFile })
@@ -97,6 +100,45 @@ describe('mutual TLS', () => {
     expect((await asNobody.ask([0x28, 1]))[2]).toBe('UNAUTHENTICATED')
     await asAdmin.close()
     await asWriter.close()
+  })
+
+  it('ends connections with the certificates of their clients', async () => {
+    const { certFile, keyFile } = made.pair
+    const files = { certFile, keyFile, clientCaFile: made.authority.certFile }
+    const ahead = { millis: 0 }
+    const opened: Socket[] = []
+    const handler = (socket: Socket) => {
+      opened.push(socket)
+      return { receive: ignore, drained: ignore, ponged: ignore, closed: ignore }
+    }
+    const transport = await openNodeTransport(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        messageBytesMax: 1000,
+        upgrade: () => ({ kind: 'accept', subprotocol: 'millrace.v1', handler }),
+        answer: () => ({ status: '200 OK', body: 'ok' }),
+      },
+      await readTlsFiles(files, Date.now()),
+      () => Date.now() + ahead.millis,
+    )
+    onTestFinished(() => transport.close())
+    const url = `wss://127.0.0.1:${transport.port}`
+    const own = made.authority.issue({ name: 'billing', days: 1 })
+    const { validTo } = new X509Certificate(readFileSync(own.certFile))
+    const endsInMillis = Date.parse(validTo) - Date.now()
+    ahead.millis = endsInMillis - 3000
+    const client = await RawClient.connect(url, trusted(own))
+    expect(opened).toHaveLength(1)
+    expect((await client.closed).code).toBe(1006)
+    // What a session that is resumed comes to: the handshake alone does not see its end.
+    ahead.millis = endsInMillis
+    await expect(RawClient.connect(url, trusted(own))).rejects.toThrow()
+    expect(opened).toHaveLength(1)
+    ahead.millis = 0
+    const other = trusted(made.authority.issue({ name: 'billing' }))
+    await RawClient.connect(url, other)
+    expect(opened).toHaveLength(2)
   })
 
   it('takes new authorities, and does not let who was in resume a session without', async () => {
