@@ -1,6 +1,6 @@
 /** Who may connect, decided before anything else is done for them. Pure. */
 
-import { isIP } from 'node:net'
+import { BlockList, isIP, isIPv4 } from 'node:net'
 import { subprotocol } from '../wire/operations.ts'
 import { offeredSubprotocols } from './access/credential.ts'
 
@@ -31,11 +31,17 @@ export interface Protection extends InsecureSwitches {
 /** The settings that name an address to listen on. */
 export type BindSetting = 'listen' | 'adminListen'
 
-/** Whether an address, as text and without brackets, leads to this machine alone. */
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/**
+ * Whether an address, as text and without brackets, leads to this machine alone. However it is
+ * written: uWebSockets.js writes all digits of IPv6, also of IPv4 addresses within it.
+ */
 export function isLoopbackAddress(address: string): boolean {
-  const text = address.toLowerCase()
-  const mapped = text.startsWith('::ffff:') ? text.slice('::ffff:'.length) : text
-  return text === '::1' || text === '0:0:0:0:0:0:0:1' || /^127(\.\d{1,3}){3}$/.test(mapped)
+  if (isIP(address) === 0 || address.includes('%')) return false
+  return loopback.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
 /** Whether a host, of a URL or to listen on, is this machine, whatever a resolver says. */

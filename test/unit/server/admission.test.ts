@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type AdmissionRules,
   hostRefusal,
+  isLoopbackAddress,
   negotiate,
   originRefusal,
   unsafeBindReason,
@@ -56,6 +57,28 @@ describe('the address that is listened on', () => {
     expect(unsafeBindReason(host, { isEncrypted: true, insecureNoAuth: true })).toBeUndefined()
     expect(unsafeBindReason(host, { isEncrypted: true, insecureNoTls: true })).toBeDefined()
   })
+})
+
+it.each([
+  ['127.0.0.1', true],
+  ['127.255.255.254', true],
+  ['::1', true],
+  ['0000:0000:0000:0000:0000:0000:0000:0001', true],
+  ['0000:0000:0000:0000:0000:ffff:7f00:0001', true],
+  ['::FFFF:127.0.0.1', true],
+  ['127.0.0.256', false],
+  ['126.255.255.255', false],
+  ['128.0.0.1', false],
+  ['::', false],
+  ['::1%lo', false],
+  ['0000:0000:0000:0000:0000:0000:0000:0002', false],
+  ['0000:0000:0000:0000:0000:ffff:c000:0207', false],
+  ['::127.0.0.1', false],
+  ['fe80::1', false],
+  ['localhost', false],
+  ['', false],
+])('the address %s is of loopback: %s', (address, isLoopback) => {
+  expect(isLoopbackAddress(address)).toBe(isLoopback)
 })
 
 describe('the Host header', () => {
