@@ -322,6 +322,20 @@ describe('what a principal may not do', () => {
     expect(await names(admin.token)).toEqual(['orders', 'secret'])
   })
 
+  it('is not counted', async () => {
+    const counts = async (token: string) => {
+      const client = await open(token)
+      const [, , code, , openShardCount, onDemandStreamCount] = await client.ask([0x26, 7])
+      await client.close()
+      return [code, openShardCount, onDemandStreamCount]
+    }
+    const [, shards, onDemand] = await counts(admin.token)
+    const [code, shardsOfReader, onDemandOfReader] = await counts(reader.token)
+    expect([code, shardsOfReader]).toEqual([null, 1])
+    expect(shards).toBeGreaterThan(Number(shardsOfReader))
+    expect(onDemand).toBeGreaterThanOrEqual(Number(onDemandOfReader))
+  })
+
   it('is audited where it is allowed and changes a stream', async () => {
     const client = await open(admin.token)
     expect((await client.ask([0x16, 7, 'orders', [['team', 'a']]]))[2]).toBe(null)

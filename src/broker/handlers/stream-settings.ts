@@ -11,6 +11,7 @@ import type {
   updateStreamMode,
   updateStreamRetentionBytes,
 } from '../../wire/setting-operations.ts'
+import { type Caller, noRights } from '../caller.ts'
 import type { BrokerContext } from '../context.ts'
 
 export async function handleIncreaseRetention(
@@ -53,12 +54,16 @@ export async function handleStreamMode(
   return {}
 }
 
-export async function handleDescribeLimits({
-  streams,
-}: BrokerContext): Promise<AnswerOf<typeof describeLimits>> {
+/** Counts what the caller may know of: those of others are nobody's business. */
+export async function handleDescribeLimits(
+  { streams }: BrokerContext,
+  _request: RequestOf<typeof describeLimits>,
+  caller: Caller,
+): Promise<AnswerOf<typeof describeLimits>> {
   let openShardCount = 0
   let onDemandStreamCount = 0
   for (const stream of streams.all) {
+    if (caller.rightsOn(stream.name) === noRights) continue
     openShardCount += openShards(stream).length
     if (stream.mode === 'ON_DEMAND') onDemandStreamCount += 1
   }
