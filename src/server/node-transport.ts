@@ -32,7 +32,10 @@ export interface NodeTransport extends Transport {
 
 const handshakeMillisMax = 10_000
 
-/** Opens a port; `now` in milliseconds since 1970. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
+/**
+ * Opens a port; `now` in milliseconds since 1970. Rejects with a MillraceError,
+ * ADDRESS_UNAVAILABLE.
+ */
 export async function openNodeTransport(
   options: TransportOptions,
   { context, isMutual }: TlsMaterial,
