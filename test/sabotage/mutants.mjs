@@ -317,6 +317,12 @@ export const mutants = [
   socketMutant('164-iterator-for-everybody.patch', 'access', 'with an iterator of somebody else'),
   socketMutant('165-put-unchecked.patch', 'access', 'is denied without telling'),
   socketMutant('166-wrong-file-taken.patch', 'access', 'keeps its rules when it is broken'),
+  nodeMutant('167-replaced-key-holds.patch', 'server/access/jwt-verifier', 'holds no longer when'),
+  nodeMutant(
+    '168-late-change-let-in.patch',
+    'server/access/late-changes',
+    'that was taken back meanwhile is turned away',
+  ),
   nodeMutant('171-origin-unchecked.patch', 'server/admission', 'of loopback pages is refused'),
   nodeMutant('172-rebound-host-let-in.patch', 'server/admission', 'is refused there, too'),
   nodeMutant(
@@ -329,6 +335,8 @@ export const mutants = [
     'server/tls/peer-certificate',
     'the names of a certificate',
   ),
+  socketMutant('175-refused-upgrade-kept.patch', 'tls', 'keeps no connection of an upgrade'),
+  socketMutant('176-certificate-outlived.patch', 'tls-clients', 'ends connections with the cert'),
   nodeMutant(
     '145-newest-counts-for-the-cut.patch',
     'stream/size-retention',
