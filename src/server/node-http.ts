@@ -6,8 +6,12 @@ import { listHeader, type RequestHead, requestRefusal, upgradeHeaders } from './
 import { portError } from './port-probe.ts'
 import type { HttpAnswer, HttpRequest, TransportOptions } from './transport.ts'
 
-/** How long a client may take for its headers, and for a whole request, in ms. */
-export const slowRequestLimits = { headersTimeout: 10_000, requestTimeout: 30_000 } as const
+/** How long a client may take for its headers, and for a whole request, in ms; looked at each 1 s. */
+export const slowRequestLimits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+} as const
 
 /** All headers: Node's own object leaves out what comes twice. */
 export function readNodeHead({
