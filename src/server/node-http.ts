@@ -6,7 +6,7 @@ import { listHeader, type RequestHead, requestRefusal, upgradeHeaders } from './
 import { portError } from './port-probe.ts'
 import type { HttpAnswer, HttpRequest, TransportOptions } from './transport.ts'
 
-/** How long a client may take for its headers, and for a whole request, in ms; looked at each 1 s. */
+/** How long a client may take for its headers, and for a whole request; all in ms. */
 export const slowRequestLimits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
@@ -36,7 +36,7 @@ export function readNodeRequest(request: IncomingMessage, head: RequestHead): Ht
     host: headers.host ?? '',
     origin: headers.origin ?? '',
     subprotocols: listHeader(head, 'sec-websocket-protocol'),
-    authorization: headers.authorization ?? '',
+    authorization: listHeader(head, 'authorization'),
   }
 }
 
