@@ -26,6 +26,8 @@ const codesByStatus: ReadonlyMap<number, number> = new Map([
   [404, closeCodes.unsupportedVersion.code],
   [426, closeCodes.unsupportedVersion.code],
   [429, closeCodes.tooMany.code],
+  // Of what a client sends only its token can be so long.
+  [431, closeCodes.unauthenticated.code],
 ])
 
 /**

@@ -38,6 +38,7 @@ describe('connecting', () => {
     ['401 Unauthorized', 'ACCESS_DENIED'],
     ['404 Not Found', 'UNSUPPORTED_VERSION'],
     ['426 Upgrade Required', 'UNSUPPORTED_VERSION'],
+    ['431 Request Header Fields Too Large', 'ACCESS_DENIED'],
   ])('is given up after HTTP %s', async (status, code) => {
     const url = await refusing(status)
     await expect(connect(url)).rejects.toMatchObject({
