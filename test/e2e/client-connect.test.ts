@@ -35,10 +35,10 @@ function refusing(status: string): Promise<string> {
 describe('connecting', () => {
   test.each([
     ['403 Forbidden', 'ACCESS_DENIED'],
-    ['401 Unauthorized', 'ACCESS_DENIED'],
+    ['401 Unauthorized', 'UNAUTHENTICATED'],
     ['404 Not Found', 'UNSUPPORTED_VERSION'],
     ['426 Upgrade Required', 'UNSUPPORTED_VERSION'],
-    ['431 Request Header Fields Too Large', 'ACCESS_DENIED'],
+    ['431 Request Header Fields Too Large', 'UNAUTHENTICATED'],
   ])('is given up after HTTP %s', async (status, code) => {
     const url = await refusing(status)
     await expect(connect(url)).rejects.toMatchObject({
