@@ -7,6 +7,8 @@ import { readToken, type TokenSource } from './token-source.ts'
 
 /** When it is asked for, as a part of the time that is left. */
 const renewalShare = 0.8
+/** A timer that is set for longer than this runs out at once. */
+const timerMillisMax = 2 ** 31 - 1
 
 const encoder = new TextEncoder()
 
@@ -30,7 +32,8 @@ export class TokenRenewal {
     // A token that is always the same has no newer one.
     if (expiresInMillis === undefined || typeof this.#source !== 'function') return
     const round = this.#round
-    this.#timer = this.#clock.after(expiresInMillis * renewalShare, () => void this.#renew(round))
+    const millis = Math.min(expiresInMillis * renewalShare, timerMillisMax)
+    this.#timer = this.#clock.after(millis, () => void this.#renew(round))
   }
 
   /** The connection is gone. */
