@@ -134,13 +134,21 @@ export class LeaseLoop {
       const { acquired, askAgainMillis } = await this.#healing(async () => {
         if (this.#isUnsure) await this.#adopt()
         this.#isUnsure = true
-        const answer = await this.#ask()
-        this.#isUnsure = false
-        return answer
+        return await this.#ask()
       })
+      for (const it of acquired) this.#take(it)
+      this.#isUnsure = false
       if (acquired.length === 0) return askAgainMillis
-      for (const it of acquired) this.#parts.acquired(it)
     }
+  }
+
+  /**
+   * Throws behind the end, which may come between two leases of one answer: those that are left
+   * count as given to nobody, and are given back.
+   */
+  #take(lease: NewLease): void {
+    this.#parts.signal.throwIfAborted()
+    this.#parts.acquired(lease)
   }
 
   async #ask() {
@@ -171,7 +179,7 @@ export class LeaseLoop {
         await this.#giveBack({ shardId, leaseCounter })
       } else {
         const { nextSequenceNumber } = checkpoint ?? {}
-        this.#parts.acquired({ shardId, leaseCounter, nextSequenceNumber })
+        this.#take({ shardId, leaseCounter, nextSequenceNumber })
       }
     }
   }

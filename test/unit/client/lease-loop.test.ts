@@ -59,12 +59,14 @@ const lease = (shardId: string, leaseCounter = 1n) => ({ shardId, leaseCounter }
 describe('leases', () => {
   let held: ShardLease[]
   let acquired: NewLease[]
+  let onAcquired: () => void
   let lost: ShardLease[]
   let loop: LeaseLoop
 
   beforeEach(() => {
     held = []
     acquired = []
+    onAcquired = () => undefined
     lost = []
     const options = { consumer: 'c', workerId: 'me', leaseMillis: 3000 }
     loop = new LeaseLoop({
@@ -75,7 +77,10 @@ describe('leases', () => {
       signal: stop.signal,
       lastSignal: new AbortController().signal,
       held: () => held,
-      acquired: (it) => acquired.push(it),
+      acquired: (it) => {
+        acquired.push(it)
+        onAcquired()
+      },
       lost: (it) => lost.push(it),
       settled: () => undefined,
     })
@@ -187,6 +192,26 @@ describe('leases', () => {
     answer({ acquired: [lease('0')], workerCount: 1 })
     expect(await unknown).toMatchObject([lease('0')])
     expect(acquired).toEqual([])
+  })
+
+  test('of one answer are taken up to the end, also where that comes between them', async () => {
+    fake.answer('acquireLeases', { acquired: [lease('0'), lease('1')], workerCount: 1 })
+    onAcquired = () => stop.abort('over')
+    await during(async () => undefined)
+    expect(acquired).toEqual([lease('0')])
+    expect(loop.mayHaveMore).toBe(true)
+  })
+
+  test('of an earlier life are taken over up to the end', async () => {
+    const state = { expiresInMillis: 10, workerId: 'me' }
+    fake.answer('listLeases', [
+      { ...lease('0', 7n), ...state },
+      { ...lease('1', 8n), ...state },
+    ])
+    fake.answer('getCheckpoints', [])
+    onAcquired = () => stop.abort('over')
+    await during(async () => undefined)
+    expect(acquired.map((it) => it.shardId)).toEqual(['0'])
   })
 
   test('whose answer was lost are asked after before others are asked for', async () => {
