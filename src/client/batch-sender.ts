@@ -241,6 +241,8 @@ export class BatchSender {
     const keyOf = (index: number) => orderKeyOf(batch.records()[index] as RecordInput)
     for (const [index, refused] of again) {
       if (refused.errorCode !== 'THROUGHPUT_EXCEEDED' || shards.has(keyOf(index))) continue
+      // Without a key it is in no order, and goes elsewhere when it is tried again.
+      if (batch.records()[index]?.key === undefined) continue
       shards.set(keyOf(index), refused)
     }
     if (shards.size === 0) return moves

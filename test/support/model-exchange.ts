@@ -8,7 +8,7 @@ import type { Exchange } from '../../src/wire/verbs.ts'
 export interface ModelPut {
   readonly streamName: string
   readonly durability: string | null
-  readonly records: readonly { readonly key: string; readonly data: Uint8Array }[]
+  readonly records: readonly { readonly key: string | null; readonly data: Uint8Array }[]
   readonly explicitHashKeys: readonly (Uint8Array | null)[] | null
   readonly producerId: bigint
   readonly producerSequence: number
@@ -77,7 +77,7 @@ export class ModelExchange implements Exchange {
       const put: ModelPut = {
         streamName: values[2],
         durability: values[3],
-        records: (values[4] as [string, Uint8Array][]).map(([key, data]) => ({ key, data })),
+        records: (values[4] as [string | null, Uint8Array][]).map(([key, data]) => ({ key, data })),
         explicitHashKeys: values[5] as (Uint8Array | null)[] | null,
         producerId: BigInt(values[6] as number),
         producerSequence: Number(values[7]),
@@ -117,6 +117,11 @@ export class ModelExchange implements Exchange {
     return (key.charCodeAt(key.length - 1) + key.length) % this.shards.length
   }
 
+  /** Those of a request that have no key go to one shard. */
+  #placeOf({ producerSequence }: ModelPut, key: string | null): number {
+    return key === null ? producerSequence % this.shards.length : this.shardOf(key)
+  }
+
   /** The frame was lent until now: nobody may have touched it. */
   #settle(put: ModelPut, lent: Uint8Array): void {
     if (Buffer.compare(lent, put.frame) !== 0) throw new Error('a frame changed on its way')
@@ -127,8 +132,9 @@ export class ModelExchange implements Exchange {
   #store(id: number, put: ModelPut, refuse: Refuse): Uint8Array {
     const runs = new Map<number, Stored[]>()
     for (const { key, data } of put.records) {
-      const shard = this.shardOf(key)
-      runs.set(shard, [...(runs.get(shard) ?? []), { key, text: decoder.decode(data) }])
+      const shard = this.#placeOf(put, key)
+      const stored = { key: key ?? '', text: decoder.decode(data) }
+      runs.set(shard, [...(runs.get(shard) ?? []), stored])
     }
     const rows: unknown[][] = []
     const indexes: number[] = []
@@ -151,7 +157,7 @@ export class ModelExchange implements Exchange {
       addRow(shard, 0, run.length - count, code)
     }
     const ordinals = Uint8Array.from(put.records, (it) => {
-      const taker = takers.get(this.shardOf(it.key)) as { row: number; left: number }
+      const taker = takers.get(this.#placeOf(put, it.key)) as { row: number; left: number }
       taker.left -= 1
       return taker.left >= 0 ? taker.row : taker.row + 1
     })
