@@ -31,8 +31,7 @@ interface Outcome {
 }
 
 /** Puts records, `window` at a time, until it is refused or the connection ends. */
-async function produce(url: string, name: string, window: number): Promise<Outcome> {
-  const client = await RawClient.open(url)
+async function produce(client: RawClient, name: string, window: number): Promise<Outcome> {
   const acknowledged: string[] = []
   const refused = new Set<string>()
   let sent = 0
@@ -81,9 +80,8 @@ it.each([
   const server = await startServer({ broker, logger, port: 0, version: '1.2.3' })
   const admin = await RawClient.open(server.url)
   await admin.createStream('orders', 4)
-  const producers = Array.from({ length: count }, (_, index) =>
-    produce(server.url, `p${index}`, window),
-  )
+  const clients = await Promise.all(Array.from({ length: count }, () => RawClient.open(server.url)))
+  const producers = clients.map((it, index) => produce(it, `p${index}`, window))
   const enough = async () => {
     const stats = await broker.stats()
     return stats.streams[0]?.appendRecords ?? 0

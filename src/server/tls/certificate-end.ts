@@ -4,13 +4,14 @@
  */
 
 import type { TLSSocket } from 'node:tls'
+import { peerCertificate } from './peer-certificate.ts'
 
 /** The clock of the wall can be set: it is looked at again after so long. */
 const lookMillisMax = 3_600_000
 
 /** To be called when the handshake is done. `now` in milliseconds since 1970. */
 export function endWithCertificate(socket: TLSSocket, now: () => number): void {
-  const end = Date.parse(socket.getPeerCertificate().valid_to)
+  const end = Date.parse(peerCertificate(socket)?.valid_to ?? '')
   let timer: NodeJS.Timeout | undefined
   const look = () => {
     const left = end - now()

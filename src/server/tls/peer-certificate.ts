@@ -1,6 +1,6 @@
 /** What a client's certificate says of it, once its authority was found to be a trusted one. */
 
-import type { TLSSocket } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 
 /** Node separates alternative names with commas, and quotes those that hold something special. */
 const alternativeName = /(?:[^,"]|"(?:[^"\\]|\\.)*")+/g
@@ -26,8 +26,18 @@ export function certificateNames(certificate: {
   return [`SHA256:${fingerprint256}`, ...alternatives, ...commonNames]
 }
 
-/** The names of the client of a socket; none where it has shown no certificate that is trusted. */
-export function peerNames(socket: TLSSocket): string[] {
-  if (!socket.authorized) return []
-  return certificateNames(socket.getPeerCertificate())
+/** What a client has shown. Node's typings do not say that it is null once the socket is closed. */
+export function peerCertificate(
+  socket: Pick<TLSSocket, 'getPeerCertificate'>,
+): PeerCertificate | undefined {
+  return (socket.getPeerCertificate() as PeerCertificate | null) ?? undefined
+}
+
+/**
+ * The names of the client of a socket; none where it has shown no certificate that is trusted, or
+ * is gone.
+ */
+export function peerNames(socket: Pick<TLSSocket, 'authorized' | 'getPeerCertificate'>): string[] {
+  const certificate = socket.authorized ? peerCertificate(socket) : undefined
+  return certificate === undefined ? [] : certificateNames(certificate)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { certificateNames } from '../../../../src/server/tls/peer-certificate.ts'
+import { certificateNames, peerNames } from '../../../../src/server/tls/peer-certificate.ts'
 
 const fingerprint256 = 'AB:CD'
 
@@ -33,5 +33,15 @@ describe('the names of a certificate', () => {
 
   it('are none without a certificate', () => {
     expect(certificateNames({ subject: { CN: 'a' }, subjectaltname: 'DNS:a' })).toEqual([])
+  })
+
+  it('are none where the client is gone, or was not trusted', () => {
+    const gone = { authorized: true, getPeerCertificate: () => null as never }
+    expect(peerNames(gone)).toEqual([])
+    const shown = { fingerprint256 } as never
+    expect(peerNames({ authorized: false, getPeerCertificate: () => shown })).toEqual([])
+    expect(peerNames({ authorized: true, getPeerCertificate: () => shown })).toEqual([
+      'SHA256:AB:CD',
+    ])
   })
 })
