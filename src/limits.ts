@@ -105,7 +105,7 @@ export const messageElementsFactor: number = 16
 /** Bytes of a string of a message, other than the data and the key of a record. */
 export const messageStringBytesMax: number = 1024
 
-/** Open connections, all of them and those of one remote address (loopback is exempt). */
+/** Open connections, all of them and those of one address (a /64 of IPv6; loopback is exempt). */
 export const connectionsMax: number = 10_000
 export const connectionsPerAddressMax: number = 256
 
@@ -155,10 +155,13 @@ export const unreadBytesMax: number = 4 * 1024 * 1024
 export const unreadMillisMax: number = 60_000
 
 /**
- * Bytes that all clients together leave unread, with the large answers that are being made: beyond
- * it those wait, and clients that take nothing are cut off.
+ * Bytes that all clients together leave unread, with the large answers that are being made, and
+ * those of one principal; of one address where nobody is asked who they are, but for loopback.
+ * Beyond it large answers wait, and clients are cut off that take less than so much a second.
  */
 export const unreadTotalBytesMax: number = 256 * 1024 * 1024
+export const unreadShareBytesMax: number = 64 * 1024 * 1024
+export const unreadBytesPerSecondMin: number = 256 * 1024
 
 /** A connection that is silent is pinged after this time, and closed after that. */
 export const pingMillis: number = 25_000
@@ -213,7 +216,13 @@ export const principalBytesPerSecond: number = 4 * 1024 * 1024 * 1024
 export const connectionRequestsPerSecond: number = 500_000
 export const connectionBytesPerSecond: number = 2 * 1024 * 1024 * 1024
 
-/** Authentications of one address that fail: so many at once, and so many a second from then on. */
+/** ... and its frames that are no request, or one that is refused: it is closed beyond that. */
+export const connectionFramesPerSecond: number = 100_000
+
+/**
+ * Authentications of one address (a /64 of IPv6) that fail: so many at once, and so many a second
+ * from then on.
+ */
 export const failedAuthenticationsBurst: number = 20
 export const failedAuthenticationsPerSecond: number = 1
 

@@ -264,6 +264,12 @@ export const configSchema = z.strictObject({
       rateMax,
       limits.connectionBytesPerSecond,
     ),
+    connectionFramesPerSecond: count(
+      'frames a second that are no request',
+      1,
+      rateMax,
+      limits.connectionFramesPerSecond,
+    ),
   }),
   /** Limits of Kinesis that can be others. */
   limits: z.strictObject({

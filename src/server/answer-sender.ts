@@ -28,6 +28,7 @@ export class AnswerSender {
   #isOver = false
   #late: Uint8Array[] = []
   #unreadBytes = 0
+  #sentBytes = 0
   #stalledSince: number | undefined
 
   constructor(socket: Socket, bounds: AnswerBounds, owner: AnswerOwner) {
@@ -63,6 +64,7 @@ export class AnswerSender {
    * who makes it has bounds of its own.
    */
   push(frame: Uint8Array): boolean {
+    this.#sentBytes += frame.length
     if (this.#socket.send(frame)) return true
     this.#stalledSince ??= this.#owner.now()
     return false
@@ -100,6 +102,11 @@ export class AnswerSender {
     return this.#stalledSince
   }
 
+  /** Bytes that have left this process, but for what frames have around them. */
+  takenBytes(): number {
+    return this.#sentBytes - this.#socket.bufferedBytes()
+  }
+
   /** Whether everything has left this process. */
   isEmpty(): boolean {
     return this.#late.length === 0 && this.#socket.bufferedBytes() === 0
@@ -116,7 +123,9 @@ export class AnswerSender {
 
   #sendNow(answer: Uint8Array, isLarge: boolean): void {
     // An overflow ends the socket in the middle of a flush.
-    if (this.#isOver || this.#socket.send(answer)) return
+    if (this.#isOver) return
+    this.#sentBytes += answer.length
+    if (this.#socket.send(answer)) return
     this.#stalledSince ??= this.#owner.now()
     if (isLarge) return
     this.#unreadBytes += answer.length

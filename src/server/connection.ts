@@ -31,6 +31,8 @@ import { decodeCredit, isCreditFrame } from '../wire/pushes.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
 import type { Identity } from './access/identity.ts'
 import { Session } from './access/session.ts'
+import { addressBlock } from './address-block.ts'
+import { isLoopbackAddress } from './admission.ts'
 import { AnswerSender } from './answer-sender.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { errorFacts } from './logger.ts'
@@ -111,6 +113,12 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#sender.endReceiving()
   }
 
+  /** Where nobody is asked who they are, an address stands for who is behind it. */
+  get sharer(): string | undefined {
+    if (!this.#host.gate.isOpen) return this.#session.principal
+    return isLoopbackAddress(this.remoteAddress) ? undefined : addressBlock(this.remoteAddress)
+  }
+
   /** Requests that wait for their answers. */
   get inFlight(): number {
     return this.#inFlight
@@ -118,6 +126,10 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   bufferedBytes(): number {
     return this.#isOpen ? this.#socket.bufferedBytes() : 0
+  }
+
+  takenBytes(): number {
+    return this.#isOpen ? this.#sender.takenBytes() : 0
   }
 
   /** Whether nothing is left to be answered or to be sent. */
@@ -232,8 +244,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       return
     }
     if (isCreditFrame(frame)) {
-      const { subscriptionId, bytes } = decodeCredit(frame)
-      this.#subscriptions?.credit(subscriptionId, bytes)
+      this.#credit(frame)
       return
     }
     const isPut = isPutFrame(frame)
@@ -245,6 +256,23 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     } else {
       this.#call(frame)
     }
+  }
+
+  #credit(frame: Uint8Array): void {
+    if (!this.#mayGoOn()) return
+    const { subscriptionId, bytes } = decodeCredit(frame)
+    this.#subscriptions?.credit(subscriptionId, bytes)
+  }
+
+  /** Ends the connection where it sends too much of what costs it nothing. */
+  #mayGoOn(): boolean {
+    const retryAfterMs = this.#session.otherFrame()
+    if (retryAfterMs === 0) return true
+    const text = 'too many frames (connectionFramesPerSecond)'
+    this.#host.countError('LIMIT_EXCEEDED')
+    this.#host.warn({ remoteAddress: this.remoteAddress }, `a connection was closed: ${text}`)
+    this.end(closeCodes.tooMany, { retryAfterMs, text })
+    return false
   }
 
   #refusal(frame: Uint8Array): MillraceError | undefined {
@@ -289,6 +317,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     if (envelope === undefined) {
       throw new MillraceError('PROTOCOL_VIOLATION', `unreadable, and ${error.message}`)
     }
+    if (!this.#mayGoOn()) return
     this.#sender.send(this.#encodeError(envelope.opcode, envelope.requestId, error))
   }
 
@@ -311,7 +340,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   async #answerLarge(request: RequestFrame): Promise<void> {
     const { unread } = this.#host
-    unread.begin()
+    unread.begin(this)
     await this.#carryOut(request, true)
     unread.end(this)
   }

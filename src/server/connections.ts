@@ -7,19 +7,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import type { Gate, GateLimits } from './access/gate.ts'
 import type { Identity } from './access/identity.ts'
+import { addressBlock } from './address-block.ts'
 import { isLoopbackAddress } from './admission.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
 import type { Logger } from './logger.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
-import { UnreadAnswers } from './unread-answers.ts'
+import { UnreadAnswers, type UnreadLimits } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
 
-export interface ServerLimits extends ConnectionLimits, GateLimits {
+export interface ServerLimits extends ConnectionLimits, GateLimits, UnreadLimits {
   readonly connectionsMax: number
-  /** Of all connections: see unread-answers.ts. */
-  readonly unreadTotalBytesMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
   readonly drainMillisMax: number
@@ -70,7 +69,7 @@ export class Connections implements ConnectionHost {
     this.logger = logger
     this.gate = gate
     this.limits = limits
-    this.unread = new UnreadAnswers({ bytesMax: limits.unreadTotalBytesMax, now })
+    this.unread = new UnreadAnswers(limits, now)
     this.brokerVersion = brokerVersion
     this.now = now
     this.#warnings = new WarningBudget(logger, warningsMax)
@@ -104,7 +103,7 @@ export class Connections implements ConnectionHost {
     if (this.#open.size >= connectionsMax) {
       return `${connectionsMax} connections are open, at most so many (connectionsMax)`
     }
-    const ofAddress = this.#perAddress.get(remoteAddress) ?? 0
+    const ofAddress = this.#perAddress.get(addressBlock(remoteAddress)) ?? 0
     if (ofAddress >= connectionsPerAddressMax && !isLoopbackAddress(remoteAddress)) {
       return (
         `${ofAddress} connections of your address are open, at most ` +
@@ -119,7 +118,7 @@ export class Connections implements ConnectionHost {
     const { remoteAddress } = socket
     const connection = new Connection(this, socket, identity)
     this.#open.add(connection)
-    this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1)
+    increment(this.#perAddress, addressBlock(remoteAddress))
     this.logger.debug({ remoteAddress, connections: this.#open.size }, 'a connection was opened')
     return connection
   }
@@ -139,9 +138,10 @@ export class Connections implements ConnectionHost {
   gone(connection: Connection, code: number): void {
     this.#open.delete(connection)
     const { remoteAddress } = connection
-    const left = (this.#perAddress.get(remoteAddress) ?? 1) - 1
-    if (left === 0) this.#perAddress.delete(remoteAddress)
-    else this.#perAddress.set(remoteAddress, left)
+    const block = addressBlock(remoteAddress)
+    const left = (this.#perAddress.get(block) ?? 1) - 1
+    if (left === 0) this.#perAddress.delete(block)
+    else this.#perAddress.set(block, left)
     increment(this.closes, code)
     this.logger.debug(
       { remoteAddress, code, connections: this.#open.size },

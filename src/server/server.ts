@@ -4,6 +4,7 @@ import {
   authenticationMillisMax,
   certificateLookMillis,
   connectionBytesPerSecond,
+  connectionFramesPerSecond,
   connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
@@ -19,7 +20,9 @@ import {
   socketBytesPause,
   unauthenticatedConnectionsMax,
   unreadBytesMax,
+  unreadBytesPerSecondMin,
   unreadMillisMax,
+  unreadShareBytesMax,
   unreadTotalBytesMax,
 } from '../limits.ts'
 import { Access } from './access/access.ts'
@@ -94,6 +97,7 @@ const defaultPort = 4570
 const defaultLimits: ServerLimits = {
   authenticationMillisMax,
   connectionBytesPerSecond,
+  connectionFramesPerSecond,
   connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
@@ -108,7 +112,9 @@ const defaultLimits: ServerLimits = {
   socketBytesPause,
   unauthenticatedConnectionsMax,
   unreadBytesMax,
+  unreadBytesPerSecondMin,
   unreadMillisMax,
+  unreadShareBytesMax,
   unreadTotalBytesMax,
 }
 

@@ -4,7 +4,7 @@ import { MillraceError } from '../errors.ts'
 import { closeCodes } from '../wire/close-codes.ts'
 import { subprotocol } from '../wire/operations.ts'
 import { credentialOf } from './access/credential.ts'
-import type { Gate } from './access/gate.ts'
+import { crowdedRetryAfterMillis, type Gate } from './access/gate.ts'
 import type { Identity } from './access/identity.ts'
 import { type AdmissionRules, hostRefusal, negotiate, originRefusal } from './admission.ts'
 import type { Connections } from './connections.ts'
@@ -97,21 +97,35 @@ function accept(connections: Connections, request: HttpRequest, identity?: Ident
         const text = 'the token is not valid any more'
         return connections.turnAway(socket, closeCodes.unauthenticated, { text })
       }
+      // So many more may have been let in since: the check of a token takes a while.
+      const tooMany = lateRefusal(connections, request.remoteAddress, identity)
+      if (tooMany !== undefined) {
+        const code = connections.isDraining() ? closeCodes.restart : closeCodes.tooMany
+        const retryAfterMs = crowdedRetryAfterMillis
+        return connections.turnAway(socket, code, { retryAfterMs, text: tooMany })
+      }
       return connections.open(socket, identity)
     },
   }
 }
 
+function lateRefusal(
+  connections: Connections,
+  remoteAddress: string,
+  identity: Identity | undefined,
+): string | undefined {
+  const { gate } = connections
+  return (
+    connections.refusal(remoteAddress) ??
+    (identity === undefined ? gate.unknownRefusal() : gate.principalRefusal(identity.principal))
+  )
+}
+
 /** Its first message has to say who it is; few may wait for that at a time. */
 function acceptUnknown(connections: Connections, request: HttpRequest): Upgrade {
-  const { gate } = connections
-  const { unauthenticatedConnectionsMax: most } = gate.limits
-  if (gate.unknownCount < most) return accept(connections, request)
-  return refuse(
-    '503 Service Unavailable',
-    `${most} connections are open without a token (unauthenticatedConnectionsMax); ` +
-      'send it in the Authorization header',
-  )
+  const tooMany = connections.gate.unknownRefusal()
+  if (tooMany === undefined) return accept(connections, request)
+  return refuse('503 Service Unavailable', tooMany)
 }
 
 function turnAway(

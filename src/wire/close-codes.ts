@@ -25,7 +25,7 @@ export const closeCodes = {
   ),
   slowConsumer: closeCode(4408, 'SLOW_CONSUMER', 'what was sent was not read in time'),
   silent: closeCode(4410, 'SILENT', 'no complete message and no pong in time'),
-  tooMany: closeCode(4429, 'LIMIT_EXCEEDED', 'too many connections, or requests in flight'),
+  tooMany: closeCode(4429, 'LIMIT_EXCEEDED', 'too many connections, or frames that are no request'),
   protocolViolation: closeCode(
     4500,
     'PROTOCOL_VIOLATION',

@@ -1,21 +1,43 @@
-/** A client that asks for much and reads nothing costs the broker one answer, not all of them. */
+/**
+ * A client that asks for much and reads nothing costs the broker one answer, not all of them; and
+ * those that read a little now and then do not keep the room for answers from others.
+ */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
-import { startServer } from '../../src/server/server.ts'
+import { type ServerLimits, startServer } from '../../src/server/server.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
 import { RawClient } from './raw-client.ts'
 
 const mebibyte = 1024 * 1024
 const requests = 12
+const trickleMillis = 500
 
-it('gets its answers one at a time, and all of them when it reads', async () => {
+/** Reads what the kernel hands over at once, every half a second. */
+function trickle(client: RawClient): void {
+  client.socket.pause()
+  const timer = setInterval(() => {
+    client.socket.resume()
+    setImmediate(() => client.socket.pause())
+  }, trickleMillis)
+  client.socket.on('close', () => clearInterval(timer))
+  onTestFinished(() => client.socket.terminate())
+}
+
+/** A broker with a stream of one answer of the largest size, a client, and an iterator. */
+async function serve(limits: Partial<ServerLimits> = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
   const broker = await Broker.open({ dir })
-  const server = await startServer({ broker, logger: new FakeLogger(), port: 0, version: '1.2.3' })
+  const server = await startServer({
+    broker,
+    logger: new FakeLogger(),
+    port: 0,
+    version: '1.2.3',
+    limits,
+  })
   onTestFinished(async () => {
     await server.stop()
     await broker.close()
@@ -33,7 +55,11 @@ it('gets its answers one at a time, and all of them when it reads', async () => 
     })
     .toBe(10)
   const [, , , iterator] = await client.ask([0x22, 4, 'orders', '0', 'TRIM_HORIZON'])
+  return { broker, server, client, iterator }
+}
 
+it('gets its answers one at a time, and all of them when it reads', async () => {
+  const { broker, server, client, iterator } = await serve()
   const readBytes = async () => (await broker.stats()).streams[0]?.readBytes ?? 0
   const before = { read: await readBytes(), rss: process.memoryUsage().rss }
   client.socket.pause()
@@ -59,4 +85,20 @@ it('gets its answers one at a time, and all of them when it reads', async () => 
     expect(answer.slice(0, 3)).toEqual([0x23, id, null])
     expect(answer[7]).toBe(10)
   }
+})
+
+it('that reads a little now and then is cut off when others wait for its room', async () => {
+  const { server, client, iterator } = await serve({ unreadTotalBytesMax: 25 * mebibyte })
+  const slow = await Promise.all(Array.from({ length: 4 }, () => RawClient.open(server.url)))
+  for (const one of slow) {
+    trickle(one)
+    for (let id = 0; id < requests; id += 1) one.send([0x23, id, iterator])
+  }
+  for (let id = 0; id < 5; id += 1) {
+    expect((await client.ask([0x23, id, iterator]))[7]).toBe(10)
+  }
+  // One that is paused does not hear it itself.
+  const metrics = await (await fetch(`${server.url.replace('ws:', 'http:')}/metrics`)).text()
+  const cut = Number(/^millrace_disconnects_total\{code="4408"\} (\d+)$/m.exec(metrics)?.[1])
+  expect(cut).toBeGreaterThan(0)
 })

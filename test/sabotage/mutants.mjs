@@ -323,6 +323,41 @@ export const mutants = [
     'server/access/late-changes',
     'that was taken back meanwhile is turned away',
   ),
+  nodeMutant(
+    '190-trickle-counts-as-reading.patch',
+    'server/unread-answers',
+    'are cut off however often they take something',
+  ),
+  nodeMutant(
+    '191-share-without-bound.patch',
+    'server/unread-answers',
+    'is all that one principal gets',
+  ),
+  nodeMutant(
+    '192-right-token-locked-out.patch',
+    'server/access/gate',
+    'does not keep a static token out that is right',
+  ),
+  nodeMutant(
+    '193-network-of-single-addresses.patch',
+    'server/address-block',
+    'connections of a net',
+  ),
+  nodeMutant(
+    '194-limits-before-the-check.patch',
+    'server/access/late-changes',
+    'keep to the limit of all connections',
+  ),
+  nodeMutant(
+    '195-credit-without-rate.patch',
+    'server/connections',
+    'beyond its rate of frames, and others go on',
+  ),
+  nodeMutant(
+    '196-one-budget-of-audit.patch',
+    'server/access/gate',
+    'does not hide from the audit what is denied',
+  ),
   nodeMutant('171-origin-unchecked.patch', 'server/admission', 'of loopback pages is refused'),
   nodeMutant('172-rebound-host-let-in.patch', 'server/admission', 'is refused there, too'),
   nodeMutant(

@@ -8,12 +8,14 @@ import { WarningBudget } from '../warning-budget.ts'
 import type { Identity } from './identity.ts'
 import type { Refusal } from './refusal.ts'
 
-/** Lines about refusals and denials that are written between two calls of `renew`. */
+/** Lines about refusals, and about denials, that are written between two calls of `renew`. */
 const linesMax = 100
 
 export class Audit {
   readonly #logger: Logger
   readonly #refused: WarningBudget
+  /** Apart: who floods with wrong tokens could hide what is denied to others. */
+  readonly #denied: WarningBudget
   /** So far, by why: for the metrics. */
   readonly refusals: Map<string, number> = new Map()
   denials = 0
@@ -21,6 +23,7 @@ export class Audit {
   constructor(logger: Logger) {
     this.#logger = logger
     this.#refused = new WarningBudget(logger, linesMax)
+    this.#denied = new WarningBudget(logger, linesMax)
   }
 
   authenticated({ principal, by, credential }: Identity, remoteAddress: string): void {
@@ -37,7 +40,7 @@ export class Audit {
 
   denied(principal: string, operation: string, stream: string | undefined): void {
     this.denials += 1
-    this.#refused.warn({ audit: 'denied', principal, operation, stream }, 'a request was denied')
+    this.#denied.warn({ audit: 'denied', principal, operation, stream }, 'a request was denied')
   }
 
   administered(principal: string, operation: string, stream: string | undefined): void {
@@ -50,5 +53,6 @@ export class Audit {
   /** To be called every few seconds. */
   renew(): void {
     this.#refused.renew()
+    this.#denied.renew()
   }
 }

@@ -9,9 +9,10 @@ import type { Identity } from './identity.ts'
 import type { Permissions } from './permissions.ts'
 import { defaultPrincipalLimits, Principals } from './principals.ts'
 import type { RateLimiter, Rates } from './rate-limiter.ts'
+import { isStaticToken } from './static-token.ts'
 
-/** When a principal that has too many connections may come again. */
-const crowdedRetryAfterMillis = 1000
+/** When who finds too many connections may come again. */
+export const crowdedRetryAfterMillis = 1000
 
 export interface GateLimits {
   readonly authenticationMillisMax: number
@@ -20,6 +21,7 @@ export interface GateLimits {
   readonly failedAuthenticationsPerSecond: number
   readonly connectionRequestsPerSecond: number
   readonly connectionBytesPerSecond: number
+  readonly connectionFramesPerSecond: number
 }
 
 export interface GateOptions {
@@ -75,21 +77,25 @@ export class Gate {
 
   /**
    * Who shows this token. Rejects with a MillraceError: UNAUTHENTICATED, without a word of why;
-   * LIMIT_EXCEEDED when too many of the address have failed.
+   * LIMIT_EXCEEDED when too many of the address have failed. A static token that is right is taken
+   * whatever came from its address: others there could lock its owner out.
    */
   async identify(token: string, remoteAddress: string): Promise<Identity> {
     const retryAfterMs = this.#failures.waitMillis(remoteAddress)
-    if (retryAfterMs > 0) {
-      this.audit.refused('too many failures', remoteAddress)
-      const text =
-        'too many tokens of your address were wrong (failedAuthenticationsPerSecond); wait'
-      throw new MillraceError('LIMIT_EXCEEDED', text, { retryAfterMs })
-    }
+    const isLocked = retryAfterMs > 0
+    if (isLocked && !isStaticToken(token)) throw this.#locked(remoteAddress, retryAfterMs)
     const found = (await this.#access?.identify(token)) ?? 'unknown token'
     if (typeof found !== 'string') return found
+    if (isLocked) throw this.#locked(remoteAddress, retryAfterMs)
     this.#failures.note(remoteAddress)
     this.audit.refused(found, remoteAddress)
     throw new MillraceError('UNAUTHENTICATED', 'the token is not valid here')
+  }
+
+  #locked(remoteAddress: string, retryAfterMs: number): MillraceError {
+    this.audit.refused('too many failures', remoteAddress)
+    const text = 'too many tokens of your address were wrong (failedAuthenticationsPerSecond); wait'
+    return new MillraceError('LIMIT_EXCEEDED', text, { retryAfterMs })
   }
 
   /** Whom a verified certificate stands for; undefined where that is nobody. */
@@ -113,6 +119,21 @@ export class Gate {
 
   permissionsOf(principal: string): Permissions | undefined {
     return this.#access?.rules.permissionsOf(principal)
+  }
+
+  /** Why there is no room for one more whose first message is to say who it is, or undefined. */
+  unknownRefusal(): string | undefined {
+    const { unauthenticatedConnectionsMax: most } = this.limits
+    if (this.isOpen || this.unknownCount < most) return undefined
+    return (
+      `${most} connections are open without a token (unauthenticatedConnectionsMax); ` +
+      'send it in the Authorization header'
+    )
+  }
+
+  /** Why the principal gets no further connection, or undefined. */
+  principalRefusal(principal: string): string | undefined {
+    return this.#principals.refusal(principal)
   }
 
   /** Throws a MillraceError, LIMIT_EXCEEDED, where the principal gets no further connection. */

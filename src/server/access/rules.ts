@@ -5,7 +5,7 @@ import type { CredentialFacts, Identity, JwtFacts } from './identity.ts'
 import type { JwtVerifier } from './jwt-verifier.ts'
 import { Permissions } from './permissions.ts'
 import type { Refusal } from './refusal.ts'
-import { findToken } from './static-token.ts'
+import { findToken, isStaticToken } from './static-token.ts'
 
 export class Rules implements CredentialFacts {
   readonly #tokens: ReadonlyMap<string, TokenRow>
@@ -37,7 +37,7 @@ export class Rules implements CredentialFacts {
 
   /** Who shows this token, or why that is nobody. `now` in ms since 1970. Never rejects. */
   async identify(token: string, now: number): Promise<Identity | Refusal> {
-    const identity = token.startsWith('mrt_')
+    const identity = isStaticToken(token)
       ? this.#byToken(token, now)
       : await (this.#jwt?.verify(token, now) ?? 'unknown token')
     if (typeof identity === 'string') return identity

@@ -6,6 +6,7 @@ import type { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import type { Permissions } from './permissions.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** The longest that a timer can wait. */
 const timerMillisMax = 2 ** 31 - 1
@@ -15,10 +16,11 @@ export class Session implements Caller {
   readonly #remoteAddress: string
   /** Told when the client is not known any more, or was not in time. */
   readonly #over: (text: string) => void
+  readonly #ofConnection: RateLimiter
+  readonly #otherFrames: TokenBucket
   #identity: Identity | undefined
   #permissions: Permissions | undefined
   #ofPrincipal: RateLimiter | undefined
-  #ofConnection: RateLimiter | undefined
   #timer: NodeJS.Timeout | undefined
   #isOver = false
   /** Whether requests are carried out. */
@@ -34,6 +36,10 @@ export class Session implements Caller {
     this.#remoteAddress = remoteAddress
     this.#over = over
     this.isKnown = gate.isOpen
+    const now = gate.now()
+    this.#ofConnection = new RateLimiter('this connection', gate.connectionRates, now)
+    const { connectionFramesPerSecond: perSecond } = gate.limits
+    this.#otherFrames = new TokenBucket(perSecond, perSecond, now)
     if (gate.isOpen) return
     if (identity !== undefined) {
       this.#accept(identity)
@@ -98,31 +104,31 @@ export class Session implements Caller {
     this.#identity = identity
     this.#permissions = this.#gate.permissionsOf(identity.principal)
     this.isKnown = true
-    if (isFirst) this.#connect(identity)
+    if (isFirst) this.#ofPrincipal = this.#gate.connect(identity.principal)
     this.#gate.audit.authenticated(identity, this.#remoteAddress)
     clearTimeout(this.#timer)
     const { expiresInMillis } = this
     if (expiresInMillis !== undefined) this.#after(expiresInMillis, () => this.#expire())
   }
 
-  #connect({ principal }: Identity): void {
-    this.#ofPrincipal = this.#gate.connect(principal)
-    this.#ofConnection = new RateLimiter(
-      'this connection',
-      this.#gate.connectionRates,
-      this.#gate.now(),
-    )
-  }
-
   /** Why one more message is not taken now, or undefined: it is, and counts. */
   refusal(bytes: number): MillraceError | undefined {
-    if (this.#ofPrincipal === undefined || this.#ofConnection === undefined) return undefined
     const now = this.#gate.now()
-    const refusal = this.#ofConnection.refusal(now) ?? this.#ofPrincipal.refusal(now)
+    const refusal = this.#ofConnection.refusal(now) ?? this.#ofPrincipal?.refusal(now)
     if (refusal !== undefined) return refusal
     this.#ofConnection.take(bytes)
-    this.#ofPrincipal.take(bytes)
+    this.#ofPrincipal?.take(bytes)
     return undefined
+  }
+
+  /**
+   * Counts a frame that asks for nothing, or is refused: milliseconds for which there were too many
+   * of them; 0: there were not. They cannot be refused without an answer to each.
+   */
+  otherFrame(): number {
+    const wait = this.#otherFrames.waitMillis(this.#gate.now())
+    if (wait === 0) this.#otherFrames.take(1)
+    return wait
   }
 
   /** The rules have changed: takes what this one may do from them; false: nothing, any more. */

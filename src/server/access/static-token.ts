@@ -13,6 +13,11 @@ export function newToken(id: string): string {
   return `mrt_${id}_${randomBytes(secretBytes).toString('base64url')}`
 }
 
+/** Whether a token claims to be static: that costs a hash to refute, and no guess finds one. */
+export function isStaticToken(token: string): boolean {
+  return token.startsWith('mrt_')
+}
+
 /** The id in what looks like a static token; undefined where it does not. */
 export function tokenId(token: string): string | undefined {
   return tokenPattern.exec(token)?.[1]

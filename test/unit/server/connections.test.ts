@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { encodeCredit } from '../../../src/wire/pushes.ts'
 import { makeConnections } from './fakes.ts'
 import { createFrame, getFrame, putAnswer, putFrame, records, turn } from './frames.ts'
 
@@ -67,6 +68,42 @@ describe('a client that does not read its answers', () => {
     connections.inspect()
     expect(socket.isOpen).toBe(false)
     expect(connections.closes).toEqual(new Map([[4408, 1]]))
+  })
+})
+
+describe('a connection that sends what is no request, or is refused', () => {
+  const creditFrame = encodeCredit(1, 100)
+
+  it('is closed with 4429 beyond its rate of frames, and others go on', () => {
+    const { clock, connections, open } = makeConnections({ connectionFramesPerSecond: 10 })
+    const { socket, connection } = open()
+    const bystander = open()
+    for (let count = 0; count < 10; count += 1) connection.receive(creditFrame, true)
+    expect(socket.isOpen).toBe(true)
+    clock.now += 100
+    connection.receive(creditFrame, true)
+    expect(socket.isOpen).toBe(true)
+    connection.receive(creditFrame, true)
+    expect(socket.events.at(-1)).toMatch(/^close 4429 LIMIT_EXCEEDED retryAfterMs=100: /)
+    bystander.connection.receive(creditFrame, true)
+    expect(bystander.socket.isOpen).toBe(true)
+    expect(connections.errors.get('LIMIT_EXCEEDED')).toBe(1)
+  })
+
+  it('has its refused requests count, and not those that are carried out', () => {
+    const { broker, open } = makeConnections({
+      connectionFramesPerSecond: 5,
+      connectionRequestsPerSecond: 20,
+    })
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(putAnswer(1))
+    for (let id = 0; id < 20; id += 1) connection.receive(putFrame(id), true)
+    expect(socket.take()).toHaveLength(20)
+    for (let id = 0; id < 5; id += 1) connection.receive(putFrame(id), true)
+    expect(socket.take()).toHaveLength(5)
+    expect(socket.isOpen).toBe(true)
+    connection.receive(putFrame(9), true)
+    expect(socket.isOpen).toBe(false)
   })
 })
 

@@ -229,6 +229,7 @@ export class FakeLogger implements Logger {
 export const smallLimits: ServerLimits = {
   authenticationMillisMax: 5000,
   connectionBytesPerSecond: 1_000_000,
+  connectionFramesPerSecond: 1000,
   connectionRequestsPerSecond: 1000,
   connectionsMax: 4,
   connectionsPerAddressMax: 2,
@@ -243,7 +244,9 @@ export const smallLimits: ServerLimits = {
   socketBytesPause: 100,
   unauthenticatedConnectionsMax: 2,
   unreadBytesMax: 1000,
+  unreadBytesPerSecondMin: 1000,
   unreadMillisMax: 60_000,
+  unreadShareBytesMax: 64 * 1024 * 1024,
   unreadTotalBytesMax: 256 * 1024 * 1024,
 }
 

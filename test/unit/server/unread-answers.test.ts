@@ -2,13 +2,23 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { getRecordsBytesMax } from '../../../src/limits.ts'
 import { type Answered, UnreadAnswers } from '../../../src/server/unread-answers.ts'
 import { makeConnections } from './fakes.ts'
-import { getFrame, records, turn } from './frames.ts'
+import { getFrame, putFrame, records, turn } from './frames.ts'
 
 class Client implements Answered {
+  readonly sharer: string | undefined
   bytes = 0
+  taken = 0
   since: number | undefined
   advanced = 0
   isCut = false
+
+  constructor(sharer?: string) {
+    this.sharer = sharer
+  }
+
+  takenBytes(): number {
+    return this.taken
+  }
 
   bufferedBytes(): number {
     return this.bytes
@@ -27,10 +37,10 @@ class Client implements Answered {
   }
 
   /** An answer of so many bytes is made, and the client takes nothing of it. */
-  leavesUnread(unread: UnreadAnswers, bytes: number, since: number): this {
-    unread.begin()
+  leavesUnread(unread: UnreadAnswers, bytes: number): this {
+    unread.begin(this)
     this.bytes = bytes
-    this.since = since
+    this.since = clock.now
     unread.end(this)
     return this
   }
@@ -38,10 +48,20 @@ class Client implements Answered {
 
 const clock = { now: 0 }
 
-/** Room for three large answers. */
+/** Room for three large answers, of which one of each share; at least 1000 bytes a second. */
 function makeUnread(): UnreadAnswers {
   clock.now = 0
-  return new UnreadAnswers({ bytesMax: 3 * getRecordsBytesMax, now: () => clock.now })
+  const limits = {
+    unreadTotalBytesMax: 3 * getRecordsBytesMax,
+    unreadShareBytesMax: getRecordsBytesMax,
+    unreadBytesPerSecondMin: 1000,
+  }
+  return new UnreadAnswers(limits, () => clock.now)
+}
+
+function passes(millis: number): void {
+  clock.now += millis
+  vi.advanceTimersByTime(millis)
 }
 
 beforeEach(() => {
@@ -57,7 +77,7 @@ describe('large answers', () => {
     const clients = Array.from({ length: 4 }, () => new Client())
     for (const one of clients.slice(0, 3)) {
       expect(unread.mayBegin(one)).toBe(true)
-      unread.begin()
+      unread.begin(one)
     }
     const last = clients[3] as Client
     expect(unread.mayBegin(last)).toBe(false)
@@ -69,7 +89,7 @@ describe('large answers', () => {
 
   it('that are not read count with what is left of them, until they are', () => {
     const unread = makeUnread()
-    const slow = new Client().leavesUnread(unread, 2 * getRecordsBytesMax + 1, 0)
+    const slow = new Client().leavesUnread(unread, 2 * getRecordsBytesMax + 1)
     const other = new Client()
     expect(unread.mayBegin(other)).toBe(false)
     slow.bytes -= 1
@@ -84,7 +104,7 @@ describe('large answers', () => {
 
   it('go on without those who are gone', () => {
     const unread = makeUnread()
-    const slow = new Client().leavesUnread(unread, 1e9, 0)
+    const slow = new Client().leavesUnread(unread, 1e9)
     const [left, gone] = [new Client(), new Client()]
     expect(unread.mayBegin(gone)).toBe(false)
     expect(unread.mayBegin(left)).toBe(false)
@@ -94,29 +114,92 @@ describe('large answers', () => {
   })
 })
 
-describe('clients that take nothing', () => {
-  it('are cut off after a second where others wait, the oldest first', () => {
+describe('clients that take nothing, or a little now and then', () => {
+  it('are cut off after a second where others wait, the slowest first', () => {
     const unread = makeUnread()
-    const clients = [0, 1, 2].map((since) =>
-      new Client().leavesUnread(unread, getRecordsBytesMax, since),
-    )
+    const clients = [1, 0, 2].map(() => new Client().leavesUnread(unread, getRecordsBytesMax))
+    const [slow, slowest, slower] = clients as [Client, Client, Client]
     const other = new Client()
     expect(unread.mayBegin(other)).toBe(false)
-    clock.now = 999
-    vi.advanceTimersByTime(100)
+    passes(900)
     expect(clients.map((it) => it.isCut)).toEqual([false, false, false])
-    clock.now = 1002
-    vi.advanceTimersByTime(100)
-    expect(clients.map((it) => it.isCut)).toEqual([true, false, false])
+    slow.taken = 999
+    slower.taken = 1
+    passes(100)
+    expect(slowest.isCut).toBe(true)
+    expect([slow.isCut, slower.isCut]).toEqual([false, false])
     expect(other.advanced).toBe(1)
+  })
+
+  it('are cut off however often they take something, and stay when they take enough', () => {
+    const unread = makeUnread()
+    const trickling = new Client().leavesUnread(unread, 2 * getRecordsBytesMax)
+    const steady = new Client().leavesUnread(unread, 2 * getRecordsBytesMax)
+    const other = new Client()
+    expect(unread.mayBegin(other)).toBe(false)
+    for (let step = 0; step < 50; step += 1) {
+      passes(100)
+      for (const [one, bytes] of [
+        [trickling, 90],
+        [steady, 101],
+      ] as const) {
+        one.taken += bytes
+        one.since = clock.now
+        unread.relieved(one, false)
+      }
+    }
+    expect([trickling.isCut, steady.isCut]).toEqual([true, false])
+  })
+
+  it('are judged by what they take now, not by what they took once', () => {
+    const unread = makeUnread()
+    const once = new Client().leavesUnread(unread, 3 * getRecordsBytesMax)
+    expect(unread.mayBegin(new Client())).toBe(false)
+    once.taken = 1e6
+    passes(1000)
+    expect(once.isCut).toBe(false)
+    passes(1000)
+    expect(once.isCut).toBe(true)
   })
 
   it('stay where nobody waits', () => {
     const unread = makeUnread()
-    const slow = new Client().leavesUnread(unread, 1e9, 0)
-    clock.now = 1e6
-    vi.advanceTimersByTime(10_000)
+    const slow = new Client().leavesUnread(unread, 1e9)
+    passes(1e6)
     expect(slow.isCut).toBe(false)
+  })
+})
+
+describe('a share', () => {
+  it('is all that one principal gets: others find room beside it', () => {
+    const unread = makeUnread()
+    const [first, second] = [new Client('greedy'), new Client('greedy')]
+    expect(unread.mayBegin(first)).toBe(true)
+    unread.begin(first)
+    expect(unread.mayBegin(second)).toBe(false)
+    expect(unread.mayBegin(new Client('modest'))).toBe(true)
+    unread.end(first)
+    expect(second.advanced).toBe(1)
+  })
+
+  it('has what is left unread count, and its own slow clients cut off for it', () => {
+    const unread = makeUnread()
+    const own = new Client('greedy').leavesUnread(unread, 1)
+    const stranger = new Client('modest').leavesUnread(unread, 1)
+    const waiting = new Client('greedy')
+    expect(unread.mayBegin(waiting)).toBe(false)
+    passes(1000)
+    expect([own.isCut, stranger.isCut, waiting.advanced]).toEqual([true, false, 1])
+  })
+
+  it('that is full keeps nobody waiting who stands behind it', () => {
+    const unread = makeUnread()
+    const clients = ['greedy', 'greedy', 'x', 'y', 'z'].map((it) => new Client(it))
+    const [first, again, x, y, z] = clients as [Client, Client, Client, Client, Client]
+    for (const one of [first, x, y]) unread.begin(one)
+    expect([unread.mayBegin(again), unread.mayBegin(z)]).toEqual([false, false])
+    unread.end(x)
+    expect([again.advanced, z.advanced]).toEqual([0, 1])
   })
 })
 
@@ -134,5 +217,26 @@ describe('connections', () => {
     broker.calls[1]?.settle(records)
     await turn()
     expect(second.socket.take()).toHaveLength(1)
+  })
+
+  it('are of their principals, or of their addresses where nobody is asked', () => {
+    const { open } = makeConnections()
+    expect(open('127.0.0.1').connection.sharer).toBe(undefined)
+    expect(open('192.0.2.1').connection.sharer).toBe('192.0.2.1')
+    expect(open('2001:db8::1').connection.sharer).toBe('2001:db8:0:0::/64')
+  })
+
+  it('count what their clients have taken', () => {
+    const { broker, open } = makeConnections()
+    const { socket, connection } = open()
+    broker.onPut = (_, answer) => answer(new Uint8Array(600))
+    const before = connection.takenBytes()
+    socket.isReading = false
+    connection.receive(putFrame(1), true)
+    expect(connection.takenBytes()).toBe(before)
+    socket.drain(200)
+    expect(connection.takenBytes()).toBe(before + 400)
+    connection.push(new Uint8Array(100))
+    expect(connection.takenBytes()).toBe(before + 400)
   })
 })

@@ -1,9 +1,10 @@
 /** Rules that change between the check of a token and what it lets in. */
 
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Access } from '../../../../src/server/access/access.ts'
 import type { Identity } from '../../../../src/server/access/identity.ts'
 import { Session } from '../../../../src/server/access/session.ts'
+import type { Upgrade } from '../../../../src/server/transport.ts'
 import { upgradeOf } from '../../../../src/server/upgrades.ts'
 import { FakeLogger, FakeSocket, makeConnections } from '../fakes.ts'
 import { AccessFile, tokenFor } from './access-files.ts'
@@ -47,6 +48,61 @@ it('an upgrade with a token that was taken back meanwhile is turned away', async
   upgrade.handler(socket)
   expect(socket.events.join()).toMatch(/^close 4504 /)
   expect(connections.count).toBe(0)
+})
+
+describe('several upgrades whose tokens are checked at the same time', () => {
+  const upgrades = async (limits: object, count: number) => {
+    const { connections } = makeConnections(limits, access)
+    const decided = await Promise.all(
+      Array.from({ length: count }, () => upgradeOf(rules, connections, request)),
+    )
+    return { connections, decided }
+  }
+  const opened = (decided: readonly Upgrade[]) =>
+    decided.map((upgrade) => {
+      if (upgrade.kind !== 'accept') throw new Error(upgrade.answer.body)
+      const socket = new FakeSocket()
+      upgrade.handler(socket)
+      return socket.events.join() || 'open'
+    })
+
+  it('keep to the limit of all connections', async () => {
+    const { connections, decided } = await upgrades({ connectionsMax: 2 }, 4)
+    const refused = expect.stringMatching(/^close 4429 LIMIT_EXCEEDED retryAfterMs=1000: 2 conn/)
+    expect(opened(decided)).toEqual(['open', 'open', refused, refused])
+    expect(connections.count).toBe(2)
+  })
+
+  it('keep to that of their principal', async () => {
+    const limits = { connections: 1 }
+    file.write({ principals: { reader: { ...reader, limits } }, tokens: [row, other.row] })
+    await access.reload()
+    const { connections, decided } = await upgrades({}, 3)
+    const refused = expect.stringContaining('connections of reader are open, at most 1')
+    expect(opened(decided)).toEqual(['open', refused, refused])
+    expect(connections.count).toBe(1)
+  })
+
+  it('find a broker that is shutting down', async () => {
+    const { connections, decided } = await upgrades({}, 1)
+    await connections.drain()
+    expect(opened(decided)).toEqual([expect.stringMatching(/^close 1012 /)])
+  })
+})
+
+it('upgrades without a token keep to the limit of those who are not known', () => {
+  const { connections } = makeConnections({ unauthenticatedConnectionsMax: 2 }, access)
+  const unknown = { ...request, authorization: '' }
+  const decided = [1, 2, 3].map(() => upgradeOf(rules, connections, unknown) as Upgrade)
+  const events = decided.map((upgrade) => {
+    if (upgrade.kind !== 'accept') throw new Error(upgrade.answer.body)
+    const socket = new FakeSocket()
+    socket.handler = upgrade.handler(socket)
+    onTestFinished(() => socket.handler?.closed(1006))
+    return socket.events.join()
+  })
+  expect(events).toEqual(['', '', expect.stringMatching(/^close 4429 .*unauthent/)])
+  expect(connections.gate.unknownCount).toBe(2)
 })
 
 it('a first message with one is refused, and another one is taken', async () => {

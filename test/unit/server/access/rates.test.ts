@@ -100,3 +100,16 @@ it('failures are counted by address, for as many as are remembered', () => {
   failures.note('one more')
   expect(failures.waitMillis('c')).toBe(0)
 })
+
+it('failures beyond the burst leave no debt', () => {
+  const failures = new Failures(2, 1, () => 0)
+  for (let index = 0; index < 1000; index += 1) failures.note('a')
+  expect(failures.waitMillis('a')).toBe(1000)
+})
+
+it('failures of a network of IPv6 are those of one address', () => {
+  const failures = new Failures(1, 1, () => 0)
+  failures.note('2001:db8:1:2:3:4:5:6')
+  expect(failures.waitMillis('2001:0db8:0001:0002::7')).toBe(1000)
+  expect(failures.waitMillis('2001:db8:1:3::7')).toBe(0)
+})
