@@ -1,14 +1,10 @@
 // I1 to I6: puts over WebSockets into a stream of 4 shards. The broker and a raw uWebSockets server
 // take turns on one processor with the same frames from the same generator; I6 compares `disk` with
-// `os` instead, and the second row of I2 a stream with limits, which are never reached, and metrics
-// of each shard, which are asked for every second, with one that has neither, and its third row one
-// that is encrypted with one that is not, and its fourth a client that is asked who it is, and for
-// each of whose messages permissions and rates are looked at, with one that is not. After each turn of the broker everything is read back.
+// `os` instead. After each turn of the broker everything is read back.
 import { addRow, logOptions, pick, printReport, wants } from '../micro/harness.mjs'
+import { putRecords as keyed, shards, turnOfBroker, withWarmUp } from './puts.mjs'
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
-
-const shards = 4
 
 const repetitions = pick(7, 3, 1)
 // What was written before is written again once what held it is gone, a few turns later.
@@ -17,17 +13,6 @@ const bytesPerTurn = pick(700e6, 200e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
 const rawTimes = pick(5, 5, 1)
-
-/** Limits that no load reaches: what is measured is what it costs to look at them. */
-const shardLimits = {
-  recordsPerSecond: 2 ** 40,
-  bytesPerSecond: 2 ** 40,
-  bytesBurst: 2 ** 40,
-}
-const readLimits = { readsPerSecond: 2 ** 20, bytesPerSecond: 2 ** 40 }
-
-/** The broker makes a key of this id for itself. */
-const keyId = 'bench'
 
 /** Frames of so many bytes; small ones count by what they cost instead. */
 function framesOf(frameBytes) {
@@ -44,11 +29,7 @@ const sealed = {
   ...framesOf(65_440),
   load: { kind: 'batch', records: 545, recordBytes: 100, connections: 1, window: 16 },
 }
-const putRecords = {
-  name: 'PutRecords, 500 x 100 B, random keys',
-  ...framesOf(60_000),
-  load: { kind: 'records', records: 500, recordBytes: 100, connections: 1, window: 16 },
-}
+const putRecords = { ...keyed, ...framesOf(keyed.frameBytes) }
 const pipelined = {
   name: 'single puts, 100 B, 256 in flight on one connection',
   ...frames(pick(1_000_000, 200_000, 500)),
@@ -59,27 +40,7 @@ const inFlight = (one, window) => ({ ...one, load: { ...one.load, window } })
 
 const parts = {
   I1: [sealed],
-  I2: [
-    putRecords,
-    {
-      ...putRecords,
-      name: `${putRecords.name}, limits and metrics of shards`,
-      against: { name: 'the same without', isLimited: false },
-      isLimited: true,
-    },
-    {
-      ...putRecords,
-      name: `${putRecords.name}, encrypted`,
-      against: { name: 'the same without' },
-      isEncrypted: true,
-    },
-    {
-      ...putRecords,
-      name: `${putRecords.name}, with permissions and rates`,
-      against: { name: 'the same without' },
-      isAuthenticated: true,
-    },
-  ],
+  I2: [putRecords],
   I3: [
     {
       name: 'PutRecords, 64 KiB frames, 1 KiB',
@@ -108,38 +69,6 @@ const parts = {
   })),
 }
 
-/** One load on the broker: into a stream of its own, which is read back and then deleted. */
-async function turnOfBroker({ broker, control }, load, one) {
-  const { durability = 'os', isLimited = false, isEncrypted = false } = one
-  const stream = `bench-${durability}-${isLimited}-${isEncrypted}`
-  await control.createStream(stream, shards, isLimited ? 'PROVISIONED' : 'ON_DEMAND')
-  if (isLimited) await control.monitor(stream)
-  if (isEncrypted) await control.encrypt(stream, keyId)
-  const scraper = isLimited ? setInterval(() => scrape(broker.port), 1000) : undefined
-  const iterators = (await control.startsOf(stream)).join(',')
-  if (one.isAuthenticated) broker.asking ??= await broker.ask({ do: 'askWho' })
-  const { port, token } = one.isAuthenticated ? broker.asking : broker
-  const server = { port, serverPid: broker.pid }
-  const report = await runProgram(
-    'ws_load',
-    { ...load, ...server, stream, shards, durability, iterators },
-    token === undefined ? {} : { MILLRACE_BENCH_TOKEN: token },
-  )
-  clearInterval(scraper)
-  if (!/^\d+ records read back/.test(report.verified)) throw new Error('nothing was read back')
-  // Its segments are what the next stream writes to.
-  await control.deleteStream(stream)
-  return report
-}
-
-/** As Prometheus does, but more often. */
-async function scrape(port) {
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
-  const text = await answer.text()
-  if (!text.includes('millrace_shard_append_records_total{'))
-    throw new Error('no metrics of shards')
-}
-
 const turnOfRaw = (raw, load) =>
   runProgram('ws_load', { ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
@@ -161,9 +90,6 @@ function addCase({ name, durability = 'os', against, load }, broker, limit) {
   })
 }
 
-/** Connections need some frames until the windows of TCP are open. */
-const withWarmUp = (frames) => ({ frames, warmUp: Math.floor(frames / 5) })
-
 async function measure(one, servers) {
   const load = { ...one.load, ...withWarmUp(one.frames) }
   const rawLoad = { ...one.load, ...withWarmUp(one.rawFrames) }
@@ -183,14 +109,10 @@ async function measure(one, servers) {
   addCase(one, figure, limit)
 }
 
-await withServers(
-  startRawServer,
-  { logOptions, shardLimits, readLimits, keyId },
-  async (servers) => {
-    for (const [part, cases] of Object.entries(parts)) {
-      if (!wants(part)) continue
-      for (const one of cases) await measure(one, servers)
-    }
-  },
-)
+await withServers(startRawServer, { logOptions }, async (servers) => {
+  for (const [part, cases] of Object.entries(parts)) {
+    if (!wants(part)) continue
+    for (const one of cases) await measure(one, servers)
+  }
+})
 printReport()

@@ -78,26 +78,29 @@ export const startRawFanOut = () => startServer('raw-fan-out.mjs')
 export const startBroker = (dist, dir, options) =>
   startServer('broker-server.mjs', [dist, dir, JSON.stringify(options)])
 
-/**
- * Starts a raw server, and a broker in a scratch directory with a connection that controls it, for
- * as long as `run` takes.
- */
-export async function withServers(startRaw, options, run) {
+/** A broker in a scratch directory, with a connection that controls it, for as long as `run` takes. */
+export async function withBroker(options, run) {
   await withScratch(async (scratch) => {
-    const started = []
+    const dist = process.env.MILLRACE_BENCH_DIST
+    const broker = await startBroker(dist, join(scratch, 'data'), options)
     try {
-      const raw = await startRaw()
-      started.push(raw)
-      const dist = process.env.MILLRACE_BENCH_DIST
-      const broker = await startBroker(dist, join(scratch, 'data'), options)
-      started.push(broker)
       const control = await Control.connect(broker.port)
-      await run({ raw, broker, control, scratch })
+      await run({ broker, control, scratch })
       control.close()
     } finally {
-      await Promise.all(started.map((server) => server.stop()))
+      await broker.stop()
     }
   })
+}
+
+/** Starts a raw server beside the broker. */
+export async function withServers(startRaw, options, run) {
+  const raw = await startRaw()
+  try {
+    await withBroker(options, (servers) => run({ raw, ...servers }))
+  } finally {
+    await raw.stop()
+  }
 }
 
 /** The flags of a load generator, which are named as the options are, but for their case. */

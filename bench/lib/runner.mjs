@@ -72,15 +72,23 @@ async function runBench(bench, context) {
 }
 
 /**
- * The share of a limit that is a rate: 1 = all that the machine allows. For times it is limit
- * over figure.
+ * The share of a limit that was measured in pairs is the median of theirs. Of one that is a rate
+ * 1 is all that the machine allows; for times it is limit over figure.
  */
 function ratioOf(row) {
+  if (row.paired !== undefined) return row.paired.byClock.median
   return isTime(row.unit) ? row.limit.value / row.value : row.value / row.limit.value
 }
 
+/** What goals are about. That of `cost` is met where the whole interval is on its side. */
+const figures = {
+  ratio: (row) => row.limit?.ratio,
+  value: (row) => row.value,
+  cost: (row) => row.paired && 1 - (row.paired.byCpuTime.low ?? 0),
+}
+
 function judge(goal, row) {
-  const figure = goal.of === 'ratio' ? row.limit?.ratio : row.value
+  const figure = figures[goal.of](row)
   if (figure === undefined) return undefined
   const reaches = (bar) => (goal.least === undefined ? figure <= bar : figure >= bar)
   const bar = goal.least ?? goal.most

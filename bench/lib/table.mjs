@@ -10,10 +10,15 @@ export function formatRatio(limit) {
 
 const verdictWords = { below: 'MISSED', must: 'met', aim: 'aim met' }
 
+const showBar = {
+  ratio: (bar) => `${Math.round(bar * 100)} %`,
+  value: formatValue,
+  cost: (bar) => `costs at most ${Math.round(bar * 100)} %`,
+}
+
 function formatGoals(row) {
   const one = (goal) => {
-    const show = (bar) =>
-      goal.of === 'ratio' ? `${Math.round(bar * 100)} %` : formatValue(bar, row.unit)
+    const show = (bar) => showBar[goal.of](bar, row.unit)
     const aim = goal.aim === undefined ? '' : `, aim ${show(goal.aim)}`
     return `${verdictWords[goal.verdict]} (${show(goal.must)}${aim})`
   }
@@ -31,11 +36,20 @@ function formatInfo(row) {
     .join(', ')
 }
 
+const percent = (share) => `${(share * 100).toFixed(1)} %`
+
+/** Ratios of pairs, with the intervals that hold their medians in 95 of 100 measurements. */
+function formatPaired({ byClock, byCpuTime }) {
+  const one = ({ median, low, high }) =>
+    low === undefined ? percent(median) : `${percent(median)} (${percent(low)} to ${percent(high)})`
+  return `${one(byClock)}; by CPU time ${one(byCpuTime)}`
+}
+
 export const columns = ['share of limit', 'figure', 'what', 'limit', 'goal', 'spread', 'beside it']
 
 export function cellsOf(row) {
   return [
-    formatRatio(row.limit),
+    row.paired === undefined ? formatRatio(row.limit) : formatPaired(row.paired),
     formatValue(row.value, row.unit),
     row.name,
     row.limit ? `${row.limit.name}: ${formatValue(row.limit.value, row.limit.unit)}` : '-',

@@ -90,11 +90,14 @@ const rows = []
 
 /**
  * Adds a row of the report; `info` and `params` are figures and facts beside the figure,
- * `cpuSeconds` those of `broker` and `generator` in the last turn.
+ * `cpuSeconds` those of `broker` and `generator` in the last turn, `paired` the median ratios of turns
+ * that were taken in pairs, each with the interval around it.
  */
 export function addRow(name, series, unit, options = {}) {
-  const { params = {}, info = {}, limit, cpuSeconds, check = '' } = options
-  const more = { ...(limit ? { limit } : {}), ...(cpuSeconds ? { cpuSeconds } : {}) }
+  const { params = {}, info = {}, check = '' } = options
+  const more = Object.fromEntries(
+    ['limit', 'paired', 'cpuSeconds'].filter((it) => options[it]).map((it) => [it, options[it]]),
+  )
   rows.push({ name, params, ...series.fields, unit, ...more, info, check })
 }
 
