@@ -1,7 +1,7 @@
 /** A client of a broker behind a socket, whatever the socket is. */
 
 import { MillraceError } from '../errors.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock, timerMillisMax } from './clock.ts'
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts'
 import { ConnectionGroup } from './connection-group.ts'
 import { Emitter } from './emitter.ts'
@@ -16,7 +16,10 @@ const inFlightMaxDefault = 256
 export interface ConnectOptions {
   /** Gives up connecting; without effect once there is a client. */
   readonly signal?: AbortSignal | undefined
-  /** How long to try to connect at first, in ms; 10,000 unless it is given. */
+  /**
+   * How long to try to connect at first, in ms; 10,000 unless it is given. So long the function of
+   * `token` may take each time, too.
+   */
   readonly connectTimeoutMillis?: number | undefined
   /**
    * Whether to connect again, for ever, when the connection is lost: true unless it is given. With
@@ -29,7 +32,8 @@ export interface ConnectOptions {
   readonly inFlightMax?: number | undefined
   /**
    * Who this is, for a broker that asks: a token, or what answers one. A function is asked for each
-   * connection, and again before the token of an open one expires.
+   * connection, and again before the token of an open one expires. A token of a function that the
+   * broker refuses is followed by others, later each time: the fifth refusal in a row is the end.
    */
   readonly token?: TokenSource | undefined
 }
@@ -99,6 +103,7 @@ export async function connectOver(
       inFlightMax: options.inFlightMax ?? inFlightMaxDefault,
       timeoutMillis: options.timeoutMillis,
       token: options.token,
+      tokenMillisMax: options.connectTimeoutMillis,
     })
   const events = new Emitter<ConnectionEvents>()
   const connection = open(events)
@@ -121,7 +126,7 @@ function giveUp(
   clock: Clock,
 ): () => void {
   const forget = onAbort(signal, () => connection.end(signal?.reason))
-  const timer = clock.after(connectTimeoutMillis, () => {
+  const timer = clock.after(Math.min(connectTimeoutMillis, timerMillisMax), () => {
     const last = connection.lastLoss === '' ? 'no answer came' : connection.lastLoss
     const text = `no broker at ${url} within ${connectTimeoutMillis} ms (${last})`
     connection.end(new MillraceError('CONNECTION_LOST', text))

@@ -15,6 +15,9 @@ export interface Clock {
   random(): number
 }
 
+/** A timer that is set for longer than this runs out at once. */
+export const timerMillisMax: number = 2 ** 31 - 1
+
 /** The timeouts of browsers are numbers; those of Node are objects, which can be let go of. */
 interface NodeTimeout {
   ref(): void

@@ -7,25 +7,24 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { repeatMillisMax } from '../limits.ts'
-import { decodeBrokerFrame, encodeRequest, parseAnswer } from '../wire/frame.ts'
+import { encodeRequest, parseAnswer } from '../wire/frame.ts'
 import {
   type AnswerOf,
   type Operation,
   operationsByOpcode,
   type RequestOf,
   type Welcome,
-  welcome as welcomeMessage,
 } from '../wire/operations.ts'
 import { encodeCredit } from '../wire/pushes.ts'
 import type { Exchange, ExchangeOptions } from '../wire/verbs.ts'
 import { readAnswerHead } from './answer-head.ts'
-import { backoffMillis, closeText, retryAfterOf, stopError } from './backoff.ts'
-import type { Clock, Timer } from './clock.ts'
-import { ConnectionEndedError } from './connection-ended-error.ts'
+import { isArrayFrame, isWelcome, refusalIn, valuesOf, welcomeIn } from './answers.ts'
+import { closeText } from './backoff.ts'
+import { type Clock, type Timer, timerMillisMax } from './clock.ts'
 import type { Emitter } from './emitter.ts'
 import { Patience } from './patience.ts'
 import { PushRouter } from './push-router.ts'
+import { lossText, Reconnecting } from './reconnecting.ts'
 import { Request } from './request.ts'
 import { RequestTable } from './request-table.ts'
 import { bufferedBytesMax, type OpenSocket, type Socket, type SocketEvents } from './socket.ts'
@@ -40,6 +39,8 @@ const drainMillisMax = 10_000
 const goodConnectionMillis = 5000
 /** What stands for the close of a connection for which there was no token. */
 const noToken = 1006
+/** How long a token may be waited for where nothing else is said. */
+const tokenMillisDefault = 10_000
 
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
@@ -60,6 +61,8 @@ export interface ConnectionOptions {
   readonly timeoutMillis: number | undefined
   /** Who the client is; undefined where the broker need not know. */
   readonly token?: TokenSource | undefined
+  /** How long its function may take, in ms. */
+  readonly tokenMillisMax?: number | undefined
 }
 
 /** Is told what becomes of a request in the moment in which it is known. */
@@ -74,12 +77,15 @@ export class Connection implements Exchange {
   readonly pushes: PushRouter = new PushRouter()
   readonly #requests = new RequestTable()
   readonly #renewal: TokenRenewal
+  readonly #reconnecting: Reconnecting
+  readonly #tokenMillisMax: number
   #state: ConnectionState = 'connecting'
   #socket: Socket | undefined
   #welcome: Welcome | undefined
   #openedAt = 0
-  #attempt = 0
   #draining = false
+  /** Why this side has let go of the socket. */
+  #letGoBecause = ''
   /** Of the state: until the next attempt, for the welcome, or for the end of a drain. */
   #timer: Timer | undefined
   /** Why nothing is carried any more. */
@@ -91,7 +97,10 @@ export class Connection implements Exchange {
 
   constructor(options: ConnectionOptions) {
     this.#options = options
-    this.#renewal = new TokenRenewal(this, options.token, options.clock)
+    const { token, clock, reconnect, tokenMillisMax = tokenMillisDefault } = options
+    this.#tokenMillisMax = tokenMillisMax
+    this.#renewal = new TokenRenewal(this, token, clock, tokenMillisMax)
+    this.#reconnecting = new Reconnecting({ reconnect, hasNewTokens: typeof token === 'function' })
     this.#connect()
   }
 
@@ -202,10 +211,12 @@ export class Connection implements Exchange {
     this.#options.events.emit('state', state)
   }
 
-  #after(millis: number, action: () => void): void {
+  #after(millis: number, action: () => void): Timer {
     this.#timer?.cancel()
-    this.#timer = this.#options.clock.after(millis, action)
-    this.#timer.keepAlive(this.#requests.hasCallers || this.#waiters.size > 0)
+    const timer = this.#options.clock.after(Math.min(millis, timerMillisMax), action)
+    timer.keepAlive(this.#requests.hasCallers || this.#waiters.size > 0)
+    this.#timer = timer
+    return timer
   }
 
   #connect(): void {
@@ -217,7 +228,8 @@ export class Connection implements Exchange {
   /** Never rejects: without a token the attempt to connect has failed. */
   async #openWithToken(source: TokenSource): Promise<void> {
     try {
-      const token = await readToken(source)
+      const after = (millis: number, action: () => void) => this.#after(millis, action)
+      const token = await readToken(source, after, this.#tokenMillisMax)
       if (this.#end === undefined) this.#openSocket(token)
     } catch (error) {
       if (this.#end === undefined) this.#hasNoToken(error)
@@ -236,7 +248,16 @@ export class Connection implements Exchange {
       token,
     )
     this.#socket = socket
-    this.#after(welcomeMillisMax, () => socket.terminate())
+    this.#letGoBecause = ''
+    this.#after(welcomeMillisMax, () => {
+      this.#letGo(`no welcome came within ${welcomeMillisMax} ms`)
+    })
+  }
+
+  /** What the socket itself has to say of this is that it was let go. */
+  #letGo(because: string): void {
+    this.#letGoBecause = because
+    this.#socket?.terminate()
   }
 
   #eventsOf(socket: () => Socket): SocketEvents {
@@ -247,15 +268,16 @@ export class Connection implements Exchange {
       textMessage: () => this.#violated('the broker sent a text message'),
       drained: () => this.#send(),
       closed: (code, reason) => {
-        if (this.#socket === socket()) this.#lost(code, reason)
+        if (this.#socket === socket()) this.#lost(code, this.#letGoBecause || reason)
       },
     }
   }
 
   #received(frame: Uint8Array): void {
     try {
+      if (!isArrayFrame(frame)) throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an array')
       if (this.pushes.take(frame)) return
-      if (frame[1] === welcomeMessage.opcode) this.#welcomed(frame)
+      if (isWelcome(frame)) this.#welcomed(frame)
       // What a newer broker may send besides is not for this client.
       else if (operationsByOpcode.has(frame[1] as number)) this.#answered(frame)
     } catch (error) {
@@ -265,21 +287,21 @@ export class Connection implements Exchange {
   }
 
   #welcomed(frame: Uint8Array): void {
-    const message = decodeBrokerFrame(frame)
-    if (message.kind !== 'welcome') throw new MillraceError('PROTOCOL_VIOLATION', 'no welcome')
+    const welcome = welcomeIn(frame)
     this.#timer?.cancel()
     this.#timer = undefined
-    const { authenticated, expiresInMillis } = message.welcome
+    const { authenticated, expiresInMillis } = welcome
     if (authenticated === false) {
       this.end(new MillraceError('UNAUTHENTICATED', this.#unknownText()))
       return
     }
+    this.#reconnecting.welcomed()
     this.#renewal.begin(expiresInMillis)
-    this.#welcome = message.welcome
+    this.#welcome = welcome
     this.#openedAt = this.#options.clock.now()
     this.#draining = false
     this.#become('open')
-    for (const waiter of this.#waiters) waiter.opened(this.#welcome)
+    for (const waiter of this.#waiters) waiter.opened(welcome)
     this.#waiters.clear()
     this.#send()
   }
@@ -288,7 +310,7 @@ export class Connection implements Exchange {
     const { opcode, requestId, worked } = readAnswerHead(frame)
     const refusal = worked ? undefined : refusalIn(frame)
     const request = this.#requests.take(requestId, opcode)
-    this.#attempt = 0
+    this.#reconnecting.worked()
     if (refusal === undefined) request.resolve(frame)
     else if (refusal.code === 'SERVER_CLOSING' && !request.settled) this.#postpone(request)
     else request.reject(refusal)
@@ -303,7 +325,9 @@ export class Connection implements Exchange {
     this.#requests.putBack(request)
     if (this.#draining) return
     this.#draining = true
-    this.#after(drainMillisMax, () => this.#socket?.terminate())
+    this.#after(drainMillisMax, () => {
+      this.#letGo(`the broker has not closed it within ${drainMillisMax} ms of its stop`)
+    })
   }
 
   #send(): void {
@@ -314,7 +338,7 @@ export class Connection implements Exchange {
     while (socket.bufferedBytes < bufferedBytesMax) {
       const request = this.#requests.next(inFlightMax)
       if (request === undefined) return
-      const refusal = this.#refusalOf(request, frameBytesMax)
+      const refusal = request.refusal(frameBytesMax, this.#options.clock.now())
       if (refusal !== undefined) {
         this.#requests.take(request.id, request.opcode)
         request.reject(refusal)
@@ -323,12 +347,6 @@ export class Connection implements Exchange {
         socket.send(request.frame)
       }
     }
-  }
-
-  /** Why a request is not sent, whatever it was before. */
-  #refusalOf(request: Request, frameBytesMax: number): MillraceError | undefined {
-    if (request.frame.length > frameBytesMax) return frameTooLarge(request, frameBytesMax)
-    return request.isTooOld(this.#options.clock.now()) ? tooOld(request) : undefined
   }
 
   #violated(what: string): void {
@@ -344,64 +362,25 @@ export class Connection implements Exchange {
     this.#leaving.clear()
     if (this.#end !== undefined) return
     this.#lastLoss = closeText(code, reason)
-    const text = this.#lossText()
-    const stop =
-      stopError(code, reason) ??
-      (this.#options.reconnect ? undefined : new ConnectionEndedError(text))
-    if (stop !== undefined) {
-      this.end(stop)
+    if (this.#state === 'open' && this.#age() >= goodConnectionMillis) this.#reconnecting.worked()
+    const { url, clock } = this.#options
+    const text = lossText(url, this.#welcome !== undefined, code, reason)
+    const next = this.#reconnecting.lost(code, reason, text, clock.random())
+    if (next instanceof MillraceError) {
+      this.end(next)
       return
     }
-    const wasGood = this.#state === 'open' && this.#age() >= goodConnectionMillis
-    if (wasGood) this.#attempt = 0
     this.#requests.lose(code === 1006, this.#lastLoss)
     this.pushes.lose(new MillraceError('CONNECTION_LOST', text), 'lost')
     this.#become(this.#welcome === undefined ? 'connecting' : 'reconnecting')
-    const { clock } = this.#options
-    const millis = backoffMillis(this.#attempt, clock.random(), retryAfterOf(reason))
-    this.#attempt += 1
-    this.#after(millis, () => this.#connect())
+    this.#after(next, () => this.#connect())
   }
 
   #unknownText(): string {
     return `the broker at ${this.#options.url} wants to know who this is: connect with a token`
   }
 
-  #lossText(): string {
-    const what = this.#welcome === undefined ? 'could not be made' : 'was lost'
-    return `the connection to ${this.#options.url} ${what}: ${this.#lastLoss}`
-  }
-
   #age(): number {
     return this.#options.clock.now() - this.#openedAt
   }
-}
-
-function valuesOf(frame: Uint8Array): readonly unknown[] {
-  const answer = decodeBrokerFrame(frame)
-  if (answer.kind === 'answer') return answer.values
-  throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an answer')
-}
-
-function refusalIn(frame: Uint8Array): MillraceError {
-  const answer = decodeBrokerFrame(frame)
-  if (answer.kind === 'error') return answer.error
-  throw new MillraceError('PROTOCOL_VIOLATION', 'wanted an error')
-}
-
-function frameTooLarge({ name, frame }: Request, bytesMax: number): MillraceError {
-  return new MillraceError(
-    'RECORD_TOO_LARGE',
-    `${name} makes a frame of ${frame.length} bytes, the broker takes at most ${bytesMax} ` +
-      '(frameBytesMax); send fewer or smaller records at a time',
-  )
-}
-
-function tooOld({ name }: Request): MillraceError {
-  return new MillraceError(
-    'CONNECTION_LOST',
-    `the connection was lost before ${name} was answered, which was sent more than ` +
-      `${repeatMillisMax} ms ago: the broker may not know a repeat any more; ` +
-      'whether it was carried out is not known',
-  )
 }

@@ -15,8 +15,8 @@ import {
 
 /** A broker from which nothing came for so long is asked for a sign of life ... */
 const silenceMillisDefault = 15_000
-/** ... and a goodbye is waited for so long. */
-const goodbyeMillis = 1000
+/** ... and the end of a connection is waited for so long in ms, whoever has said goodbye. */
+const goodbye = { closeTimeout: 1000 }
 
 /** The close code that stands for the refusal of an upgrade; undefined where it may heal. */
 const codesByStatus: ReadonlyMap<number, number> = new Map([
@@ -73,6 +73,7 @@ class NodeSocket implements Socket {
       ...tls,
       perMessageDeflate: false,
       maxPayload: answerBytesMax,
+      ...goodbye,
       generateMask: maskOfZeros,
       ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
     })
@@ -94,7 +95,6 @@ class NodeSocket implements Socket {
 
   close(code: number, reason: string): void {
     this.#web.close(code, reason)
-    setTimeout(() => this.#web.terminate(), goodbyeMillis).unref()
   }
 
   terminate(): void {

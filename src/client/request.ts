@@ -1,5 +1,6 @@
 /** One request, from its call to its answer. */
 
+import { MillraceError } from '../errors.ts'
 import { repeatMillisMax } from '../limits.ts'
 import { putBatch, putRecord, putRecords } from '../wire/operations.ts'
 import type { Patience } from './patience.ts'
@@ -44,8 +45,14 @@ export class Request {
     this.#parts = parts
   }
 
+  /** Why it must not be sent, whatever it was before; undefined where it may. */
+  refusal(frameBytesMax: number, nowMillis: number): MillraceError | undefined {
+    if (this.frame.length > frameBytesMax) return frameTooLarge(this, frameBytesMax)
+    return this.#isTooOld(nowMillis) ? tooOld(this) : undefined
+  }
+
   /** Whether it is a put that was sent so long ago that a broker may not know the repeat. */
-  isTooOld(nowMillis: number): boolean {
+  #isTooOld(nowMillis: number): boolean {
     const { sentAt = nowMillis } = this
     return putOpcodes.has(this.opcode) && nowMillis - sentAt > repeatMillisMax
   }
@@ -64,4 +71,21 @@ export class Request {
     this.settled = true
     this.#parts.patience.end()
   }
+}
+
+function frameTooLarge({ name, frame }: Request, bytesMax: number): MillraceError {
+  return new MillraceError(
+    'RECORD_TOO_LARGE',
+    `${name} makes a frame of ${frame.length} bytes, the broker takes at most ${bytesMax} ` +
+      '(frameBytesMax); send fewer or smaller records at a time',
+  )
+}
+
+function tooOld({ name }: Request): MillraceError {
+  return new MillraceError(
+    'CONNECTION_LOST',
+    `the connection was lost before ${name} was answered, which was sent more than ` +
+      `${repeatMillisMax} ms ago: the broker may not know a repeat any more; ` +
+      'whether it was carried out is not known',
+  )
 }

@@ -132,8 +132,15 @@ const unsigned32Max = 2 ** 32 - 1
 const sliceSecondByte = 0xce
 const two32 = 2 ** 32
 
-/** The number of the shard that a slice is of; exact, as the log never reaches 2^53. */
+/**
+ * The number of the shard that a slice is of; exact, as the log never reaches 2^53. Throws a
+ * MillraceError, PROTOCOL_VIOLATION, for one that ends before: what stands behind it in memory is
+ * not its own.
+ */
 export function shardNumberOfSlice(slice: Uint8Array): number {
+  if (slice.length < batchLayout.shardAt + 8) {
+    throw new MillraceError('PROTOCOL_VIOLATION', `a slice of ${slice.length} bytes`)
+  }
   const view = new DataView(slice.buffer, slice.byteOffset + batchLayout.shardAt, 8)
   return view.getUint32(0) * two32 + view.getUint32(4)
 }

@@ -127,6 +127,20 @@ describe.each([
     await client.close()
   })
 
+  it('comes again where the token of a late clock was refused', async () => {
+    let asked = 0
+    const client = await open({
+      token: () => {
+        asked += 1
+        const now = Date.now()
+        return signJwt({ now, claims: { exp: Math.floor(now / 1000) + (asked < 3 ? -5 : 60) } })
+      },
+    })
+    await client.listStreams()
+    expect(asked).toBe(3)
+    await client.close()
+  })
+
   it('tries again while its function fails', async () => {
     let asked = 0
     const client = await open({

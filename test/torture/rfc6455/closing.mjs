@@ -1,4 +1,5 @@
 // The closing handshake (RFC 6455 5.5.1, 7.1, 7.4).
+import { CODES, LATER_CODES, LIBRARY_CODES, OWN_CODES, WRONG_CODES } from './close-codes.mjs'
 import { binary, close, frame, OPCODE, ping, request, text } from './frames.mjs'
 
 const closing = (name, rule, send, expect) => ({ name, rule, send: [send].flat(), expect })
@@ -18,10 +19,9 @@ const raw = (bytes) => frame(OPCODE.close, bytes)
 export const title = 'closing handshakes'
 export const cases = [
   closing('no code', '5.5.1', close(), ['close', 'end']),
-  ...[1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011].map(echoed),
-  ...[4000, 4999].map(echoed),
-  ...[1012, 1013, 1014, 3000, 3999].map(emptied),
-  ...[0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map(refusedCode),
+  ...[...CODES, ...OWN_CODES].map(echoed),
+  ...[...LATER_CODES, ...LIBRARY_CODES].map(emptied),
+  ...WRONG_CODES.map(refusedCode),
   refused('a body of one byte', '5.5.1', raw(Buffer.of(3))),
   closing('a reason', '5.5.1', close(1000, 'bye'), ['close 1000 bye', 'end']),
   closing('a reason of 123 bytes', '5.5.1', close(1000, 'a'.repeat(123)), [

@@ -59,4 +59,11 @@ export const deviations = {
     rfc: 'RFC 9112 5: 400 for a header without a name',
     instead: 'it and those behind it are not seen; one that is needed is then missing',
   },
+  maskOfZeros: {
+    level: 'MUST',
+    rfc: '5.3: the mask of each frame is drawn anew',
+    instead:
+      'the client masks with zeros, so that bytes need not be copied; masks keep scripts of foreign ' +
+      'pages from sending bytes of their choosing to a proxy, and a program can do that anyway',
+  },
 }

@@ -2,30 +2,16 @@
 // came back, event by event.
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import { CUTS } from './bytes-in-pieces.mjs'
 import { binary, handshake, ping, request } from './frames.mjs'
+import { HEAD_END } from './http-head.mjs'
 import { ServerReader } from './server-reader.mjs'
 
 const EVENTS_MILLIS_MAX = 10_000
 const SILENCE_MILLIS = 150
 const PROBE_ID = 9999
 const PROBE = Buffer.from('probe')
-const HEAD_END = '\r\n\r\n'
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
-
-// Ways in which the bytes of a client can come: nothing may depend on them.
-export const CUTS = {
-  whole: (bytes) => [bytes],
-  halves: (bytes, random) => pieces(bytes, random, 2),
-  pieces: (bytes, random) => pieces(bytes, random, random.between(3, 12)),
-  bytes: (bytes, random) =>
-    bytes.length > 600 ? pieces(bytes, random, 40) : Array.from(bytes, (byte) => Buffer.of(byte)),
-}
-
-function pieces(bytes, random, count) {
-  const ends = Array.from({ length: count - 1 }, () => random.below(bytes.length + 1))
-  const sorted = [0, ...ends.sort((left, right) => left - right), bytes.length]
-  return sorted.slice(1).map((end, index) => bytes.subarray(sorted[index], end))
-}
 
 // A first line that comes in pieces is a case of its own: see deviations.mjs.
 function behindFirstLine(cut) {

@@ -1,21 +1,20 @@
 // The driver, against servers that break the rules: a suite that passes whatever comes proves
 // nothing.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { encode } from '@msgpack/msgpack'
-import { CUTS, runCase } from './driver.mjs'
+import { CUTS } from './bytes-in-pieces.mjs'
+import { runCase } from './driver.mjs'
 import { binary, frame, OPCODE, ping, request } from './frames.mjs'
+import { acceptOf } from './http-head.mjs'
 
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
-const accept = (key) => createHash('sha1').update(`${key}${GUID}`).digest('base64')
 const said = (opcode, payload, options = {}) => frame(opcode, payload, { mask: null, ...options })
 const welcome = said(OPCODE.binary, encode([0x01, 1, 'x', 1, 1]))
 
 function upgraded(key, more = []) {
   const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
-  return [...lines, `Sec-WebSocket-Accept: ${accept(key)}`, ...more, '', ''].join('\r\n')
+  return [...lines, `Sec-WebSocket-Accept: ${acceptOf(key)}`, ...more, '', ''].join('\r\n')
 }
 
 // Runs a case against a server that says `head` (of the key) to the handshake, and `answers` to

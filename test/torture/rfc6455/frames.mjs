@@ -63,13 +63,12 @@ export function requestOf(bytes, id = 1) {
 }
 
 // The parts of a message in frames: of `bytes` each, the last one with FIN.
-export function inFragments(message, bytes, opcode = OPCODE.binary) {
+export function inFragments(message, bytes, options = {}) {
   const frames = []
   for (let at = 0; at === 0 || at < message.length; at += bytes) {
     const fin = at + bytes >= message.length
-    frames.push(
-      frame(at === 0 ? opcode : OPCODE.continuation, message.subarray(at, at + bytes), { fin }),
-    )
+    const opcode = at === 0 ? OPCODE.binary : OPCODE.continuation
+    frames.push(frame(opcode, message.subarray(at, at + bytes), { ...options, fin }))
   }
   return Buffer.concat(frames)
 }

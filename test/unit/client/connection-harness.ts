@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, expect } from 'vitest'
-import { Connection, type ConnectionEvents } from '../../../src/client/connection.ts'
+import {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionOptions,
+} from '../../../src/client/connection.ts'
 import { Emitter } from '../../../src/client/emitter.ts'
 import { MillraceError } from '../../../src/errors.ts'
 import { deleteStream, describeStreamSummary } from '../../../src/wire/operations.ts'
@@ -28,7 +32,7 @@ export class ConnectionHarness {
     this.connection = this.connect()
   }
 
-  connect(options: { readonly reconnect?: boolean } = {}): Connection {
+  connect(options: Partial<ConnectionOptions> = {}): Connection {
     const events = new Emitter<ConnectionEvents>()
     events.on('state', (state) => this.states.push(state))
     return new Connection({
