@@ -377,4 +377,20 @@ export const mutants = [
     'stream/size-retention',
     'the newest batch of a shard stays, and others make up for it',
   ),
+  nodeMutant(
+    '210-refused-token-ends.patch',
+    'client/token-refused',
+    'that is refused is followed by others',
+  ),
+  nodeMutant(
+    '211-token-waited-for-ever.patch',
+    'client/token-refused',
+    'is asked again when its time is over',
+  ),
+  nodeMutant(
+    '212-renewal-tried-once.patch',
+    'client/token-renewal',
+    'is shown again where it was refused',
+  ),
+  nodeMutant('213-cut-slice-read-on.patch', 'client/connection', 'and ends before those behind it'),
 ]

@@ -7,6 +7,8 @@ import { makeBatch } from '../../support/slices.ts'
 import { again, summary, useConnection } from './connection-harness.ts'
 
 const harness = useConnection()
+const sliceAmongOthers = new Uint8Array(64)
+sliceAmongOthers.set([0x9b, 0xce])
 
 describe('answers', () => {
   test('find their requests, in whatever order they come', async () => {
@@ -39,6 +41,8 @@ describe('answers', () => {
     ['that is cut short', Uint8Array.of(0x93, 0x13)],
     ['that is no array', Uint8Array.of(0x13, 0x13, 0x13)],
     ['that is a slice, cut short', Uint8Array.of(0x9b, 0xce, 0, 0)],
+    ['that is a slice, and ends before those behind it', sliceAmongOthers.subarray(0, 4)],
+    ['of no bytes', new Uint8Array(0)],
     ['with an error that is cut short', packMessage([0x13, 1, 'INTERNAL', 'x']).subarray(0, -1)],
   ])('an answer %s ends the client', async (_, frame) => {
     harness.sockets.last.welcome()
