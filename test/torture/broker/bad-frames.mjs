@@ -4,7 +4,12 @@ import { encode } from '@msgpack/msgpack'
 // The stream that messages name, and that they may harm.
 export const TARGET = 'target'
 
-const bytes = (random, count) => Uint8Array.from({ length: count }, () => random.below(256))
+function bytes(random, count) {
+  const result = new Uint8Array(count)
+  for (let at = 0; at < count; at++) result[at] = random.below(256)
+  return result
+}
+
 const pick = (random, list) => list[random.below(list.length)]
 
 const record = (random) => [`key-${random.below(9)}`, bytes(random, random.below(40))]
@@ -53,8 +58,12 @@ const CLAIMS = [
 ]
 
 function splice(message, at, remove, insert) {
-  const start = message.subarray(0, at)
-  return Uint8Array.from([...start, ...insert, ...message.subarray(at + remove)])
+  const rest = message.subarray(at + remove)
+  const result = new Uint8Array(at + insert.length + rest.length)
+  result.set(message.subarray(0, at))
+  result.set(insert, at)
+  result.set(rest, at + insert.length)
+  return result
 }
 
 const DAMAGES = [
@@ -85,8 +94,12 @@ export function badMessage(random) {
 // A frame as a client has to send it: masked. `first` is the byte with FIN, RSV and opcode.
 export function frame(random, payload, first = 0x82) {
   const mask = bytes(random, 4)
-  const masked = payload.map((byte, index) => byte ^ mask[index & 3])
-  return Buffer.concat([lengthHeader(first, payload.length, 0x80), mask, masked])
+  const header = lengthHeader(first, payload.length, 0x80)
+  const result = Buffer.concat([header, mask, payload])
+  for (let at = 0, place = header.length + 4; at < payload.length; at++, place++) {
+    result[place] ^= mask[at & 3]
+  }
+  return result
 }
 
 function lengthHeader(first, length, maskBit) {

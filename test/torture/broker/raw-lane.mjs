@@ -20,8 +20,9 @@ export class RawLane {
   closeCode = null
   isEnded = false
 
-  // `localAddress` is where it comes from: each has ports of its own.
-  constructor(port, { answersPings = false, localAddress = '127.0.0.1' } = {}) {
+  // `localAddress` is where it comes from: each has ports of its own. Where none is given the kernel
+  // finds a port as it connects, much faster than it finds one for an address alone.
+  constructor(port, { answersPings = false, localAddress } = {}) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true, localAddress })
     this.#socket = socket
     this.#answersPings = answersPings
