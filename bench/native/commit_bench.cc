@@ -22,6 +22,7 @@ namespace {
 
 constexpr uint32_t kRecords = 580;  // with 100 B of data each: 64 KiB
 constexpr uint64_t kSegmentBytes = 64 * 1024 * 1024;
+constexpr double kShareOfGoal = 0.5;          // of one processor
 constexpr uint32_t kWindows[] = {4, 16, 64};  // batches in flight
 
 // Wakes the producer when positions have moved.
@@ -46,11 +47,18 @@ class CommitWaiter final : public log::CommitListener {
 };
 
 struct GroupFigures {
-  Series rate;       // megabytes per second
-  Series cpu_share;  // of one processor, all threads
-  Series syncs;      // per second
+  Series rate;              // megabytes per second
+  Series cpu_share;         // of one processor, all threads
+  Series cpu_per_gigabyte;  // seconds
+  Series syncs;             // per second
   Series batches_per_sync;
 };
+
+void AddTurn(double bytes, double seconds, double cpu_seconds, GroupFigures* figures) {
+  figures->rate.Add(bytes / seconds / 1e6);
+  figures->cpu_share.Add(cpu_seconds / seconds);
+  figures->cpu_per_gigabyte.Add(cpu_seconds / bytes * 1e9);
+}
 
 void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter, const std::vector<uint8_t>& records,
                uint64_t batches, uint32_t window, GroupFigures* figures) {
@@ -68,8 +76,8 @@ void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter, const std::vecto
   waiter->WaitUntil([&] { return line.committed_end.load() >= end; });
   const double seconds = NowSeconds() - start;
   const double syncs = static_cast<double>(bench_log.core()->GetStats().sync_group_count - groups);
-  figures->rate.Add(static_cast<double>(batches * BatchBytes(records)) / seconds / 1e6);
-  figures->cpu_share.Add((ProcessUsage().cpu_seconds - before.cpu_seconds) / seconds);
+  AddTurn(static_cast<double>(batches * BatchBytes(records)), seconds,
+          ProcessUsage().cpu_seconds - before.cpu_seconds, figures);
   figures->syncs.Add(syncs / seconds);
   figures->batches_per_sync.Add(static_cast<double>(batches) / syncs);
 }
@@ -96,13 +104,8 @@ void RunRaw(MappedFile* file, const std::vector<uint8_t>& records, uint64_t batc
     bytes += group_bytes;
   }
   const double seconds = NowSeconds() - start;
-  figures->rate.Add(static_cast<double>(bytes) / seconds / 1e6);
-  figures->cpu_share.Add((ThreadUsage().cpu_seconds - before.cpu_seconds) / seconds);
-}
-
-// Processor time, all threads, for a gigabyte.
-double CpuPerGigabyte(const GroupFigures& figures) {
-  return figures.cpu_share.Median() / figures.rate.Median() * 1e3;
+  AddTurn(static_cast<double>(bytes), seconds, ThreadUsage().cpu_seconds - before.cpu_seconds,
+          figures);
 }
 
 void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
@@ -129,6 +132,8 @@ void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
   const log::ShardStats stats = bench_log.StatsOf(bench_log.slots()[0]);
   MILLRACE_CHECK(stats.committed_next_sequence == stats.next_sequence);
   const std::string check = std::to_string(stats.next_sequence - 1) + " records on disk";
+  const double cpu = figures.cpu_per_gigabyte.Median();
+  const double raw_cpu = raw.cpu_per_gigabyte.Median();
   const std::string in_flight = std::to_string(window) + " batches in flight";
   report->Add(Row("group commit, " + in_flight)
                   .Param("durability", "disk")
@@ -145,8 +150,10 @@ void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
                   .Param("batchesInFlight", uint64_t{window})
                   .Value(figures.cpu_share, "of one processor")
                   .Info("rawLoopShare", raw.cpu_share.Median())
-                  .Info("cpuSecondsPerGigabyte", CpuPerGigabyte(figures))
-                  .Info("rawLoopCpuSecondsPerGigabyte", CpuPerGigabyte(raw))
+                  .Info("rawLoopShareAtThisRate", raw_cpu * figures.rate.Median() / 1e3)
+                  .Info("cpuSecondsPerGigabyte", cpu)
+                  .Info("rawLoopCpuSecondsPerGigabyte", raw_cpu)
+                  .Info("megabytesPerSecondOfHalfAProcessor", kShareOfGoal * 1e3 / cpu)
                   .Check(check));
 }
 

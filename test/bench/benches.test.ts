@@ -61,7 +61,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   'map-vs-pwritev': 24,
   'group-commit': 6,
   V1: 3,
-  T1: 7,
+  T1: 8,
   S1: 13,
   memory: 8,
   sync: 7,
