@@ -63,7 +63,12 @@ async function run(selected, options) {
     const own = { ...options, directory }
     const peers = options.peers ? new Peers(own, print) : undefined
     const scratch = { ...context, options: own, peers }
-    const { results, failures } = await runAll(selected, scratch, printBench)
+    const onBench = (bench, rows, about, results) => {
+      printBench(bench, rows, about)
+      // A run that is ended early has what it has found so far.
+      if (options.json !== undefined) writeReport(options.json, { machine, results })
+    }
+    const { results, failures } = await runAll(selected, scratch, onBench)
     return { report: { machine, results }, failures }
   } finally {
     rmSync(directory, { recursive: true, force: true })

@@ -12,7 +12,7 @@ import { addRow, logOptions, pick, printReport, Series, withScratch } from '../m
 import { startBroker } from './servers.mjs'
 
 const counts = pick([100, 1000, 10_000], [100, 1000], [10])
-const repetitions = pick(7, 3, 1)
+const repetitions = pick(5, 3, 1)
 const warmUpConnections = pick(500, 300, 10)
 /** For the garbage of the handshakes to be collected, where it is. */
 const settleMillis = pick(1000, 300, 10)

@@ -6,9 +6,9 @@ import { putRecords as keyed, shards, turnOfBroker, withWarmUp } from './puts.mj
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
 
-const repetitions = pick(7, 3, 1)
+const repetitions = pick(5, 3, 1)
 // What was written before is written again once what held it is gone, a few turns later.
-const warmUps = pick(4, 2, 0)
+const warmUps = pick(3, 2, 0)
 const bytesPerTurn = pick(700e6, 200e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
@@ -62,7 +62,11 @@ const parts = {
     },
   ],
   // As many requests in flight as come in while a sync runs.
-  I6: [inFlight(sealed, 64), inFlight(putRecords, 64), pipelined].map((it) => ({
+  I6: [
+    { ...inFlight(sealed, 64), syncedAtOnce: '1 MiB' },
+    { ...inFlight(putRecords, 64), syncedAtOnce: '1 MiB' },
+    { ...pipelined, syncedAtOnce: '4 KiB' },
+  ].map((it) => ({
     ...it,
     durability: 'disk',
     against: { name: 'the same with os', durability: 'os' },
@@ -72,7 +76,22 @@ const parts = {
 const turnOfRaw = (raw, load) =>
   runProgram('ws_load', { ...load, port: raw.port, serverPid: raw.pid, shards, answers: 'ack' })
 
-function addCase({ name, durability = 'os', against, load }, broker, limit) {
+/**
+ * Records a second that syncs alone would allow, if each took all that may be in flight: about
+ * `syncedAtOnce` of each of the shards.
+ */
+async function allowedBySyncs({ syncedAtOnce, load }, { scratch }) {
+  const { rows } = await runProgram('sync_bench', {
+    load: pick('quick', 'quick', 'tiny'),
+    dir: scratch,
+    part: 'shards',
+  })
+  const name = `sync ${shards} files, ${syncedAtOnce} each, write-back started first`
+  const { value: millis } = rows.find((row) => row.name === name)
+  return (load.window * load.records) / (millis / 1e3)
+}
+
+function addCase({ name, durability = 'os', against, load }, broker, limit, bySyncs) {
   const { latencyMicros, verified, frameBytes } = broker.last
   const limitName = against?.name ?? 'raw uWebSockets receive + ack'
   addRow(`${name}${broker.mark}`, broker.rate, 'records/s', {
@@ -82,6 +101,7 @@ function addCase({ name, durability = 'os', against, load }, broker, limit) {
       recordsPerBrokerCpuSecond: broker.cpuRate.median,
       shareOfLimitByCpuTime: broker.cpuRate.median / limit.cpuRate.median,
       generatorIdleShare: broker.idle.median,
+      ...(bySyncs !== undefined && { recordsPerSecondBySyncs: bySyncs }),
       ...(load.window === 1 && { p50Micros: latencyMicros.p50, p99Micros: latencyMicros.p99 }),
     },
     limit: { name: `${limitName}${limit.mark}`, value: limit.rate.median, unit: 'records/s' },
@@ -106,7 +126,8 @@ async function measure(one, servers) {
       figure.add(report)
     }
   }
-  addCase(one, figure, limit)
+  const bySyncs = one.syncedAtOnce && (await allowedBySyncs(one, servers))
+  addCase(one, figure, limit, bySyncs)
 }
 
 await withServers(startRawServer, { logOptions }, async (servers) => {

@@ -8,8 +8,8 @@ import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 const stream = 'bench'
 const recordBytes = 100
 const repetitions = pick(5, 3, 1)
-const secondsPerTurn = pick(10, 3, 0.02)
-const warmUpSeconds = pick(2, 0.5, 0)
+const secondsPerTurn = pick(4, 2, 0.02)
+const warmUpSeconds = pick(1, 0.5, 0)
 
 /** So many records a second, for so long. */
 const timetable = (rate) => ({

@@ -12,18 +12,18 @@ import { reportedSecondsMin, Turns } from './turns.mjs'
 /** The broker makes a key of this id for itself. */
 const keyId = 'bench'
 
-const framesOfTurn = Math.max(8, Math.floor(pick(300e6, 60e6, 200e3) / putRecords.frameBytes))
+const framesOfTurn = Math.max(8, Math.floor(pick(200e6, 60e6, 200e3) / putRecords.frameBytes))
 const load = { ...putRecords.load, ...withWarmUp(framesOfTurn) }
 const blocksPerProcess = pick(8, 2, 1)
 const blocks = pick({ least: 24, most: 64 }, { least: 6, most: 6 }, { least: 1, most: 1 })
 /** Of one pair: a slow machine has fewer blocks, and a wider interval. */
-const secondsMax = 170
+const secondsMax = 100
 /** In a process that is new: for memory that has been used before, and for compiled code. */
 const warmUpBlocks = pick(1, 1, 0)
 /** An interval of the ratio by CPU time is narrow when it reaches no farther to either side. */
 const halfWidthMax = 0.015
 const scrapeMillis = pick(
-  { first: 150, next: 1000 },
+  { first: 100, next: 1000 },
   { first: 20, next: 1000 },
   { first: 0, next: 5 },
 )

@@ -4,15 +4,16 @@ import { parseArgs } from 'node:util'
 
 export const HELP = `npm run bench -- [options] [ID...]
 
-Builds what it needs, runs the benches (all of them, or those that are named) and prints a table for each:
-first the share of the limit that the same run measured, then the figure.
+Builds what it needs, runs the benches (all of them, or those that are named; "matrix" names those with
+bars, but for X2) and prints a table for each: first the share of the limit that the same run measured, then
+the figure.
 
   --list            say what there is, and stop
   --quick           smaller loads and fewer repetitions: for a look, not for figures
   --tiny            the smallest loads: proves that a bench runs (the tests do this)
   --minutes N       how long X2 takes, which runs only when it is named: 10 unless it is given
   --peers           measure others beside, those that npm run bench:peers has installed
-  --json FILE       write the results as JSON
+  --json FILE       write the results as JSON, after each bench those so far
   --compare FILE    put the results beside those of an earlier --json, row by row
   --write-readme    put the results into the tables of bench/README.md
   --from FILE       take the results from a JSON file instead of running anything; several: of each bench

@@ -2,6 +2,7 @@
 // and whether the goal was met.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { judged } from './bars.mjs'
 import { goalsOf } from './catalog.mjs'
 import { memoryState } from './machine.mjs'
 import { childCpuSeconds } from './process.mjs'
@@ -90,14 +91,10 @@ const figures = {
 function judge(goal, row) {
   const figure = figures[goal.of](row)
   if (figure === undefined) return undefined
-  const reaches = (bar) => (goal.least === undefined ? figure <= bar : figure >= bar)
-  const bar = goal.least ?? goal.most
-  const verdict = !reaches(bar)
-    ? 'below'
-    : goal.aim !== undefined && reaches(goal.aim)
-      ? 'aim'
-      : 'must'
-  return { of: goal.of, must: bar, ...(goal.aim === undefined ? {} : { aim: goal.aim }), verdict }
+  const reaches = (bar) => (goal.side === 'least' ? figure >= bar : figure <= bar)
+  const must = typeof goal.must === 'function' ? goal.must(row) : goal.must
+  const aim = typeof goal.aim === 'function' ? goal.aim(row) : goal.aim
+  return { of: goal.of, ...judged({ must, goal: goal.goal, aim }, reaches) }
 }
 
 /**
@@ -134,10 +131,11 @@ export async function runAll(benches, context, onBench) {
         bench,
         results.filter((it) => it.id === bench.id),
         { before, start },
+        results,
       )
     } catch (error) {
       failures.push(`${bench.id}: ${error.message}`)
-      onBench(bench, [], { before, start, error })
+      onBench(bench, [], { before, start, error }, results)
     }
   }
   return { results, failures: [...failures, ...(context.peers?.failures ?? [])] }

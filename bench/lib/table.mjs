@@ -1,14 +1,13 @@
 // Results as text: for the terminal and for bench/README.md, the share of the limit always before
 // the figure.
 import { peerCells, peerColumns } from '../peers/lib/table.mjs'
+import { formatBars } from './bars.mjs'
 import { formatValue, threeDigits } from './values.mjs'
 
 export function formatRatio(limit) {
   if (limit?.ratio === undefined) return '-'
   return limit.ratio >= 3 ? `${threeDigits(limit.ratio)} x` : `${Math.round(limit.ratio * 100)} %`
 }
-
-const verdictWords = { below: 'MISSED', must: 'met', aim: 'aim met' }
 
 const showBar = {
   ratio: (bar) => `${Math.round(bar * 100)} %`,
@@ -17,11 +16,7 @@ const showBar = {
 }
 
 function formatGoals(row) {
-  const one = (goal) => {
-    const show = (bar) => showBar[goal.of](bar, row.unit)
-    const aim = goal.aim === undefined ? '' : `, aim ${show(goal.aim)}`
-    return `${verdictWords[goal.verdict]} (${show(goal.must)}${aim})`
-  }
+  const one = (goal) => formatBars(goal, (bar) => showBar[goal.of](bar, row.unit))
   return row.goals.length === 0 ? '-' : row.goals.map(one).join('; ')
 }
 

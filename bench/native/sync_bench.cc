@@ -100,6 +100,12 @@ int main(int argument_count, char** arguments) {
     BenchSync(options, "sync 1 file, 4 KiB, 1 ms apart",
               {1, 4096, false, std::chrono::microseconds(1000)}, &report);
   }
+  if (options.Wants("shards")) {
+    BenchSync(options, "sync 4 files, 4 KiB each, write-back started first", {4, 4096, true},
+              &report);
+    BenchSync(options, "sync 4 files, 1 MiB each, write-back started first", {4, 1024 * 1024, true},
+              &report);
+  }
   if (!options.Wants("more")) {
     report.Print();
     return 0;
@@ -109,8 +115,9 @@ int main(int argument_count, char** arguments) {
   for (const size_t files : {size_t{4}, size_t{16}}) {
     const std::string name = "sync " + std::to_string(files) + " files, 4 KiB each";
     BenchSync(options, name + ", one after another", {files, 4096}, &report);
-    BenchSync(options, name + ", write-back started first", {files, 4096, true}, &report);
   }
+  BenchSync(options, "sync 16 files, 4 KiB each, write-back started first", {16, 4096, true},
+            &report);
   report.Print();
   return 0;
 }

@@ -1,4 +1,4 @@
-// Kafka as one node in KRaft mode, from its jars, loaded by its own producer performance test.
+// Kafka as one node in KRaft mode, from its jars, loaded by its own performance tests.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
@@ -44,6 +44,17 @@ export function parseProducerPerformance(text) {
   return { records: Number(records), rate: Number(rate) }
 }
 
+/** How many records were consumed, and the seconds that the fetches took. */
+export function parseConsumerPerformance(text) {
+  const lines = text.trim().split('\n')
+  const names = lines.find((it) => it.startsWith('start.time'))?.split(', ') ?? []
+  const figures = lines.at(-1).split(', ')
+  const figureOf = (name) => Number(figures[names.indexOf(name)])
+  const [records, millis] = [figureOf('data.consumed.in.nMsg'), figureOf('fetch.time.ms')]
+  if (!(records > 0 && millis > 0)) throw new Error(`the consumer said no rate:\n${text}`)
+  return { records, seconds: millis / 1000 }
+}
+
 /** How many records there are, from lines of `topic:partition:offset`. */
 export function parseOffsets(text) {
   const offsets = [...text.matchAll(/^[^:\s]+:\d+:(\d+)$/gm)].map((it) => Number(it[1]))
@@ -68,6 +79,32 @@ async function format(installed, properties) {
   await runProgram(command, { seconds: askSeconds })
 }
 
+/** Sends records, and counts all that are there. */
+async function produce({ installed, server, directory, seconds }, records, warmUp) {
+  const count = ['--num-records', String(records)]
+  if (warmUp > 0) count.push('--warmup-records', String(warmUp))
+  const properties = ['acks=1', 'linger.ms=5', 'batch.size=65536']
+  const set = [`bootstrap.servers=127.0.0.1:${server.port}`, ...properties]
+  const data = ['--payload-file', join(directory, 'payloads'), '--throughput', '-1']
+  const args = ['--topic', topic, ...count, ...data, '--command-property', ...set]
+  const command = tool(installed, 'ProducerPerformance', ...args)
+  const said = await runProgram(command, { place: 'last', seconds })
+  server.sent += records
+  const there = parseOffsets(await ask(installed, 'GetOffsetShell', server.port, '--topic', topic))
+  if (there !== server.sent) throw new Error(`${there} are there, not ${server.sent}`)
+  return said
+}
+
+/** From the oldest record on; each load is a group of its own. */
+async function consume({ installed, server, records, seconds }) {
+  const from = ['--bootstrap-server', `127.0.0.1:${server.port}`, '--topic', topic]
+  const count = ['--num-records', String(records), '--timeout', String(askSeconds * 1000)]
+  const command = tool(installed, 'ConsumerPerformance', ...from, ...count)
+  const said = parseConsumerPerformance(await runProgram(command, { place: 'last', seconds }))
+  if (said.records < records) throw new Error(`${said.records} were consumed, not ${records}`)
+  return { ...said, check: `${said.records} records consumed` }
+}
+
 export const kafka = {
   id: 'kafka',
   name: 'Kafka',
@@ -77,6 +114,20 @@ export const kafka = {
       durability: 'os',
       more: '',
       probe: 50_000,
+    },
+    'producer, 1 KiB': {
+      what: producer,
+      durability: 'os',
+      more: '',
+      probe: 20_000,
+      recordBytes: 1024,
+    },
+    consumer: {
+      what: 'consumer performance test, one consumer, time of fetches alone',
+      durability: 'os',
+      more: '',
+      probe: 50_000,
+      recordsMax: 1_000_000,
     },
     'producer, synced': {
       what: `${producer}, log.flush.interval.messages=1`,
@@ -94,9 +145,9 @@ export const kafka = {
   async start({ installed, settings, directory }) {
     const [port, controllerPort] = [await freePort(), await freePort()]
     const file = join(directory, 'server.properties')
-    const { more } = settings
+    const { more, recordBytes = 100 } = settings
     writeFileSync(file, propertiesOf({ port, controllerPort, directory, more }))
-    const lines = Array.from({ length: payloads }, (_, i) => payload(100, i + 1))
+    const lines = Array.from({ length: payloads }, (_, i) => payload(recordBytes, i + 1))
     writeFileSync(join(directory, 'payloads'), lines.join('\n'))
     await format(installed, file)
     const memory = ['-Xms1G', '-Xmx1G', '-XX:+UseG1GC']
@@ -112,23 +163,25 @@ export const kafka = {
     return { ...server, sent: 0 }
   },
 
-  async load({ installed, server, directory, records, seconds }) {
+  /** What a consumer reads is there before the clock starts. */
+  async prepare(about) {
+    const { server, workload, records } = about
+    if (workload === 'consumer' && records > server.sent) {
+      await produce(about, records - server.sent, 0)
+    }
+  },
+
+  async load(about) {
+    const { records, server, workload } = about
+    if (workload === 'consumer') return await consume(about)
     // The virtual machine compiles while the first records are sent: those are not counted.
-    const warmUp = records
-    const handled = records + warmUp
-    const count = ['--num-records', String(handled), '--warmup-records', String(warmUp)]
-    const properties = ['acks=1', 'linger.ms=5', 'batch.size=65536']
-    const set = [`bootstrap.servers=127.0.0.1:${server.port}`, ...properties]
-    const data = ['--payload-file', join(directory, 'payloads'), '--throughput', '-1']
-    const args = ['--topic', topic, ...count, ...data, '--command-property', ...set]
-    const command = tool(installed, 'ProducerPerformance', ...args)
-    const said = parseProducerPerformance(await runProgram(command, { place: 'last', seconds }))
-    server.sent += handled
-    const there = parseOffsets(
-      await ask(installed, 'GetOffsetShell', server.port, '--topic', topic),
-    )
-    if (there !== server.sent) throw new Error(`${there} are there, not ${server.sent}`)
-    const check = `${there} records counted`
-    return { records: said.records, handled, seconds: said.records / said.rate, check }
+    const said = parseProducerPerformance(await produce(about, 2 * records, records))
+    const check = `${server.sent} records counted`
+    return {
+      records: said.records,
+      handled: 2 * records,
+      seconds: said.records / said.rate,
+      check,
+    }
   },
 }

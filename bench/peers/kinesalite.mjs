@@ -1,27 +1,11 @@
 // kinesalite, an emulator of Kinesis in Node, with its store in memory.
-import { join } from 'node:path'
-import { kinesisWorkloads, loadKinesis } from './lib/kinesis.mjs'
-import { freePort, startServer } from './lib/programs.mjs'
-import { fromNpm } from './lib/sources.mjs'
+import { kinesisPeer } from './lib/kinesis.mjs'
 
-const version = '3.3.3'
-const startSeconds = 30
+const times = ['--createStreamMs', '0', '--deleteStreamMs', '0', '--shardLimit', '1000']
 
-export const kinesalite = {
+export const kinesalite = kinesisPeer({
   id: 'kinesalite',
-  name: 'kinesalite',
-  workloads: kinesisWorkloads({ batches: 2000, single: 200 }),
-
-  async install(cache) {
-    return { version, package: await fromNpm(cache, 'kinesalite', version) }
-  },
-
-  async start({ installed }) {
-    const port = await freePort()
-    const times = ['--createStreamMs', '0', '--deleteStreamMs', '0', '--shardLimit', '1000']
-    const command = [process.execPath, join(installed.package, 'cli.js'), '--port', String(port)]
-    return await startServer([...command, ...times], { port, seconds: startSeconds })
-  },
-
-  load: loadKinesis,
-}
+  version: '3.3.3',
+  probes: { batches: 2000, single: 200 },
+  commandOf: (port) => ({ script: 'cli.js', args: ['--port', String(port), ...times] }),
+})

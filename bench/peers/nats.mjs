@@ -1,7 +1,8 @@
-// NATS JetStream with its file store, loaded by `nats bench js pub async`.
+// NATS JetStream with its file store, loaded by `nats bench js`, and the messages of NATS itself.
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
+import { loadPushes, pushWorkloads } from './lib/push.mjs'
 import { payload } from './lib/records.mjs'
 import { fromGo } from './lib/sources.mjs'
 
@@ -11,9 +12,11 @@ const startSeconds = 20
 const askSeconds = 20
 const streamBytesMax = '8GB'
 const stream = 'bench'
+const recordBytes = 100
 
 const configuration = ({ port, directory, sync }) => `
 listen: "127.0.0.1:${port}"
+ping_interval: "1h"
 jetstream { store_dir: ${JSON.stringify(directory)}${sync ? ', sync_interval: always' : ''} }
 `
 
@@ -32,6 +35,33 @@ function ask({ installed, server, directory }, args, options) {
   return runProgram([installed.tool, ...args, ...url], { env, seconds: askSeconds, ...options })
 }
 
+const countOf = (messages) => ['--msgs', String(messages), '--no-progress', '--stream', stream]
+
+/** Messages into the stream, which is made where it is missing. */
+async function publish(about, messages) {
+  const { directory, settings, seconds } = about
+  const bytes = String(settings.messageBytes ?? recordBytes)
+  const data = ['--payload', join(directory, 'payload'), '--size', bytes, '--batch', '500']
+  const create = ['--create', '--storage', 'file', '--maxbytes', streamBytesMax]
+  const bench = ['bench', 'js', 'pub', 'async', stream, ...create, ...countOf(messages), ...data]
+  return await ask(about, bench, { place: 'last', seconds })
+}
+
+async function messagesThere(about) {
+  const { state } = JSON.parse(await ask(about, ['stream', 'info', stream, '--json']))
+  return state.messages
+}
+
+/** Its tool ends when it has got as many as it was told to expect. */
+async function consume(about) {
+  const { records, seconds } = about
+  const there = await messagesThere(about)
+  if (there < records) throw new Error(`${there} are there, not ${records}`)
+  const bench = ['bench', 'js', 'ordered', ...countOf(records), '--size', String(recordBytes)]
+  const said = await ask(about, bench, { place: 'last', seconds })
+  return { records, seconds: records / parseNatsBench(said), check: `${records} records consumed` }
+}
+
 const workload = (what, more) => ({
   what: `js pub async, one connection, 500 in flight, file store${what}`,
   ...more,
@@ -39,9 +69,24 @@ const workload = (what, more) => ({
 
 export const nats = {
   id: 'nats',
-  name: 'NATS JetStream',
+  name: 'NATS',
   workloads: {
     async: workload('', { durability: 'os', sync: false, probe: 20_000 }),
+    'async, 60 KiB': workload(', 60 records of 1 KiB a message', {
+      durability: 'os',
+      sync: false,
+      probe: 6000,
+      recordsPerMessage: 60,
+      messageBytes: 60 * 1024,
+    }),
+    ...pushWorkloads('core', { sync: false }),
+    'ordered consumer': {
+      what: 'js ordered, one consumer, file store',
+      durability: 'os',
+      sync: false,
+      probe: 20_000,
+      recordsMax: 500_000,
+    },
     'async, synced': workload(', sync_interval always', {
       durability: 'disk',
       sync: true,
@@ -61,23 +106,34 @@ export const nats = {
     const port = await freePort()
     const file = join(directory, 'nats.conf')
     writeFileSync(file, configuration({ port, directory, sync: settings.sync }))
-    writeFileSync(join(directory, 'payload'), payload(100))
+    writeFileSync(join(directory, 'payload'), payload(settings.messageBytes ?? recordBytes))
     const cwd = dirname(file)
     return await startServer([installed.server, '-c', file], { cwd, port, seconds: startSeconds })
   },
 
+  /** What a consumer reads is there before the clock starts. */
+  async prepare(about) {
+    if (about.workload !== 'ordered consumer') return
+    const missing = about.records - (about.server.filled ?? 0)
+    if (missing > 0) await publish(about, missing)
+    about.server.filled = Math.max(about.records, about.server.filled ?? 0)
+  },
+
   async load(about) {
-    const { directory, records, seconds } = about
-    const count = ['--msgs', String(records), '--batch', '500', '--no-progress']
-    const data = ['--payload', join(directory, 'payload'), '--size', '100']
-    const create = ['--create', '--storage', 'file', '--maxbytes', streamBytesMax]
-    const flags = ['--stream', stream, ...create, ...count, ...data]
-    const bench = ['bench', 'js', 'pub', 'async', stream, ...flags]
-    const said = await ask(about, bench, { place: 'last', seconds })
-    const { state } = JSON.parse(await ask(about, ['stream', 'info', stream, '--json']))
+    const { settings, records: wanted } = about
+    if (settings.subscribers !== undefined) return await loadPushes('nats', about)
+    if (about.workload === 'ordered consumer') return await consume(about)
+    const { recordsPerMessage = 1 } = settings
+    const messages = Math.ceil(wanted / recordsPerMessage)
+    const said = await publish(about, messages)
+    const there = await messagesThere(about)
     await ask(about, ['stream', 'rm', stream, '--force'])
-    if (state.messages !== records) throw new Error(`${state.messages} are there, not ${records}`)
-    const check = `${state.messages} records counted`
-    return { records, seconds: records / parseNatsBench(said), check }
+    if (there !== messages) throw new Error(`${there} are there, not ${messages}`)
+    const records = messages * recordsPerMessage
+    return {
+      records,
+      seconds: messages / parseNatsBench(said),
+      check: `${records} records counted`,
+    }
   },
 }

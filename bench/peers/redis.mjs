@@ -1,6 +1,7 @@
-// Redis Streams with its append-only file, loaded by its own redis-benchmark.
+// Redis Streams with its append-only file, loaded by its own redis-benchmark, and its pub/sub.
 import { join } from 'node:path'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
+import { loadPushes, pushWorkloads } from './lib/push.mjs'
 import { payload } from './lib/records.mjs'
 import { fromDebian, librariesOf } from './lib/sources.mjs'
 
@@ -32,7 +33,7 @@ const ask = (installed, port, ...command) =>
 
 export const redis = {
   id: 'redis',
-  name: 'Redis Streams',
+  name: 'Redis',
   workloads: {
     pipelined: {
       what: 'XADD, 20 connections, 100 in flight on each',
@@ -55,6 +56,15 @@ export const redis = {
       fsync: 'no',
       connections: 100,
       inFlight: 1,
+      probe: 5000,
+    },
+    ...pushWorkloads('pub/sub', { fsync: 'no' }),
+    'one connection, synced': {
+      what: 'XADD, 256 in flight on one connection, appendfsync always',
+      durability: 'disk',
+      fsync: 'always',
+      connections: 1,
+      inFlight: 256,
       probe: 5000,
     },
     'pipelined, synced': {
@@ -92,7 +102,9 @@ export const redis = {
     return await startServer(command, { ...installed.run, port, seconds: startSeconds })
   },
 
-  async load({ installed, server, settings, records: wanted, seconds }) {
+  async load(about) {
+    if (about.settings.subscribers !== undefined) return await loadPushes('redis', about)
+    const { installed, server, settings, records: wanted, seconds } = about
     const { port } = server
     const { connections, inFlight } = settings
     // It sends as many at once as may be in flight, and no fewer at its end.

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// Draws the figures of the README from what was measured, `npm run bench:plot`, and puts them there.
+// Draws the figures of the README from what was measured, `npm run bench:plot`, and puts them there, with the
+// sentence that says what was measured.
 // Those that no report has the rows for are left out, and said. With two folders, results and
 // figures, it draws from the one into the other and leaves the README as it is.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { figures, replaceFigures } from './lib/figures.mjs'
+import { measuredText, replaceMeasured } from './lib/measured.mjs'
 import { readReports } from './lib/reports.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
@@ -28,5 +30,7 @@ const [from, to] = process.argv.slice(2)
 const names = drawAll(from ?? pathOf('../results'), to ?? pathOf('figures'))
 if (to === undefined) {
   const readme = pathOf('../../README.md')
-  writeFileSync(readme, replaceFigures(readFileSync(readme, 'utf8'), names))
+  const text = replaceFigures(readFileSync(readme, 'utf8'), names)
+  const sentence = measuredText(readReports(pathOf('../results')))
+  writeFileSync(readme, sentence === undefined ? text : replaceMeasured(text, sentence))
 }

@@ -26,11 +26,15 @@ const figure = {
 describe('a figure of a peer', () => {
   it('is how many times theirs ours is, and judged', async () => {
     const { entryOf } = await load('peers/lib/compare')
-    const judged = (least: number, aim: number, size: string) =>
-      entryOf(row, { least, aim }, figure, size)
+    const judged = (must: number, aim: number, size: string, goal?: number) =>
+      entryOf(row, { bars: { must, goal, aim } }, figure, size)
     expect(judged(10, 50, 'full')).toMatchObject({ ratio: 20, goal: { must: 10, verdict: 'must' } })
     expect(judged(10, 20, 'full').goal).toMatchObject({ aim: 20, verdict: 'aim' })
     expect(judged(30, 50, 'full').goal).toMatchObject({ verdict: 'below' })
+    expect(judged(10, 50, 'full', 20).goal).toMatchObject({ goal: 20, verdict: 'goal' })
+    expect(judged(10, 50, 'full', 30).goal).toMatchObject({ verdict: 'must' })
+    const inGigabytes = { ...row, value: 2, unit: 'GB/s', params: { recordBytes: 100 } }
+    expect(entryOf(inGigabytes, {}, figure, 'full')).toMatchObject({ ratio: 20 })
     expect(judged(30, 50, 'tiny')).not.toHaveProperty('goal')
     expect(entryOf(row, {}, figure, 'full')).not.toHaveProperty('goal')
     const withCpu = { ...row, info: { recordsPerBrokerCpuSecond: 30e6 } }
@@ -64,7 +68,7 @@ describe('a figure of a peer', () => {
     const { missedPeers, peerLines } = await load('peers/lib/table')
     const { readmeTables } = await load('lib/table')
     const { benches } = await load('lib/catalog')
-    const missed = entryOf(row, { least: 30 }, figure, 'full')
+    const missed = entryOf(row, { bars: { must: 30 } }, figure, 'full')
     const compared = { ...row, goals: [], peers: [missed, { name: 'NATS', absent: 'no Go' }] }
     expect(peerLines([compared]).join('\n')).toMatch(
       /20\.0 x Redis.*MISSED \(30 x\).*\n.*NATS: absent/,
@@ -110,6 +114,21 @@ describe('what the tools of peers say', () => {
     expect(() => parseProducerPerformance('1 records sent, 0.2 records/sec')).toThrow('no rate')
     expect(parseOffsets('t:0:249840\nt:1:251059\n')).toBe(500_899)
     expect(() => parseOffsets('Error')).toThrow('no offsets')
+  })
+
+  it('of the consumer performance test of Kafka', async () => {
+    const { parseConsumerPerformance } = await load('peers/kafka')
+    const names =
+      'start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, ' +
+      'rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec'
+    const day = '2026-01-02 03:04:0'
+    const said = `${day}5:000, ${day}9:000, 9.5, 2.3, 100000, 25000.0, 3500, 500, 19.0, 200000.0`
+    expect(parseConsumerPerformance(`${names}\n${said}\n`)).toEqual({
+      records: 100_000,
+      seconds: 0.5,
+    })
+    const none = `${day}5:000, ${day}9:000, 0.0, 0.0, 0, 0.0, 0, 10300, 0.0, 0.0`
+    expect(() => parseConsumerPerformance(`${names}\n${none}`)).toThrow('no rate')
   })
 
   it('as a class path that Maven is to fetch', async () => {

@@ -161,4 +161,18 @@ describe('the figures of the README', () => {
     expect(readme.indexOf(endMarker)).toBeGreaterThan(readme.indexOf(beginMarker))
     expect(() => replaceFigures('none', names)).toThrow('markers')
   })
+
+  it('stand below a sentence with the numbers of results, which names their file', async () => {
+    const { measuredText, replaceMeasured } = await lib('measured')
+    const { readReports } = await lib('reports')
+    const readme = readFileSync(new URL('../README.md', bench), 'utf8')
+    const reports = readReports(new URL('results', bench).pathname)
+    // Results that came later do not make it wrong.
+    const own = reports.filter((it: { name: string }) => readme.includes(it.name))
+    expect(own).toHaveLength(1)
+    expect(replaceMeasured(readme, measuredText(own)), 'npm run bench:plot').toBe(readme)
+    expect(measuredText([{ ...own[0], results: own[0].results.slice(1) }])).toBeDefined()
+    expect(measuredText([{ ...own[0], results: [] }])).toBeUndefined()
+    expect(() => replaceMeasured('none', '')).toThrow('markers')
+  })
 })

@@ -1,4 +1,5 @@
 // Puts the figures of peers beside rows of ours: each workload of a peer is measured once a run.
+import { judged } from '../../lib/bars.mjs'
 import { comparisonsOf, peers } from '../catalog.mjs'
 import { measureWorkload } from './driver.mjs'
 import { Absent, cacheDirectory } from './sources.mjs'
@@ -6,25 +7,23 @@ import { Absent, cacheDirectory } from './sources.mjs'
 /** The first line says what is wrong; what a program said to it is for the terminal. */
 const firstLine = (error) => error.message.split('\n')[0]
 
-/** What a peer's figure is held to; undefined where nothing is. */
-function judge({ least, aim }, ratio) {
-  if (least === undefined) return undefined
-  const verdict = ratio < least ? 'below' : aim !== undefined && ratio >= aim ? 'aim' : 'must'
-  return { must: least, ...(aim === undefined ? {} : { aim }), verdict }
-}
-
 /** What ours did with a second of its processor, where its row says so. */
 const recordsPerCpuSecondOf = ({ info }) =>
   info?.recordsPerBrokerCpuSecond ?? info?.recordsPerCpuSecond
 
+/** A row in GB/s is about the data of its records alone, and about as many a second. */
+const recordsPerSecondOf = ({ value, unit, params }) =>
+  unit === 'GB/s' ? (value * 1e9) / params.recordBytes : value
+
 /** One entry of the `peers` of a row: a figure with its ratio, ours over theirs, or an absence. */
 export function entryOf(row, comparison, figure, load) {
   if (figure.absent !== undefined) return { name: figure.name, absent: figure.absent }
-  const ratio = row.value / figure.value
+  const ratio = recordsPerSecondOf(row) / figure.value
   const ofCpu = recordsPerCpuSecondOf(row)
   const byCpuTime =
     ofCpu === undefined ? {} : { ratioByCpuTime: ofCpu / figure.recordsPerCpuSecond }
-  const goal = load === 'tiny' ? undefined : judge(comparison, ratio)
+  const isJudged = load !== 'tiny' && comparison.bars !== undefined
+  const goal = isJudged ? judged(comparison.bars, (bar) => ratio >= bar) : undefined
   return { ...figure, ratio, ...byCpuTime, ...(goal === undefined ? {} : { goal }) }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { cpuSecondsOf } from './programs.mjs'
 
 const loads = {
-  full: { repetitions: 3, seconds: 3 },
+  full: { repetitions: 3, seconds: 2 },
   quick: { repetitions: 2, seconds: 1 },
   tiny: { repetitions: 1, seconds: 0 },
 }
@@ -16,9 +16,9 @@ const loadSecondsMax = 60
 const recordsMax = 5_000_000
 
 /** How many records take about so many seconds, after `probe` of them took `probeSeconds`. */
-export function recordsFor(seconds, probe, probeSeconds) {
+export function recordsFor(seconds, probe, probeSeconds, most = recordsMax) {
   const rate = probe / Math.max(probeSeconds, 1e-6)
-  return Math.max(probe, Math.min(recordsMax, Math.round(rate * seconds)))
+  return Math.max(probe, Math.min(most, Math.round(rate * seconds)))
 }
 
 const medianOf = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
@@ -44,6 +44,7 @@ export function summarize(reports) {
 /** One load, with the CPU seconds that the server took for it where the peer has one. */
 async function loadOnce(peer, about, records) {
   const { server } = about
+  await peer.prepare?.({ ...about, records, seconds: loadSecondsMax })
   const before = server === undefined ? 0 : cpuSecondsOf(server.pid)
   const report = await peer.load({ ...about, records, seconds: loadSecondsMax })
   const cpuSeconds = server === undefined ? report.cpuSeconds : cpuSecondsOf(server.pid) - before
@@ -63,7 +64,7 @@ export async function measureWorkload(peer, installed, workload, { directory, lo
   try {
     server = await peer.start?.(about)
     const probe = await loadOnce(peer, { ...about, server }, settings.probe)
-    const records = recordsFor(seconds, probe.records, probe.seconds)
+    const records = recordsFor(seconds, probe.records, probe.seconds, settings.recordsMax)
     const reports = []
     while (reports.length < repetitions) {
       reports.push(await loadOnce(peer, { ...about, server }, records))

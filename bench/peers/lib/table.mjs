@@ -1,15 +1,10 @@
 // Peers as text: beside a row in the terminal, and in the tables of the README.
+import { formatBars } from '../../lib/bars.mjs'
 import { formatValue, threeDigits } from '../../lib/values.mjs'
-
-const verdictWords = { below: 'MISSED', must: 'met', aim: 'aim met' }
 
 const formatTimes = (ratio) => `${threeDigits(ratio)} x`
 
-function formatGoal(goal) {
-  if (goal === undefined) return '-'
-  const aim = goal.aim === undefined ? '' : `, aim ${goal.aim} x`
-  return `${verdictWords[goal.verdict]} (${goal.must} x${aim})`
-}
+const formatGoal = (goal) => (goal === undefined ? '-' : formatBars(goal, (bar) => `${bar} x`))
 
 const nameOf = ({ name, version }) => `${name} ${version}`
 

@@ -2,7 +2,7 @@
 // raw server under the same load.
 
 import { filesOf, rowsOf, sourceOf } from './reports.mjs'
-import { decades, element, figure, line, logScale, margin, words } from './svg.mjs'
+import { axisLines, element, figure, line, logAxis, margin, words } from './svg.mjs'
 
 const width = 720
 const area = { left: 250, right: 690, top: 96 }
@@ -84,13 +84,11 @@ export function latencyFigure(reports) {
   const rows = ['L1', 'L2', 'L3'].flatMap((id) => rowsOf(reports, id, isTime))
   const loads = loadsOf(rows).filter((it) => it.series.length > 0)
   if (loads.length === 0) return undefined
-  const ticks = decades(loads.flatMap((it) => it.series.flatMap((one) => one.values)))
-  const x = logScale(ticks[0], ticks.at(-1), area.left, area.right)
-  const { parts, bottom } = drawLoads(loads, x)
-  const grid = ticks.flatMap((tick) => [
-    line(x(tick), area.top - 16, x(tick), bottom - 16, 'grid'),
-    words(x(tick), area.top - 22, formatMicros(tick), { class: 'quiet', 'text-anchor': 'middle' }),
-  ])
+  const axis = logAxis(
+    loads.flatMap((it) => it.series.flatMap((one) => one.values)),
+    area,
+  )
+  const { parts, bottom } = drawLoads(loads, axis.x)
   return figure(
     {
       title: 'From a put to its push',
@@ -104,7 +102,7 @@ export function latencyFigure(reports) {
       width,
       height: bottom + 24,
     },
-    grid,
+    axisLines(axis, area.top, bottom, formatMicros),
     parts,
   )
 }

@@ -1,7 +1,7 @@
 // Peers side by side: rows of ours that have peers, each with what they reached in the same run.
 import { formatValue, threeDigits } from '../../lib/values.mjs'
 import { filesOf, rowsOf, sourceOf } from './reports.mjs'
-import { decades, element, figure, line, logScale, margin, words } from './svg.mjs'
+import { axisLines, element, figure, line, logAxis, margin, words } from './svg.mjs'
 
 const width = 720
 const area = { left: 250, right: 550, top: 96 }
@@ -63,13 +63,11 @@ export function peersFigure(reports) {
   const rows = benches.flatMap((id) => rowsOf(reports, id, hasMeasured))
   if (rows.length === 0) return undefined
   const groups = rows.map(groupOf)
-  const ticks = decades(groups.flatMap((it) => it.marks.map((mark) => mark.value)))
-  const x = logScale(ticks[0], ticks.at(-1), area.left, area.right)
-  const { parts, bottom } = drawGroups(groups, x)
-  const grid = ticks.flatMap((tick) => [
-    line(x(tick), area.top - 16, x(tick), bottom - 16, 'grid'),
-    words(x(tick), area.top - 22, formatTick(tick), { class: 'quiet', 'text-anchor': 'middle' }),
-  ])
+  const axis = logAxis(
+    groups.flatMap((it) => it.marks.map((mark) => mark.value)),
+    area,
+  )
+  const { parts, bottom } = drawGroups(groups, axis.x)
   return figure(
     {
       title: 'Beside others, in the same run',
@@ -85,7 +83,7 @@ export function peersFigure(reports) {
       width,
       height: bottom + 24,
     },
-    grid,
+    axisLines(axis, area.top, bottom, formatTick),
     parts,
   )
 }

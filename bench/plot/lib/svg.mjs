@@ -39,6 +39,19 @@ export function decades(values) {
   return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i))
 }
 
+/** A logarithmic scale around values, from left to right of `area`: its ticks, and where they are. */
+export function logAxis(values, area) {
+  const ticks = decades(values)
+  return { ticks, x: logScale(ticks[0], ticks.at(-1), area.left, area.right) }
+}
+
+/** Lines down from the words of each tick, above `top`, to `bottom`. */
+export const axisLines = ({ ticks, x }, top, bottom, format) =>
+  ticks.flatMap((tick) => [
+    line(x(tick), top - 16, x(tick), bottom - 16, 'grid'),
+    words(x(tick), top - 22, format(tick), { class: 'quiet', 'text-anchor': 'middle' }),
+  ])
+
 /** Steps of 1, 2 or 5 from 0 to above a value, about four of them. */
 export function steps(most) {
   const size = 10 ** Math.floor(Math.log10(most / 4))
