@@ -109,6 +109,26 @@ export const messageStringBytesMax: number = 1024
 export const connectionsMax: number = 10_000
 export const connectionsPerAddressMax: number = 256
 
+/** Connections that are opened: so many at once, and so many a second from then on. */
+export const connectsBurst: number = 2000
+export const connectsPerSecond: number = 500
+
+/** Files that a broker can open beside its sockets and those of the shards of its log. */
+export const descriptorsReserved: number = 64
+
+/**
+ * Beyond this share of the memory nothing more is taken. Of what the machine has, or its control
+ * group, unless so many bytes are set.
+ */
+export const memoryPercentMax: number = 80
+export const memoryBytesMax: number = 0
+
+/** Lateness of the event loop, on average of a second, beyond which nobody more is let in. */
+export const loopDelayMillisMax: number = 5000
+
+/** When a request that was refused for want of memory may come again. */
+export const overloadRetryAfterMillis: number = 1000
+
 /** Bytes of a message above which a connection ends without a close frame; above the announced. */
 export const messageBytesMax: number = frameBytesMax + 1024 * 1024
 

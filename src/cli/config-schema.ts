@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import * as limits from '../limits.ts'
 import { shardCountMax, shardCountUpdatesDefault, shardCountUpdatesHighest } from '../limits.ts'
+import { serverSettings } from './server-settings.ts'
 
 /** What the schema itself does not say about a setting. */
 export interface SettingText {
@@ -271,6 +272,7 @@ export const configSchema = z.strictObject({
       limits.connectionFramesPerSecond,
     ),
   }),
+  server: serverSettings(count),
   /** Limits of Kinesis that can be others. */
   limits: z.strictObject({
     shardCountUpdatesPerDay: count(

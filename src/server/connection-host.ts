@@ -4,6 +4,7 @@ import type { Gate } from './access/gate.ts'
 import type { AnswerBounds } from './answer-sender.ts'
 import type { Connection } from './connection.ts'
 import type { Logger } from './logger.ts'
+import type { Overload } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { UnreadAnswers } from './unread-answers.ts'
 
@@ -24,6 +25,7 @@ export interface ConnectionHost {
   readonly limits: ConnectionLimits
   /** Shared by all of them. */
   readonly unread: UnreadAnswers
+  readonly overload: Overload
   readonly brokerVersion: string
   readonly now: () => number
   /** Whether requests are refused, as the server is about to stop. */

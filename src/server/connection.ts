@@ -35,14 +35,9 @@ import { addressBlock } from './address-block.ts'
 import { isLoopbackAddress } from './admission.ts'
 import { AnswerSender } from './answer-sender.ts'
 import type { ConnectionHost } from './connection-host.ts'
+import { FrameGuard } from './frame-guard.ts'
 import { errorFacts } from './logger.ts'
-import {
-  asciiText,
-  readEnvelope,
-  refusalOfUnknown,
-  tooLarge,
-  tooManyInFlight,
-} from './request-envelope.ts'
+import { asciiText, readEnvelope, refusalOfUnknown } from './request-envelope.ts'
 import {
   adminRight,
   isSubscriptionOperation,
@@ -68,6 +63,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   readonly #sender: AnswerSender
   readonly #turns: TurnQueue<RequestFrame>
   readonly #session: Session
+  readonly #guard: FrameGuard
   readonly #answerPut: (answer: Uint8Array) => void
   /** As soon as something is subscribed to: most connections never do. */
   #subscriptions: Subscriptions | undefined
@@ -99,6 +95,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#session = new Session(host.gate, socket.remoteAddress, identity, (text) =>
       this.end(closeCodes.expired, { text }),
     )
+    this.#guard = new FrameGuard(host, this.#session)
     this.#sender.beginReceiving()
     this.#sender.send(
       encodeWelcome({
@@ -248,7 +245,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       return
     }
     const isPut = isPutFrame(frame)
-    const refusal = this.#refusal(frame)
+    const refusal = this.#guard.refusal(frame, this.#inFlight)
     if (refusal !== undefined) {
       this.#refuse(frame, refusal)
     } else if (isPut) {
@@ -266,27 +263,9 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   /** Ends the connection where it sends too much of what costs it nothing. */
   #mayGoOn(): boolean {
-    const retryAfterMs = this.#session.otherFrame()
-    if (retryAfterMs === 0) return true
-    const text = 'too many frames (connectionFramesPerSecond)'
-    this.#host.countError('LIMIT_EXCEEDED')
-    this.#host.warn({ remoteAddress: this.remoteAddress }, `a connection was closed: ${text}`)
-    this.end(closeCodes.tooMany, { retryAfterMs, text })
-    return false
-  }
-
-  #refusal(frame: Uint8Array): MillraceError | undefined {
-    const { limits } = this.#host
-    if (frame.length > frameBytesMax) return tooLarge(frame.length)
-    if (this.#host.isDraining()) {
-      return new MillraceError('SERVER_CLOSING', undefined, {
-        retryAfterMs: limits.drainRetryAfterMillis,
-      })
-    }
-    if (this.#inFlight >= limits.requestsInFlightMax) {
-      return tooManyInFlight(this.#inFlight, limits)
-    }
-    return this.#session.refusal(frame.length)
+    const tooMany = this.#guard.otherFrame(this.remoteAddress)
+    if (tooMany !== undefined) this.end(closeCodes.tooMany, tooMany)
+    return tooMany === undefined
   }
 
   /** Rule 56: the first message is Authenticate, and nothing goes on before it is answered. */

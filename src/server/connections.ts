@@ -9,15 +9,22 @@ import type { Gate, GateLimits } from './access/gate.ts'
 import type { Identity } from './access/identity.ts'
 import { addressBlock } from './address-block.ts'
 import { isLoopbackAddress } from './admission.ts'
+import { type ConnectLimits, ConnectRates } from './connect-rates.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
 import type { Logger } from './logger.ts'
+import { Overload, type OverloadLimits, type OverloadSources } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
 
-export interface ServerLimits extends ConnectionLimits, GateLimits, UnreadLimits {
+export interface ServerLimits
+  extends ConnectionLimits,
+    GateLimits,
+    UnreadLimits,
+    ConnectLimits,
+    OverloadLimits {
   readonly connectionsMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
@@ -31,6 +38,8 @@ export interface ConnectionsOptions {
   readonly limits: ServerLimits
   readonly brokerVersion: string
   readonly now: () => number
+  /** What overload is measured by; the process itself unless a test has something else. */
+  readonly overload?: OverloadSources
 }
 
 const inspectMillis = 5000
@@ -52,24 +61,29 @@ export class Connections implements ConnectionHost {
   readonly gate: Gate
   readonly limits: ServerLimits
   readonly unread: UnreadAnswers
+  readonly overload: Overload
   readonly brokerVersion: string
   readonly now: () => number
   /** Closes so far by their codes, and errors that were answered, by theirs. */
   readonly closes: Map<number, number> = new Map()
   readonly errors: Map<string, number> = new Map()
   readonly #open: Set<Connection> = new Set()
+  readonly #rates: ConnectRates
   readonly #perAddress: Map<string, number> = new Map()
   readonly #timer: NodeJS.Timeout
   readonly #warnings: WarningBudget
   #toFlush: Connection[] = []
   #isDraining = false
 
-  constructor({ broker, logger, gate, limits, brokerVersion, now }: ConnectionsOptions) {
+  constructor(options: ConnectionsOptions) {
+    const { broker, logger, gate, limits, brokerVersion, now, overload } = options
     this.broker = broker
     this.logger = logger
     this.gate = gate
     this.limits = limits
     this.unread = new UnreadAnswers(limits, now)
+    this.overload = new Overload(limits, logger, overload)
+    this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion
     this.now = now
     this.#warnings = new WarningBudget(logger, warningsMax)
@@ -100,6 +114,8 @@ export class Connections implements ConnectionHost {
   refusal(remoteAddress: string): string | undefined {
     const { connectionsMax, connectionsPerAddressMax } = this.limits
     if (this.#isDraining) return 'the broker is shutting down; connect again in a second'
+    const overloaded = this.overload.connectRefusal()
+    if (overloaded !== undefined) return overloaded
     if (this.#open.size >= connectionsMax) {
       return `${connectionsMax} connections are open, at most so many (connectionsMax)`
     }
@@ -111,6 +127,11 @@ export class Connections implements ConnectionHost {
       )
     }
     return undefined
+  }
+
+  /** Counts one that comes; milliseconds after which it may come again, 0: it may now. */
+  connectWaitMillis(remoteAddress: string): number {
+    return this.#rates.waitMillis(remoteAddress)
   }
 
   /** `identity`: of a client that was known before there was a connection. */
@@ -190,6 +211,7 @@ export class Connections implements ConnectionHost {
     }
     if (size > 0) await wait(lingerMillis)
     clearInterval(this.#timer)
+    this.overload.close()
   }
 
   /**

@@ -9,6 +9,10 @@ export interface ConnectionFigures {
   bufferedBytes(): number
   readonly closes: ReadonlyMap<number, number>
   readonly errors: ReadonlyMap<string, number>
+  readonly overload: {
+    readonly shedRequests: number
+    delays(): [quantile: string, seconds: number][]
+  }
 }
 
 export type Labels = Readonly<Record<string, string>>

@@ -198,6 +198,19 @@ const connectionRows: readonly Row[] = [
   ),
 ]
 
+const overloadRows: readonly Row[] = [
+  row('counter', 'shed_requests_total', 'Requests that were refused for want of memory.', (it) => [
+    [it.connections.overload.shedRequests],
+  ]),
+  row(
+    'gauge',
+    'event_loop_delay_seconds',
+    'How late the event loop was since the start.',
+    (it) => it.connections.overload.delays().map(([quantile, at]) => [at, { quantile }]),
+    ['quantile'],
+  ),
+]
+
 const subscriptionRows: readonly Row[] = [
   row(
     'gauge',
@@ -284,6 +297,7 @@ const rows: readonly Row[] = [
   ...shardRows,
   ...scalingRows,
   ...connectionRows,
+  ...overloadRows,
   ...subscriptionRows,
   ...logRows,
 ]

@@ -48,6 +48,7 @@ export async function openNodeTransport(
     requestCert: isMutual,
     rejectUnauthorized: isMutual,
   })
+  server.maxConnections = options.socketsMax
   if (isMutual) {
     server.on('secureConnection', (socket: TLSSocket) => endWithCertificate(socket, now))
   }

@@ -8,12 +8,18 @@ import {
   connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
+  connectsBurst,
+  connectsPerSecond,
   drainMillisMax,
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
   inFlightRetryAfterMillis,
+  loopDelayMillisMax,
+  memoryBytesMax,
+  memoryPercentMax,
   messageBytesMax,
+  overloadRetryAfterMillis,
   pingMillis,
   requestsInFlightMax,
   silenceMillisMax,
@@ -31,13 +37,15 @@ import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
 import type { InsecureSwitches } from './admission.ts'
 import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
+import { openFilesMax, socketBounds } from './descriptors.ts'
 import { answerHttp, type Endpoints } from './http-endpoints.ts'
 import { errorFacts, type Logger } from './logger.ts'
+import { memoryOfMachine, unreadBounds } from './memory.ts'
 import { Metrics } from './metrics.ts'
 import { metricsRefusal } from './metrics-access.ts'
 import { openTransport } from './open-transport.ts'
 import type { ServedBroker } from './served-broker.ts'
-import { warnOfBinary, warnOfExposure } from './start-warnings.ts'
+import { warnOfBinary, warnOfExposure, warnOfFewFiles } from './start-warnings.ts'
 import type { TlsFiles } from './tls/tls-files.ts'
 import { TlsReload } from './tls/tls-reload.ts'
 import type { Transport } from './transport.ts'
@@ -101,11 +109,17 @@ const defaultLimits: ServerLimits = {
   connectionRequestsPerSecond,
   connectionsMax,
   connectionsPerAddressMax,
+  connectsBurst,
+  connectsPerSecond,
   drainMillisMax,
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
   inFlightRetryAfterMillis,
+  loopDelayMillisMax,
+  memoryBytesMax,
+  memoryPercentMax,
+  overloadRetryAfterMillis,
   pingMillis,
   requestsInFlightMax,
   silenceMillisMax,
@@ -134,22 +148,34 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   warnOfBinary(logger)
   const access =
     accessFile === undefined ? undefined : await Access.open({ path: accessFile, logger })
-  const connections = connectionsOf(options, access)
+  const limits = limitsOf(options)
+  const bounds = socketBounds(limits.connectionsMax, openFilesMax())
+  const { connectionsMax: most, socketsMax } = bounds
+  const connections = connectionsOf(options, { ...limits, connectionsMax: most }, access)
   const endpoints = endpointsOf(options, host, connections)
-  const ports = await openPorts(options, address, endpoints, connections).catch(
+  const ports = await openPorts(options, { address, socketsMax }, endpoints, connections).catch(
     async (error: unknown) => {
       access?.close()
       await connections.drain() // else its timer would keep the broker alive
       throw error
     },
   )
+  warnOfFewFiles(limits.connectionsMax, bounds, logger)
   warnOfExposure(host, ports.transport.port, protection, logger)
   return new RunningServer(options, host, ports, connections, access)
 }
 
-function connectionsOf(options: ServerOptions, access: Access | undefined): Connections {
-  const { broker, logger, version: brokerVersion, now = () => performance.now() } = options
+function limitsOf(options: ServerOptions): ServerLimits {
   const limits = { ...defaultLimits, ...options.limits }
+  return unreadBounds(limits, limits.memoryBytesMax || memoryOfMachine())
+}
+
+function connectionsOf(
+  options: ServerOptions,
+  limits: ServerLimits,
+  access: Access | undefined,
+): Connections {
+  const { broker, logger, version: brokerVersion, now = () => performance.now() } = options
   const gate = new Gate({ access, logger, limits, now })
   return new Connections({ broker, logger, gate, limits, brokerVersion, now })
 }
@@ -175,7 +201,7 @@ interface Ports {
 
 async function openPorts(
   options: ServerOptions,
-  address: string,
+  { address, socketsMax }: { readonly address: string; readonly socketsMax: number },
   endpoints: Endpoints,
   connections: Connections,
 ): Promise<Ports> {
@@ -188,6 +214,7 @@ async function openPorts(
         host: address,
         port: options.port ?? defaultPort,
         messageBytesMax,
+        socketsMax,
         upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
         answer: (request) => answerHttp(endpoints, request),
       },
@@ -293,6 +320,7 @@ function watchReadiness(
   return async () => {
     if (connections.isDraining()) return 'draining'
     if (hasFailed) return 'log failed'
+    if (connections.overload.isMemoryShort) return 'memory short'
     const { log } = await broker.stats()
     return log.diskFull ? 'disk full' : undefined
   }

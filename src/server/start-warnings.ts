@@ -1,6 +1,7 @@
 /** What the log of a broker is warned of at every start. */
 
 import { type Protection, unsafeBindReason } from './admission.ts'
+import type { SocketBounds } from './descriptors.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { inspectBinary } from './uws-binary.ts'
 
@@ -12,6 +13,17 @@ export function warnOfBinary(logger: Logger): void {
   } catch (error) {
     logger.warn(errorFacts(error), 'the binary of uWebSockets.js could not be read')
   }
+}
+
+/** Fewer connections than were asked for can be had. */
+export function warnOfFewFiles(
+  wanted: number,
+  { connectionsMax, socketsMax }: SocketBounds,
+  logger: Logger,
+): void {
+  if (connectionsMax >= wanted) return
+  const text = 'fewer connections than connectionsMax: raise the limit of open files (ulimit -n)'
+  logger.warn({ wanted, connectionsMax, socketsMax }, text)
 }
 
 /** A risk that was accepted is repeated at every start. */

@@ -74,6 +74,8 @@ export interface TransportOptions {
   readonly port: number
   /** A longer message ends its connection without a close frame. */
   readonly messageBytesMax: number
+  /** Sockets of the port, whatever they are for: one more is closed without a word. */
+  readonly socketsMax: number
   /** Neither may throw or reject. */
   readonly upgrade: (request: HttpRequest) => Upgrade | Promise<Upgrade>
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>

@@ -24,6 +24,15 @@ export function refusedToken(error: MillraceError): HttpAnswer {
   return { ...answer, headers: { 'retry-after': String(seconds) } }
 }
 
+/** A handshake that comes too soon after others; nobody shall send the next one behind it. */
+function comeLater(retryAfterMs: number): HttpAnswer {
+  const text = 'too many connections are opened (connectsPerSecond); wait'
+  return {
+    ...refusedToken(new MillraceError('LIMIT_EXCEEDED', text, { retryAfterMs })),
+    ends: true,
+  }
+}
+
 function refuse(status: string, text: string): Upgrade {
   return { kind: 'refuse', answer: textAnswer(status, text) }
 }
@@ -38,6 +47,8 @@ export function upgradeOf(
   if (forbidden !== undefined) return refuse('403 Forbidden', forbidden)
   const tooMany = connections.refusal(request.remoteAddress)
   if (tooMany !== undefined) return refuse('503 Service Unavailable', tooMany)
+  const retryAfterMs = connections.connectWaitMillis(request.remoteAddress)
+  if (retryAfterMs > 0) return { kind: 'refuse', answer: comeLater(retryAfterMs) }
   const credential = credentialOf(request)
   if (credential.kind === 'wrong') return refuse('400 Bad Request', credential.text)
   const { gate } = connections

@@ -227,7 +227,26 @@ function upgradeSocket(
   })
 }
 
+/**
+ * Bounds all sockets of the port. The library tells of those that come, and of those that go as
+ * long as they speak HTTP; of WebSockets it tells when they close.
+ */
+function boundSockets(app: App, { socketsMax }: TransportOptions): { left(): void } {
+  let open = 0
+  const changed = (response: Response, change: unknown): void => {
+    open += Number(change)
+    if (Number(change) > 0 && open > socketsMax) response.close()
+  }
+  app.filter(changed)
+  return {
+    left: () => {
+      open -= 1
+    },
+  }
+}
+
 function serveSockets(app: App, options: TransportOptions): void {
+  const sockets = boundSockets(app, options)
   app.ws<SocketData>(socketPath, {
     compression: 0,
     maxPayloadLength: options.messageBytesMax,
@@ -251,7 +270,10 @@ function serveSockets(app: App, options: TransportOptions): void {
       setImmediate(() => handler?.drained())
     },
     pong: (socket) => (socket as WebSocket).handler?.ponged(),
-    close: (socket, code) => (socket as WebSocket).handler?.closed(code),
+    close: (socket, code) => {
+      sockets.left()
+      ;(socket as WebSocket).handler?.closed(code)
+    },
   })
 }
 

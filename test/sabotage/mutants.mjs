@@ -358,6 +358,15 @@ export const mutants = [
     'server/access/gate',
     'does not hide from the audit what is denied',
   ),
+  nodeMutant('197-sockets-without-files.patch', 'server/descriptors', 'are told in the log'),
+  nodeMutant('198-memory-not-shed.patch', 'server/overload', 'refuses requests and connections'),
+  nodeMutant('199-late-loop-lets-in.patch', 'server/overload', 'lets nobody more in'),
+  nodeMutant(
+    '200-flood-keeps-others-out.patch',
+    'server/connect-rates',
+    'keeps no other address out',
+  ),
+  nodeMutant('201-connects-without-rate.patch', 'server/connect-rates', 'refused with 429, before'),
   nodeMutant('171-origin-unchecked.patch', 'server/admission', 'of loopback pages is refused'),
   nodeMutant('172-rebound-host-let-in.patch', 'server/admission', 'is refused there, too'),
   nodeMutant(

@@ -190,7 +190,7 @@ async function listen(broker: Broker, config: Config, logger: Logger): Promise<S
     allowedHosts,
     accessFile: accessFile === '' ? undefined : accessFile,
     tls: tlsFiles(config),
-    limits: config.access,
+    limits: { ...config.access, ...config.server },
     version: packageVersion(),
   })
 }

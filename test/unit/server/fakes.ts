@@ -233,11 +233,17 @@ export const smallLimits: ServerLimits = {
   connectionRequestsPerSecond: 1000,
   connectionsMax: 4,
   connectionsPerAddressMax: 2,
+  connectsBurst: 1000,
+  connectsPerSecond: 1000,
   drainMillisMax: 1000,
   drainRetryAfterMillis: 1000,
   failedAuthenticationsBurst: 3,
   failedAuthenticationsPerSecond: 1,
   inFlightRetryAfterMillis: 50,
+  loopDelayMillisMax: 500,
+  memoryBytesMax: 0,
+  memoryPercentMax: 80,
+  overloadRetryAfterMillis: 1000,
   pingMillis: 25_000,
   requestsInFlightMax: 3,
   silenceMillisMax: 55_000,
@@ -250,11 +256,19 @@ export const smallLimits: ServerLimits = {
   unreadTotalBytesMax: 256 * 1024 * 1024,
 }
 
+const quietMemory = { ownBytes: 1, ownBytesMax: 1000, heapBytes: 1, heapBytesMax: 1000 }
+
 /** Connections over fakes, with a clock that the test moves. */
 export function makeConnections(limits: Partial<ServerLimits> = {}, access?: Access) {
   const broker = new FakeBroker()
   const logger = new FakeLogger()
   const clock = { now: 0 }
+  const state = { memory: quietMemory, delayMillis: 0 }
+  const delay = {
+    meanMillis: () => state.delayMillis,
+    quantiles: (): [string, number][] => [['0.999', 0.025]],
+    close: () => undefined,
+  }
   const now = () => clock.now
   const all = { ...smallLimits, ...limits }
   const gate = new Gate({ access, logger, limits: all, now })
@@ -265,6 +279,7 @@ export function makeConnections(limits: Partial<ServerLimits> = {}, access?: Acc
     limits: all,
     brokerVersion: '1.2.3',
     now,
+    overload: { memory: () => state.memory, delay },
   })
   const open = (remoteAddress?: string, identity?: Identity) => {
     const socket = new FakeSocket(remoteAddress)
@@ -272,5 +287,13 @@ export function makeConnections(limits: Partial<ServerLimits> = {}, access?: Acc
     socket.handler = connection
     return { socket, connection }
   }
-  return { broker, logger, clock, connections, open, host: connections satisfies ConnectionHost }
+  return {
+    broker,
+    logger,
+    clock,
+    state,
+    connections,
+    open,
+    host: connections satisfies ConnectionHost,
+  }
 }

@@ -13,6 +13,13 @@ const connections = {
     [4500, 1],
   ]),
   errors: new Map([['LIMIT_EXCEEDED', 7]]),
+  overload: {
+    shedRequests: 8,
+    delays: (): [string, number][] => [
+      ['0.5', 0.001],
+      ['0.999', 0.025],
+    ],
+  },
 }
 
 const orders = {

@@ -1,0 +1,122 @@
+/** The settings of a broker that bound who connects to it, under their names in the server. */
+
+import { z } from 'zod'
+import * as limits from '../limits.ts'
+
+/** Makes a whole number with its bounds and its default, and says what it is for. */
+export type Count = (
+  about: string,
+  min: number,
+  max: number,
+  fallback: number,
+) => z.ZodDefault<z.ZodInt>
+
+const connectionsHighest = 1_000_000
+const rateHighest = 1_000_000
+const bytesHighest = 2 ** 40
+const hourMillis = 3_600_000
+/** Behind it the library that serves the port has a limit of its own. */
+const silenceHighest = 110_000
+const percent = 100
+
+/** Those of connections, of what they leave unread, and of the process. */
+export function serverSettings(count: Count) {
+  return z.strictObject({
+    ...connectionSettings(count),
+    ...unreadSettings(count),
+    ...processSettings(count),
+  })
+}
+
+function connectionSettings(count: Count) {
+  return {
+    connectionsMax: count('connections', 1, connectionsHighest, limits.connectionsMax),
+    connectionsPerAddressMax: count(
+      'of an address; loopback is exempt',
+      1,
+      connectionsHighest,
+      limits.connectionsPerAddressMax,
+    ),
+    connectsBurst: count('connections opened at once', 1, rateHighest, limits.connectsBurst),
+    connectsPerSecond: count(
+      '... and a second from then on',
+      1,
+      rateHighest,
+      limits.connectsPerSecond,
+    ),
+    requestsInFlightMax: count(
+      'unanswered requests of a connection',
+      1,
+      65_536,
+      limits.requestsInFlightMax,
+    ),
+    pingMillis: count('silence before a ping', 1000, silenceHighest, limits.pingMillis),
+    silenceMillisMax: count(
+      'silence before a connection is cut',
+      2000,
+      silenceHighest,
+      limits.silenceMillisMax,
+    ),
+    drainMillisMax: count('time to stop', 1000, hourMillis, limits.drainMillisMax),
+  }
+}
+
+function unreadSettings(count: Count) {
+  const { getRecordsBytesMax } = limits
+  return {
+    socketBytesPause: count(
+      'unread bytes at which reads wait',
+      0,
+      bytesHighest,
+      limits.socketBytesPause,
+    ),
+    unreadBytesMax: count(
+      'unread answers before a cut',
+      65_536,
+      bytesHighest,
+      limits.unreadBytesMax,
+    ),
+    unreadMillisMax: count(
+      'time without reading before it',
+      1000,
+      hourMillis,
+      limits.unreadMillisMax,
+    ),
+    unreadTotalBytesMax: count(
+      'unread bytes of all clients',
+      getRecordsBytesMax,
+      bytesHighest,
+      limits.unreadTotalBytesMax,
+    ),
+    unreadShareBytesMax: count(
+      '... of one principal or address',
+      getRecordsBytesMax,
+      bytesHighest,
+      limits.unreadShareBytesMax,
+    ),
+    unreadBytesPerSecondMin: count(
+      'reading that is fast enough then',
+      0,
+      bytesHighest,
+      limits.unreadBytesPerSecondMin,
+    ),
+  }
+}
+
+function processSettings(count: Count) {
+  return {
+    memoryPercentMax: count('memory above which load is shed', 1, percent, limits.memoryPercentMax),
+    memoryBytesMax: count(
+      'all of the memory; 0 = what there is',
+      0,
+      Number.MAX_SAFE_INTEGER,
+      limits.memoryBytesMax,
+    ),
+    loopDelayMillisMax: count(
+      'late event loop that lets nobody in',
+      10,
+      hourMillis,
+      limits.loopDelayMillisMax,
+    ),
+  }
+}

@@ -1,0 +1,50 @@
+/** Which frames of a connection are taken, and which cost it the connection. */
+
+import { MillraceError } from '../errors.ts'
+import { frameBytesMax } from '../limits.ts'
+import type { Session } from './access/session.ts'
+import type { ConnectionHost } from './connection-host.ts'
+import { tooLarge, tooManyInFlight } from './request-envelope.ts'
+
+/** With what a connection ends. */
+export interface TooMany {
+  readonly retryAfterMs: number
+  readonly text: string
+}
+
+export class FrameGuard {
+  readonly #host: ConnectionHost
+  readonly #session: Session
+
+  constructor(host: ConnectionHost, session: Session) {
+    this.#host = host
+    this.#session = session
+  }
+
+  /** Why a request is refused, or undefined: it is taken, and counts. */
+  refusal(frame: Uint8Array, inFlight: number): MillraceError | undefined {
+    const { limits, overload } = this.#host
+    if (frame.length > frameBytesMax) return tooLarge(frame.length)
+    if (this.#host.isDraining()) {
+      return new MillraceError('SERVER_CLOSING', undefined, {
+        retryAfterMs: limits.drainRetryAfterMillis,
+      })
+    }
+    if (overload.isMemoryShort) return overload.requestRefusal()
+    if (inFlight >= limits.requestsInFlightMax) return tooManyInFlight(inFlight, limits)
+    return this.#session.refusal(frame.length)
+  }
+
+  /**
+   * Counts a frame that is no request, or one that is refused; what comes back is the end of the
+   * connection, where there were too many: they cost the broker, and their sender nothing.
+   */
+  otherFrame(remoteAddress: string): TooMany | undefined {
+    const retryAfterMs = this.#session.otherFrame()
+    if (retryAfterMs === 0) return undefined
+    const text = 'too many frames (connectionFramesPerSecond)'
+    this.#host.countError('LIMIT_EXCEEDED')
+    this.#host.warn({ remoteAddress }, `a connection was closed: ${text}`)
+    return { retryAfterMs, text }
+  }
+}

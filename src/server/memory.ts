@@ -1,0 +1,81 @@
+/** How much memory this process has of what it may have. */
+
+import { readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
+import { getRecordsBytesMax } from '../limits.ts'
+
+export interface MemoryUse {
+  /** Without what is mapped from files: the kernel takes that back by itself. */
+  readonly ownBytes: number
+  readonly ownBytesMax: number
+  readonly heapBytes: number
+  readonly heapBytesMax: number
+}
+
+/** Of the machine, or of the control group that this process is in. */
+export function memoryOfMachine(): number {
+  const constrained = process.constrainedMemory?.() ?? 0
+  // Where nothing constrains it that is 0, or more than there is.
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+}
+
+interface UnreadBounds {
+  readonly unreadTotalBytesMax: number
+  readonly unreadShareBytesMax: number
+}
+
+/** `ownBytesMax`: what it may have; 0: what the machine or the control group has. */
+export function measureMemory(ownBytesMax: number): MemoryUse {
+  const { heap_size_limit: heapBytesMax, used_heap_size: heapBytes } = getHeapStatistics()
+  return {
+    ownBytes: ownBytes(),
+    ownBytesMax: ownBytesMax === 0 ? memoryOfMachine() : ownBytesMax,
+    heapBytes,
+    heapBytesMax,
+  }
+}
+
+function ownBytes(): number {
+  try {
+    return parseOwnBytes(readFileSync('/proc/self/status', 'latin1'))
+  } catch {
+    // Only Linux tells what is mapped from files.
+    return process.memoryUsage.rss()
+  }
+}
+
+const bytesPerKibibyte = 1024
+
+const unreadShareOfMemory = 4
+
+/** Bounds of what is left unread that fit into little memory; one large answer always does. */
+export function unreadBounds<Limits extends UnreadBounds>(limits: Limits, memory: number): Limits {
+  const most = Math.max(getRecordsBytesMax, Math.floor(memory / unreadShareOfMemory))
+  return {
+    ...limits,
+    unreadTotalBytesMax: Math.min(limits.unreadTotalBytesMax, most),
+    unreadShareBytesMax: Math.min(limits.unreadShareBytesMax, most),
+  }
+}
+
+/** Anonymous memory, in what Linux says of a process. Throws where that is not said. */
+export function parseOwnBytes(status: string): number {
+  const kibibytes = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]
+  if (kibibytes === undefined) throw new Error('no RssAnon in /proc/self/status')
+  return Number(kibibytes) * bytesPerKibibyte
+}
+
+/** Which memory is used to more than so many percent, in words; undefined: none is. Pure. */
+export function shortMemory(use: MemoryUse, percentMax: number): string | undefined {
+  const { ownBytes: own, ownBytesMax, heapBytes, heapBytesMax } = use
+  if (own * 100 > ownBytesMax * percentMax) return inWords(own, ownBytesMax, 'memory')
+  if (heapBytes * 100 > heapBytesMax * percentMax) return inWords(heapBytes, heapBytesMax, 'heap')
+  return undefined
+}
+
+const mebibyte = 1024 * 1024
+
+function inWords(bytes: number, bytesMax: number, what: string): string {
+  return `${Math.round(bytes / mebibyte)} of ${Math.round(bytesMax / mebibyte)} MiB of ${what}`
+}
