@@ -12,7 +12,7 @@ export class GroupHistory {
   #handled = []
   #facts = { granted: [], wants: [], checkpointed: [] }
   #looks = []
-  #puts = []
+  #delays = { timer: [], sync: [] }
   #done = new Set()
   // Records that were handled at least once, and those that were acknowledged.
   acknowledgedCount = 0
@@ -29,9 +29,9 @@ export class GroupHistory {
     this.acknowledgedCount += 1
   }
 
-  // A put was sent, and acknowledged as being on disk.
-  wrote(sent, answered) {
-    this.#puts.push({ sent, answered })
+  // A timer of the machine was late ('timer'), or a sync took ('sync'), so long.
+  delayed(kind, { from, until }) {
+    this.#delays[kind].push({ from, until })
   }
 
   // A line of a worker.
@@ -48,9 +48,10 @@ export class GroupHistory {
     this.#looks.push({ sent, answered, leases, available: new Set(available) })
   }
 
-  // `family` says of each shard which its parents are, and its first number. Answers what is wrong,
-  // in words, and some figures.
-  judge(family, { leaseMillis, idleMillisMax }) {
+  // `family` says of each shard which its parents are, and its first number; `bounds` those of
+  // group-owners.mjs: { leaseMillis, idleMillisMax, lateMillisMax }. Answers what is wrong, in words,
+  // and some figures.
+  judge(family, bounds) {
     const wrong = []
     const say = (text) => wrong.length < MESSAGES_MAX && wrong.push(text)
     const handled = this.#handled.toSorted((left, right) => left.time - right.time)
@@ -58,8 +59,7 @@ export class GroupHistory {
     judgeRuns(handled, this.#facts, family, say)
     judgeDescent(this.#places, first, handled, family, say)
     judgeFences(this.#facts, this.#looks, say)
-    const owners = { leaseMillis, idleMillisMax }
-    const idle = judgeOwners(this.#looks, this.#puts, owners, say)
+    const idle = judgeOwners(this.#looks, this.#delays, bounds, say)
     return { wrong, records: first.size, repeats: handled.length - first.size, ...idle }
   }
 }

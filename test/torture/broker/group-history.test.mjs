@@ -1,10 +1,11 @@
 // Histories of groups with a broken promise each, and a good one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { tooLittle } from './group-activity.mjs'
 import { GroupHistory } from './group-history.mjs'
 import { readLine, writeLine } from './group-lines.mjs'
 
-const bounds = { leaseMillis: 2000, idleMillisMax: 2600 }
+const bounds = { leaseMillis: 2000, idleMillisMax: 2600, lateMillisMax: 500 }
 const family = new Map([
   [0, { parents: [], first: 1n }],
   [1, { parents: [0], first: 4n }],
@@ -60,7 +61,7 @@ function handled(worker, counter, shard, sequence, number, time) {
   return { worker, kind: 'handled', counter, shard, sequence, key: 'k', number, time }
 }
 
-function judge({ places, handled: records, granted, checkpoints, spans, puts = [] }) {
+function judge({ places, handled: records, granted, checkpoints, spans, delays = [] }) {
   const history = new GroupHistory()
   places.forEach((place, index) => {
     history.acknowledged('k', index + 1, place)
@@ -71,7 +72,7 @@ function judge({ places, handled: records, granted, checkpoints, spans, puts = [
   for (const it of checkpoints) tell({ kind: 'wants', ...it })
   for (const it of checkpoints) tell({ kind: 'checkpointed', ...it })
   for (const span of spans) for (const it of looksOf(span)) history.looked(it)
-  for (const [sent, answered] of puts) history.wrote(sent, answered)
+  for (const [kind, from, until] of delays) history.delayed(kind, { from, until })
   return history.judge(family, bounds)
 }
 
@@ -189,14 +190,38 @@ for (const [name, [change, said]] of Object.entries(violations)) {
 test('a machine that is late is allowed as much as it was late meanwhile, and no more', () => {
   const facts = story()
   takeOverAt(facts.spans, 2800)
-  const [early, short, long] = [
-    [-300, 0],
-    [2400, 2533],
-    [2400, 2534],
-  ]
-  assert.equal(judge({ ...facts, puts: [early, short] }).wrong.length, 1)
-  assert.deepEqual(judge({ ...facts, puts: [long] }).wrong, [])
-  assert.equal(judge({ ...facts, puts: [long] }).lateMillis, 101)
+  const early = ['sync', -300, 0]
+  for (const [kind, prompt] of [
+    ['sync', 100],
+    ['timer', 20],
+  ]) {
+    const [short, long] = [33, 34].map((more) => [kind, 2400, 2400 + prompt + more])
+    assert.equal(judge({ ...facts, delays: [early, short] }).wrong.length, 1)
+    assert.deepEqual(judge({ ...facts, delays: [long] }).wrong, [])
+    assert.equal(judge({ ...facts, delays: [long] }).lateMillis, 101)
+  }
+})
+
+test('a machine that is late is allowed no more than the bound', () => {
+  const facts = story()
+  const stood = ['timer', 500, 2500]
+  takeOverAt(facts.spans, 3150)
+  assert.deepEqual(judge({ ...facts, delays: [stood] }).wrong, [])
+  takeOverAt(facts.spans, 3250)
+  const { wrong } = judge({ ...facts, delays: [stood] })
+  assert.match(wrong.join('\n'), /shard 0 had no owner for 31\d\d ms, behind lease 1/)
+})
+
+test('a run in which little happens to the group proves nothing', () => {
+  const enough = { kills: 4, stops: 2, reshards: 20 }
+  assert.deepEqual(tooLittle(enough, 20), [])
+  for (const what of Object.keys(enough)) {
+    const [said, ...more] = tooLittle({ ...enough, [what]: enough[what] - 1 }, 20)
+    assert.match(said, new RegExp(`${what} in 20 s, at least ${enough[what]} were to be`))
+    assert.deepEqual(more, [])
+  }
+  assert.equal(tooLittle({ kills: 0, stops: 0, reshards: 0 }, 60).length, 3)
+  assert.equal(tooLittle({}, 60).length, 3)
 })
 
 test('a lease that was renewed is taken later, and that is no violation', () => {

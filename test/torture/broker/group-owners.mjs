@@ -6,18 +6,21 @@
 // broker has promised to a worker that says nothing for a while.
 //
 // Each time is taken so that the answer is too long rather than too short: looks lie apart, and what
-// happens between two of them counts from the first to the second. A machine on which a process that
-// only looks does not come round in time, or a put takes long, is as late with everything else, and
-// is allowed that much more: for each of the steps of which a take-over consists.
+// happens between two of them counts from the first to the second. A machine on which timers are late,
+// or syncs take long, of a process that has nothing to do with the broker (machine-lag.mjs), is as
+// late with everything else, and is allowed that much more: for each of the steps of which a
+// take-over consists, and up to a bound. What the broker itself is slow with excuses nothing.
 
-// Looks and puts that take longer than this are late.
-const PROMPT_MILLIS = 100
+// What is later than this, or takes longer, is late.
+const PROMPT_MILLIS = { timer: 20, sync: 100 }
 // The renewal of what the worker has, the write that is under way in the catalog, and its own.
 const STEPS = 3
 
-// Looks: [{ sent, answered, leases, available }], in their order; puts: [{ sent, answered }].
-// Answers the longest time without an owner, and the most that was allowed for a late machine, in ms.
-export function judgeOwners(looks, puts, { leaseMillis, idleMillisMax }, say) {
+// Looks: [{ sent, answered, leases, available }], in their order; delays: { timer: [{ from, until }],
+// sync: [the same] }. Answers the longest time without an owner, and the most that was allowed for a
+// late machine, in ms.
+export function judgeOwners(looks, delays, bounds, say) {
+  const { leaseMillis, idleMillisMax, lateMillisMax } = bounds
   const shards = new Map()
   const longest = { idleMillis: 0, lateMillis: 0 }
   let before = looks[0]
@@ -47,7 +50,7 @@ export function judgeOwners(looks, puts, { leaseMillis, idleMillisMax }, say) {
     const millis = Math.round(until - known.since)
     longest.idleMillis = Math.max(longest.idleMillis, millis)
     if (millis <= idleMillisMax || known.isTold) return
-    const lateMillis = lateness(looks, puts, known.since, until)
+    const lateMillis = Math.min(lateMillisMax, lateness(delays, known.since, until))
     if (millis <= idleMillisMax + lateMillis) {
       longest.lateMillis = Math.max(longest.lateMillis, millis - idleMillisMax)
       return
@@ -57,15 +60,16 @@ export function judgeOwners(looks, puts, { leaseMillis, idleMillisMax }, say) {
   }
 }
 
-// How late the machine was at the most in this time: with a look, and with a put, which is synced.
-function lateness(looks, puts, since, until) {
-  let [look, put] = [PROMPT_MILLIS, PROMPT_MILLIS]
-  for (const [at, { sent, answered }] of looks.entries()) {
-    if (answered < since || sent > until) continue
-    look = Math.max(look, answered - (looks[at - 1]?.sent ?? sent))
+// How late the machine was at the most in this time: with a timer, and with a sync.
+function lateness(delays, since, until) {
+  let sum = 0
+  for (const [kind, prompt] of Object.entries(PROMPT_MILLIS)) {
+    let longest = prompt
+    for (const delay of delays[kind]) {
+      if (delay.until < since || delay.from > until) continue
+      longest = Math.max(longest, delay.until - delay.from)
+    }
+    sum += longest - prompt
   }
-  for (const { sent, answered } of puts) {
-    if (answered >= since && sent <= until) put = Math.max(put, answered - sent)
-  }
-  return Math.round(STEPS * (look - PROMPT_MILLIS + (put - PROMPT_MILLIS)))
+  return Math.round(STEPS * sum)
 }

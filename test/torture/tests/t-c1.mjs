@@ -3,13 +3,17 @@
 // records of keys by a timetable. At the end what the workers wrote down, and what the broker said
 // of leases and checkpoints meanwhile, is compared with what the group promises
 // (broker/group-history.mjs).
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
+import { tooLittle } from '../broker/group-activity.mjs'
 import { GroupHistory } from '../broker/group-history.mjs'
 import { clockMillis } from '../broker/group-lines.mjs'
 import { GroupObserver } from '../broker/group-observer.mjs'
 import { GroupWorkers } from '../broker/group-workers.mjs'
 import { Rig } from '../broker/load.mjs'
+import { MachineLag } from '../broker/machine-lag.mjs'
 import { Resharder } from '../broker/resharder.mjs'
 import { listShards } from '../broker/stream-lanes.mjs'
 import {
@@ -29,9 +33,11 @@ const RESHARD_MILLIS = 100
 const LEASE_MILLIS = 2000
 // Whoever says nothing keeps a shard for the time of a lease. What it leaves for another worker, that
 // has died as well, goes to the next one a tenth of it later. The rest is for a request and its sync
-// on disk, and for the time between two looks. A machine that is late with these is allowed as much
-// more as it was late in that very time (broker/group-owners.mjs).
+// on disk, and for the time between two looks. A machine that is late with timers and syncs of its
+// own is allowed as much more as it was late in that very time (broker/group-owners.mjs), and no more
+// than another lease.
 const IDLE_MILLIS_MAX = LEASE_MILLIS * 1.1 + 400
+const LATE_MILLIS_MAX = LEASE_MILLIS
 const PRODUCERS = 4
 const KEYS = 16
 const PUT_MILLIS = 50
@@ -54,10 +60,8 @@ async function produce(rig, name, isDone) {
       return { key, number }
     })
     const records = sent.map(({ key, number }) => [key, Buffer.from(String(number))])
-    const sentAt = clockMillis()
     const answer = client.ask(PUT_RECORDS, STREAM, null, records, null, 0, 0)
     const noted = answer.then((fields) => {
-      rig.history.wrote(sentAt, clockMillis())
       const places = putRecordsPlaces(fields)
       for (const [at, { key, number }] of sent.entries()) {
         rig.history.acknowledged(key, number, places[at])
@@ -73,7 +77,9 @@ async function produce(rig, name, isDone) {
 async function makeRig(context) {
   const { directory, random } = context
   const port = await freePort(random)
-  const broker = new BrokerProcess(directory, port)
+  const data = join(directory, 'data')
+  mkdirSync(data)
+  const broker = new BrokerProcess(data, port)
   context.cleanup(() => broker.kill())
   const history = new GroupHistory()
   const rig = new Rig({ stream: STREAM, shards: SHARDS, history, random })
@@ -134,13 +140,25 @@ async function runTest(context) {
   const observer = new GroupObserver(rig, CONSUMER)
   const observing = observer.run()
   observing.catch(() => undefined) // told at the end
+  const lag = new MachineLag(join(context.directory, 'synced'), (kind, delay) =>
+    history.delayed(kind, delay),
+  )
+  context.cleanup(() => lag.stop())
+  const measuring = lag.run()
+  measuring.catch(() => undefined) // told at the end
   await torment(context, rig, workers, resharder)
   await untilHandled(rig, workers)
   observer.isStopped = true
   await observing
+  lag.stop()
+  await measuring
   await workers.close()
   const family = await familyOf(rig)
-  const bounds = { leaseMillis: LEASE_MILLIS, idleMillisMax: IDLE_MILLIS_MAX }
+  const bounds = {
+    leaseMillis: LEASE_MILLIS,
+    idleMillisMax: IDLE_MILLIS_MAX,
+    lateMillisMax: LATE_MILLIS_MAX,
+  }
   const { wrong, ...figures } = history.judge(family, bounds)
   if (wrong.length > 0) throw new TortureFailure(wrong[0], { details: { wrong, ...figures } })
   const status = await broker.stop()
@@ -149,6 +167,8 @@ async function runTest(context) {
   if (status !== 0) throw new TortureFailure(`the broker ended with ${status}`)
   const { kills, stops, closes, workers: born } = workers.counts
   const { splits, merges } = resharder
+  const missing = tooLittle({ kills, stops, reshards: resharder.count }, context.count)
+  if (missing.length > 0) throw new TortureFailure(missing.join('; '))
   const share = ((figures.repeats / figures.records) * 100).toFixed(1)
   return {
     trials: kills + stops + closes,
