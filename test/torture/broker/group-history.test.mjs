@@ -213,7 +213,7 @@ test('a machine that is late is allowed no more than the bound', () => {
 })
 
 test('a run in which little happens to the group proves nothing', () => {
-  const enough = { kills: 4, stops: 2, reshards: 20 }
+  const enough = { kills: 4, stops: 2, reshards: 10 }
   assert.deepEqual(tooLittle(enough, 20), [])
   for (const what of Object.keys(enough)) {
     const [said, ...more] = tooLittle({ ...enough, [what]: enough[what] - 1 }, 20)
