@@ -16,7 +16,7 @@ constexpr uint32_t kIndexVersion = 1;
 constexpr size_t kIndexHeaderBytes = 96;
 constexpr size_t kIndexPointBytes = 16;
 constexpr size_t kIndexChecksumBytes = 4;
-constexpr uint32_t kFirstCapacity = 8;
+constexpr uint32_t kFirstPoints = 8;
 
 enum HeaderAt : size_t {
   kMagicAt = 0,
@@ -125,7 +125,7 @@ bool SegmentIndex::Add(uint64_t position, const BatchHeader& header) {
     return true;
   }
   if (point_count_ == point_capacity_ &&
-      !Reserve(std::max(kFirstCapacity, point_capacity_ + point_capacity_))) {
+      !Reserve(std::max(kFirstPoints, point_capacity_ + point_capacity_))) {
     return false;
   }
   points_[point_count_++] = {.relative_position = static_cast<uint32_t>(relative_position),

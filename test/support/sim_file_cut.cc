@@ -9,9 +9,8 @@ namespace millrace::support {
 
 namespace {
 
-constexpr uint64_t kPage = base::kPageBytes;
 constexpr uint64_t kSectorBytes = 512;
-constexpr uint64_t kSectorsPerPage = kPage / kSectorBytes;
+constexpr uint64_t kSectorsPerPage = base::kPageBytes / kSectorBytes;
 
 // A torn sector in so many is torn inside: the disk took its bytes while the processor was storing
 // them.
@@ -61,10 +60,10 @@ std::shared_ptr<const FileImage> SimFile::Cut(CutDice* dice) const {
   for (uint64_t index = 0; index < PagesFor(image->bytes); ++index) {
     image->pages.push_back(CutPage(pages_[index], dice));
   }
-  const uint64_t in_last_page = image->bytes % kPage;
+  const uint64_t in_last_page = image->bytes % base::kPageBytes;
   if (in_last_page != 0) {
     // The file system clears what lies beyond the end when the file grows again.
-    const uint64_t beyond = kPage - in_last_page;
+    const uint64_t beyond = base::kPageBytes - in_last_page;
     SimPagePtr& last = image->pages.back();
     last = Patched(last, in_last_page, kZeroPage.bytes, beyond);
   }

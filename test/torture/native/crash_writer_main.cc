@@ -247,7 +247,7 @@ class CrashLoop {
 
   std::string directory_;
   Random random_;
-  History history_{Crash::kProcess};
+  History history_{Outage::kProcess};
   uint64_t kills_ = 0;
   bool hung_ = false;
   bool closed_cleanly_ = false;

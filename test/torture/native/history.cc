@@ -130,7 +130,7 @@ void History::OnAcked(uint64_t id, Shard* shard, const Event& event) {
   shard->sent.pop_front();
   shard->known.insert(shard->known.end(), batch.hashes.begin(), batch.hashes.end());
   acked_record_count_ += event.count;
-  if (Binds(event) && (event.durable != 0 || crash_ == Crash::kProcess)) {
+  if (Binds(event) && (event.durable != 0 || crash_ == Outage::kProcess)) {
     shard->durable_next = shard->known_next();
   }
 }
@@ -150,7 +150,7 @@ void History::OnServed(uint64_t id, Shard* shard, const Event& event, const uint
       return Report("two contents: shard %" PRIu64 " served other bytes as %" PRIu64, id, sequence);
     }
   }
-  if (Binds(event) && (event.durable != 0 || crash_ == Crash::kProcess)) {
+  if (Binds(event) && (event.durable != 0 || crash_ == Outage::kProcess)) {
     shard->durable_next = std::max(shard->durable_next, event.sequence + event.count);
   }
 }

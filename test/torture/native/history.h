@@ -25,14 +25,14 @@
 namespace millrace::torture {
 
 // What the crash may have undone.
-enum class Crash : uint8_t {
+enum class Outage : uint8_t {
   kProcess,  // the process died: every acknowledgement holds
   kPower,    // the machine died: acknowledgements of the operating system alone may be undone
 };
 
 class History final : public EventSink {
  public:
-  explicit History(Crash crash) : crash_(crash) {}
+  explicit History(Outage crash) : crash_(crash) {}
 
   // The disk stopped at this clock: events after it bind nobody, but a record they name has no
   // other content.
@@ -98,7 +98,7 @@ class History final : public EventSink {
 
   void Report(const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-  Crash crash_;
+  Outage crash_;
   uint64_t clock_max_ = UINT64_MAX;
   std::map<uint64_t, Shard> shards_;
   uint64_t creating_ = 0;  // shards asked for whose ids have not been told

@@ -65,7 +65,7 @@ class Script {
 
   std::vector<Line>& lines() { return lines_; }
 
-  std::vector<std::string> Judge(Crash crash, uint64_t clock_max = UINT64_MAX) const {
+  std::vector<std::string> Judge(Outage crash, uint64_t clock_max = UINT64_MAX) const {
     History history(crash);
     history.SetClockMax(clock_max);
     for (const Line& line : lines_) {
@@ -87,7 +87,7 @@ struct HandMade {
   const char* name;
   const char* finding;  // what the first violation begins with; null = there must be none
   Script script;
-  Crash crash = Crash::kProcess;
+  Outage crash = Outage::kProcess;
   uint64_t clock_max = UINT64_MAX;
 };
 
@@ -124,13 +124,13 @@ std::vector<HandMade> GoodOnes() {
            .Ack(7, 4, 1)
            .Read(7, 1, {11, 12, 13, 15})},
       {"weak acknowledgement undone by a power cut", nullptr,
-       Base().Send(7, {14}).Ack(7, 4, 1, false).Read(7, 1, {11, 12, 13}).AllRead(), Crash::kPower},
+       Base().Send(7, {14}).Ack(7, 4, 1, false).Read(7, 1, {11, 12, 13}).AllRead(), Outage::kPower},
       {"acknowledged after the cut", nullptr,
        Script().Create(7).Send(7, {11}).Ack(7, 1, 1, true, 200).Read(7, 1, {}).AllRead(),
-       Crash::kPower, 100},
-      {"created after the cut", nullptr, Script().Create(7, 1, 200).AllRead(), Crash::kPower, 100},
+       Outage::kPower, 100},
+      {"created after the cut", nullptr, Script().Create(7, 1, 200).AllRead(), Outage::kPower, 100},
       {"id of what was created after the cut", nullptr,
-       Script().Create(7, 1, 200).AllRead().Create(7), Crash::kPower, 100},
+       Script().Create(7, 1, 200).AllRead().Create(7), Outage::kPower, 100},
   };
 }
 
@@ -150,14 +150,14 @@ std::vector<HandMade> LossesAndContents() {
        Base().Send(7, {14}).Ack(7, 4, 1, false).Read(7, 1, {11, 12, 13}).AllRead()},
       {"lost although durable before the cut", "lost",
        Script().Create(7).Send(7, {11}).Ack(7, 1, 1, true, 100).Read(7, 1, {}).AllRead(),
-       Crash::kPower, 100},
+       Outage::kPower, 100},
       {"served and gone", "lost",
        Base()
            .Send(7, {14})
            .Ack(7, 4, 1, false)
            .Add(EventKind::kServed, 7, 4, 1, {14})
            .Read(7, 1, {11, 12, 13}),
-       Crash::kPower},
+       Outage::kPower},
       {"found once, lost later", "lost",
        Base().Send(7, {14}).Read(7, 1, {11, 12, 13, 14}).AllRead().Read(7, 1, {11, 12, 13})},
       {"other bytes", "two contents", Base().Read(7, 1, {11, 99, 13}).AllRead()},
@@ -165,7 +165,7 @@ std::vector<HandMade> LossesAndContents() {
       {"served other bytes", "two contents", Base().Add(EventKind::kServed, 7, 2, 1, {99})},
       {"other bytes after the cut", "two contents",
        Script().Create(7).Send(7, {11}).Ack(7, 1, 1, true, 200).Read(7, 1, {99}).AllRead(),
-       Crash::kPower, 100},
+       Outage::kPower, 100},
   };
 }
 
@@ -339,7 +339,7 @@ bool Damage(Random* random, Script* script) {
 
 bool JudgeGenerated(uint64_t seed, uint64_t* damaged_count) {
   Script script = Generator(seed).Make();
-  const std::vector<std::string> found = script.Judge(Crash::kProcess);
+  const std::vector<std::string> found = script.Judge(Outage::kProcess);
   if (!found.empty()) {
     std::fprintf(stderr, "violation: good history %" PRIu64 " was blamed: %s\n", seed,
                  found[0].c_str());
@@ -350,7 +350,7 @@ bool JudgeGenerated(uint64_t seed, uint64_t* damaged_count) {
     return true;
   }
   (*damaged_count)++;
-  if (script.Judge(Crash::kProcess).empty()) {
+  if (script.Judge(Outage::kProcess).empty()) {
     std::fprintf(stderr, "violation: damaged history %" PRIu64 " was not found out\n", seed);
     return false;
   }

@@ -84,7 +84,7 @@ base::Status GoOn(log::Core* core, const Arguments& arguments, EventSink* sink) 
 
 int Main(const Arguments& arguments) {
   const bool power = arguments.Text("crash", "process") == "power";
-  History history(power ? Crash::kPower : Crash::kProcess);
+  History history(power ? Outage::kPower : Outage::kProcess);
   history.SetClockMax(arguments.Number("clock-max", UINT64_MAX));
   LoadEvents(arguments.Needed("events"), &history);
   history.SetClockMax(UINT64_MAX);
