@@ -82,7 +82,8 @@ export class Scratch {
       options.push(`-DCMAKE_JS_INC=${headers}`)
       await this.#run('cmake', ['-S', this.tree, '-B', this.build, ...options])
     }
-    const parallel = String(Math.min(2, availableParallelism()))
+    const parallel =
+      process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(2, availableParallelism()))
     await this.#run('cmake', [
       ...['--build', this.build, '--parallel', parallel, '--target'],
       ...targets,

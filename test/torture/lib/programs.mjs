@@ -67,7 +67,8 @@ export class Programs {
     const targets = await this.#listTargets(preset, onLine)
     const unknown = names.find((name) => !targets.has(name))
     if (unknown !== undefined) return `CMakeLists.txt has no target ${unknown}`
-    const lanes = String(Math.min(2, availableParallelism()))
+    const lanes =
+      process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(2, availableParallelism()))
     const build = ['--build', buildDirectory(preset), '--parallel', lanes]
     await this.#cmake([...build, '--target', ...names], onLine)
     return null
