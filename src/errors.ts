@@ -287,9 +287,9 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     hint: 'Stop the process that has the port, or listen on another one.',
   },
   UNSAFE_ADDRESS: {
-    message: 'the address can be reached from other machines, and nothing protects it',
+    message: 'an address of other machines, or one that they can reach, and nothing protects it',
     retryable: false,
-    hint: 'Listen on 127.0.0.1, or accept the risk with the switches that the message names.',
+    hint: 'Use an address of this machine, or TLS, or accept the risk as the message says.',
   },
   CONNECTION_LOST: {
     message: 'the connection to the broker was lost',

@@ -25,6 +25,7 @@ export async function withClient<Answer>(
     signal,
     connectTimeoutMillis,
     token: clientToken(invocation),
+    insecurePlainToken: config.insecurePlainToken,
     tls: readClientTls(config),
   }
   const { connect } = await import('../client/node.ts')

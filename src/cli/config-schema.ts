@@ -195,6 +195,7 @@ export const configSchema = z.strictObject({
   tlsCaFile: fileName('authority of the broker', './ca.pem'),
   clientCertFile: fileName('certificate of the client', './client.pem'),
   clientKeyFile: fileName('... and its private key', './client.key'),
+  insecurePlainToken: toggle('send a token in plain text'),
   /** Options of the log core under their names there; a test compares the defaults. */
   storage: z.strictObject({
     diskLowWaterBytes: count(

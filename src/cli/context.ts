@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream'
 import { type Command, Option } from 'commander'
-import { clientFileSettings } from './client-settings.ts'
+import { hiddenClientSettings } from './client-settings.ts'
 import { type Environment, type Flags, type ResolvedConfig, resolveConfig } from './config.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -66,8 +66,8 @@ export function defineCommand(
   for (const path of settings) {
     command.addOption(settingOption(path).hideHelp(hiddenSettings.includes(path)))
   }
-  const files = settings.includes('url') ? clientFileSettings : []
-  for (const path of files.filter((it) => !settings.includes(it))) {
+  const hidden = settings.includes('url') ? hiddenClientSettings : []
+  for (const path of hidden.filter((it) => !settings.includes(it))) {
     command.addOption(settingOption(path).hideHelp())
   }
   if (settings.length > 0) {

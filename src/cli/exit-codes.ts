@@ -108,6 +108,11 @@ export const cliErrorTable = {
     hint: 'No figure was printed. Check the data directory with millrace verify, and report it.',
     exit: exitCodes.verificationFailed,
   },
+  NOTHING_MEASURED: {
+    message: 'a run ended before its warm-up was over: there is nothing that a figure could be of',
+    hint: 'Ask for less, with a lower --rate or smaller records, or for a shorter --warm-up.',
+    exit: exitCodes.failed,
+  },
   CHECK_FAILED: {
     message: 'something that Millrace needs is missing',
     hint: 'Do what the failed lines say.',

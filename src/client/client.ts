@@ -6,6 +6,7 @@ import { Connection, type ConnectionEvents, type ConnectionState } from './conne
 import { ConnectionGroup } from './connection-group.ts'
 import { Emitter } from './emitter.ts'
 import { onAbort } from './on-abort.ts'
+import { checkTokenPath } from './plain-token.ts'
 import type { OpenSocket } from './socket.ts'
 import { StreamVerbs } from './stream-verbs.ts'
 import type { TokenSource } from './token-source.ts'
@@ -36,6 +37,8 @@ export interface ConnectOptions {
    * broker refuses is followed by others, later each time: the fifth refusal in a row is the end.
    */
   readonly token?: TokenSource | undefined
+  /** Lets a token go to another machine over `ws://`, where everybody on the way can read it. */
+  readonly insecurePlainToken?: boolean | undefined
 }
 
 export class Client extends StreamVerbs implements AsyncDisposable {
@@ -82,8 +85,9 @@ export class Client extends StreamVerbs implements AsyncDisposable {
 /**
  * Connects to `ws://host:port` and answers a client once the broker has said welcome. Rejects:
  * CONNECTION_LOST when there is none within `connectTimeoutMillis`, UNAUTHENTICATED,
- * ACCESS_DENIED, UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), the reason of an
- * aborted `signal`; a TypeError for what is no URL.
+ * ACCESS_DENIED, UNSUPPORTED_VERSION, PROTOCOL_VIOLATION (no broker of ours), UNSAFE_ADDRESS for a
+ * token that would leave this machine in plain text, the reason of an aborted `signal`; a TypeError
+ * for what is no URL.
  */
 export async function connectOver(
   openSocket: OpenSocket,
@@ -93,6 +97,7 @@ export async function connectOver(
 ): Promise<Client> {
   options.signal?.throwIfAborted()
   checkUrl(url)
+  if (options.token !== undefined) checkTokenPath(url, options.insecurePlainToken)
   const open = (events: Emitter<ConnectionEvents>) =>
     new Connection({
       url,

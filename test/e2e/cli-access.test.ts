@@ -65,3 +65,14 @@ it('a file keeps its owner, and the link that leads to it', async () => {
   expect(JSON.parse(readFileSync(path, 'utf8')).tokens).toHaveLength(2)
   expect(readdirSync(folder).sort()).toEqual(['access.json', 'link.json'])
 })
+
+it('tokens that are added at the same time are all there', async () => {
+  const path = join(temporaryDirectory(), 'access.json')
+  const add = (id: string) =>
+    runCli(['access', 'token', id, '--put', '*'], { environment: { MILLRACE_ACCESS_FILE: path } })
+  const ids = ['a', 'b', 'c', 'd']
+  const outcomes = await Promise.all(ids.map(add))
+  expect(outcomes.map((it) => it.status)).toEqual([0, 0, 0, 0])
+  const { tokens } = JSON.parse(readFileSync(path, 'utf8')) as { tokens: { id: string }[] }
+  expect(tokens.map((it) => it.id).sort()).toEqual(ids)
+})

@@ -123,6 +123,15 @@ describe('doctor', () => {
     expect(status).toBe(6)
   })
 
+  it('exits 1 when a certificate cannot be read, having looked at everything else', async () => {
+    const args = ['doctor', '--tls-ca-file', 'none.pem', '--listen', '127.0.0.1:0']
+    const { status, stdout, stderr } = await runCli(args, { cwd: temporaryDirectory() })
+    expect(stdout).toMatch(/^FAILED +certificates +tlsCaFile: none\.pem cannot be read: ENOENT$/m)
+    expect(stdout).toMatch(/^ok +port /m)
+    expect(stderr).toBe('')
+    expect(status).toBe(1)
+  })
+
   it('exits 1 and names the remedy when the addon is missing', async () => {
     const environment = { MILLRACE_ADDON: '/nowhere/millrace.node' }
     const cwd = temporaryDirectory()

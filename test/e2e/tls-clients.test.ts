@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
+import { brokerCpuSeconds } from '../../src/cli/bench/broker-cpu.ts'
 import { connect } from '../../src/client/node.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { startServer } from '../../src/server/server.ts'
@@ -93,6 +94,8 @@ describe('mutual TLS', () => {
     await expect(asAdmin.put('orders', record)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
     await expect(asWriter.deleteStream('orders')).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
     expect((await askTls(server.url, '/metrics', admin ?? {})).status).toBe(200)
+    expect(await brokerCpuSeconds(server.url, undefined, admin ?? {})).toBeGreaterThan(0)
+    expect(await brokerCpuSeconds(server.url, undefined, writer ?? {})).toBeUndefined()
     expect((await askTls(server.url, '/metrics', writer ?? {})).status).toBe(403)
     expect((await askTls(server.url, '/metrics', nobody ?? {})).status).toBe(401)
     const asNobody = await RawClient.connect(server.url, nobody)

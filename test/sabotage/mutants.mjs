@@ -402,4 +402,10 @@ export const mutants = [
     'is shown again where it was refused',
   ),
   nodeMutant('213-cut-slice-read-on.patch', 'client/connection', 'and ends before those behind it'),
+  nodeMutant('214-plain-token.patch', 'client/plain-token', 'does not go to'),
+  nodeMutant(
+    '215-access-file-unlocked.patch',
+    'cli/file-lock',
+    'none of them loses what another wrote',
+  ),
 ]

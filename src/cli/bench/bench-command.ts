@@ -59,9 +59,11 @@ async function runAgainst(
   // One that was started for this run asks nobody.
   const isOwn = data !== undefined
   const token = isOwn ? undefined : clientToken(invocation)
-  const tls = isOwn ? undefined : readClientTls(invocation.config().values)
+  const config = invocation.config().values
+  const tls = isOwn ? {} : readClientTls(config)
+  const { insecurePlainToken } = config
   const open = async () => {
-    const client = await connect(url, { signal, reconnect: false, token, tls })
+    const client = await connect(url, { signal, reconnect: false, token, tls, insecurePlainToken })
     clients.push(client)
     return client
   }
@@ -80,7 +82,7 @@ async function runAgainst(
         connect: open,
         stream,
         records: new BenchRecords(plan),
-        brokerCpuSeconds: () => brokerCpuSeconds(url, token),
+        brokerCpuSeconds: () => brokerCpuSeconds(url, token, tls),
         show: (counters) => live.show(counters),
         signal,
       })

@@ -3,6 +3,7 @@
 import type { Client } from '../../client/client.ts'
 import type { MillraceError } from '../../errors.ts'
 import type { DeliveryReport } from '../delivery-check.ts'
+import { CliError, cliErrorTable } from '../exit-codes.ts'
 import type { BenchRecords } from './bench-records.ts'
 import type { Percentiles } from './latency.ts'
 import type { LiveCounters } from './live-line.ts'
@@ -58,10 +59,15 @@ export class MeasuredPart {
     this.#begun = this.#look()
   }
 
-  /** Ends it now; answers once the broker has told what it took. */
+  /**
+   * Ends it now; answers once the broker has told what it took. Throws a CliError where it has not
+   * begun: there is nothing that a figure could be of.
+   */
   async end(): Promise<Measured> {
     const end = this.#look()
-    const begin = this.#begun ?? end
+    const begin = this.#begun
+    if (begin === undefined)
+      throw new CliError('NOTHING_MEASURED', cliErrorTable.NOTHING_MEASURED.message)
     const [before, after] = await Promise.all([begin.broker, end.broker])
     return {
       records: end.count - begin.count,

@@ -11,6 +11,7 @@ import { MillraceError } from '../../errors.ts'
 import { withToken } from '../access-edit.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
+import { withFileLock } from '../file-lock.ts'
 import { setExamples } from '../help.ts'
 
 /** Only commands about access need what checks the file. */
@@ -35,8 +36,6 @@ async function addToken(invocation: Invocation): Promise<undefined> {
   const id = args[0] as string
   const path = pathOf(invocation)
   const { parseAccessFile, newToken, tokenHash } = await load()
-  const before = existsSync(path) ? await readText(path) : undefined
-  if (before !== undefined) parseAccessFile(before, path)
   const permissions = actions.flatMap((action) => {
     const streams = options[action] as string[] | undefined
     return streams === undefined ? [] : [{ actions: [action], streams }]
@@ -49,18 +48,23 @@ async function addToken(invocation: Invocation): Promise<undefined> {
     principal,
     expires: options['expires'] as string | undefined,
   }
-  const after = withToken(before, row, permissions)
-  parseAccessFile(after, path)
-  await replace(path, after)
+  const target = existsSync(path) ? await realpath(path) : path
+  // Of two that add a token at the same time the later one has to see what the earlier one added.
+  await withFileLock(target, async () => {
+    const before = existsSync(target) ? await readText(target) : undefined
+    if (before !== undefined) parseAccessFile(before, path)
+    const after = withToken(before, row, permissions)
+    parseAccessFile(after, path)
+    await replace(target, after)
+  })
   output.show({ id, principal, token }, () => token)
   output.note('this token is shown once, and kept nowhere: put it where its user reads it')
   return undefined
 }
 
 /** Whole or not at all: a broker may read it at any moment. */
-async function replace(link: string, content: string): Promise<void> {
-  const before = existsSync(link) ? await stat(link) : undefined
-  const path = before === undefined ? link : await realpath(link)
+async function replace(path: string, content: string): Promise<void> {
+  const before = existsSync(path) ? await stat(path) : undefined
   const beside = `${path}.${randomUUID()}`
   try {
     await writeSynced(beside, content, before)

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { readClientTls } from '../client-tls.ts'
 import { resolveConfig } from '../config.ts'
+import type { Config } from '../config-schema.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { type Check, failed, ok } from '../doctor/check.ts'
 import { checkAddon, checkLibc, checkNode, checkUws } from '../doctor/machine.ts'
@@ -46,7 +47,7 @@ async function* checks(invocation: Invocation): AsyncGenerator<Check> {
   yield await checkAddon()
   const { config, check } = readConfig(invocation)
   yield check
-  const { data, listen, url } = config.values
+  const { data, listen } = config.values
   const directory = checkDirectory(data)
   yield directory
   if (directory.state === 'ok') {
@@ -54,9 +55,19 @@ async function* checks(invocation: Invocation): AsyncGenerator<Check> {
     yield checkSync(data)
   }
   const named = config.resolved.find((it) => it.setting.path === 'url')?.origin !== 'default'
-  const broker = await checkBroker(url, named, readClientTls(config.values))
+  const broker = await brokerCheck(config.values, named)
   yield broker
   yield await checkPort(listen, broker.detail.startsWith('ready'))
+}
+
+/** A file that cannot be read is a finding like others. */
+async function brokerCheck(config: Config, isNamed: boolean): Promise<Check> {
+  try {
+    return await checkBroker(config.url, isNamed, readClientTls(config))
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    return failed('certificates', error.message, error.hint)
+  }
 }
 
 async function doctor(invocation: Invocation): Promise<ExitCode> {

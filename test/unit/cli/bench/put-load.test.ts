@@ -128,3 +128,11 @@ describe('as fast as it goes', () => {
     expect([...load.refused]).toEqual([2])
   })
 })
+
+it('a run that ended before its warm-up was over has no figures', async () => {
+  const { part } = loadOf({ rate: '1000', duration: '20ms', warmUp: '10ms' })
+  await expect(part.end()).rejects.toMatchObject({
+    code: 'NOTHING_MEASURED',
+    hint: expect.stringContaining('--rate'),
+  })
+})
