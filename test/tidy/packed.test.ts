@@ -15,7 +15,7 @@ function isPacked(path: string): boolean {
   return [...files, ...always].some((it) => bare === it || bare.startsWith(`${it}/`))
 }
 
-/** What a text leads its reader to: links, documents, and what stands in folders that are packed. */
+/** What a text leads to: links, documents, and what stands in folders that are packed. */
 function namedIn(text: string): string[] {
   const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map((it) => it[1])
   const documents = text.matchAll(/`([\w./-]+\.md|(?:examples|src|native)\/[\w./-]*)`/g)
