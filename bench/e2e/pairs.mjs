@@ -31,13 +31,15 @@ const scrapeMillis = pick(
 /** Asks for the metrics as Prometheus does, but more often: in each turn at least once. */
 function scraping(broker) {
   const asked = []
-  const ask = () => asked.push(scrape(broker.port))
+  // One that fails ends the turn, once the load is over.
+  const ask = () => asked.push(scrape(broker.port).catch((error) => error))
   const first = setTimeout(ask, scrapeMillis.first)
   const others = setInterval(ask, scrapeMillis.next)
   return async () => {
     clearTimeout(first)
     clearInterval(others)
-    await Promise.all(asked)
+    const failed = (await Promise.all(asked)).find((it) => it !== undefined)
+    if (failed !== undefined) throw failed
   }
 }
 

@@ -142,4 +142,7 @@ it('runs long benches when they are named, and not else', async () => {
   expect(idsOf(select([]))).not.toContain('X2')
   expect(select([])).toHaveLength(benches.length - 1)
   expect(idsOf(select(['X2', 'E1']))).toEqual(['E1', 'X2'])
+  const matrix = idsOf(select(['matrix']))
+  expect(matrix).toEqual(expect.arrayContaining(['E1', 'I2', 'F1', 'L2', 'C1', 'T1']))
+  expect(matrix).not.toContain('X2')
 })
