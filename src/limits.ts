@@ -187,6 +187,9 @@ export const unreadBytesPerSecondMin: number = 256 * 1024
 export const pingMillis: number = 25_000
 export const silenceMillisMax: number = 55_000
 
+/** How long a connection lasts, less a tenth at most by chance; 0: as long as it is used. */
+export const connectionMillisMax: number = 0
+
 /** How long a broker that shuts down waits for what is in flight; clients before they return. */
 export const drainMillisMax: number = 10_000
 export const drainRetryAfterMillis: number = 1000

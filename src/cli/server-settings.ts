@@ -57,6 +57,12 @@ function connectionSettings(count: Count) {
       silenceHighest,
       limits.silenceMillisMax,
     ),
+    connectionMillisMax: count(
+      'how long a connection lasts; 0 = for ever',
+      0,
+      30 * 24 * hourMillis,
+      limits.connectionMillisMax,
+    ),
     drainMillisMax: count('time to stop', 1000, hourMillis, limits.drainMillisMax),
   }
 }

@@ -14,6 +14,8 @@ export interface ConnectionLimits extends AnswerBounds {
   readonly drainRetryAfterMillis: number
   readonly unreadMillisMax: number
   readonly pingMillis: number
+  /** 0: for ever. */
+  readonly connectionMillisMax: number
   readonly silenceMillisMax: number
 }
 

@@ -56,6 +56,15 @@ const inTurns: ReadonlySet<number> = new Set(
   [getRecords, listShards, listStreams, describeStream].map((it) => it.opcode),
 )
 
+/** A connection whose time is over waits so long for the answers that it is owed. */
+const lastAnswersMillis = 10_000
+const shareByChance = 0.1
+
+/** By chance, so that those which came together do not come back together. */
+function lifeMillis(most: number): number {
+  return most === 0 ? Number.POSITIVE_INFINITY : most * (1 - shareByChance * Math.random())
+}
+
 export class Connection implements Answered, SocketHandler, SubscriptionSink {
   readonly remoteAddress: string
   readonly #host: ConnectionHost
@@ -75,6 +84,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   #heardAt: number
   #wasPinged = false
   #isAuthenticating = false
+  readonly #endsAt: number
 
   /** `identity`: of a client that was known before there was a connection. */
   constructor(host: ConnectionHost, socket: Socket, identity?: Identity) {
@@ -82,6 +92,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress
     this.#heardAt = host.now()
+    this.#endsAt = this.#heardAt + lifeMillis(host.limits.connectionMillisMax)
     this.#sender = new AnswerSender(socket, host.limits, {
       flushLater: () => host.flushLater(this),
       overflow: () => this.stalled(),
@@ -220,6 +231,10 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       this.#wasHeard = false
       this.#wasPinged = false
       this.#heardAt = now
+    }
+    if (now >= this.#endsAt && (this.isQuiet() || now >= this.#endsAt + lastAnswersMillis)) {
+      this.end(closeCodes.restart, { text: 'its time is over (connectionMillisMax)' })
+      return
     }
     const { unreadMillisMax, silenceMillisMax, pingMillis } = this.#host.limits
     const stalledSince = this.#sender.stalledSince()

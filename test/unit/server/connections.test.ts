@@ -107,6 +107,37 @@ describe('a connection that sends what is no request, or is refused', () => {
   })
 })
 
+describe('a connection whose time is over', () => {
+  it('ends with 1012 between nine tenths of it and all, when it has its answers', () => {
+    const { broker, clock, connections, open } = makeConnections({ connectionMillisMax: 10_000 })
+    const [busy, quiet] = [open(), open()]
+    busy.connection.receive(putFrame(1), true)
+    const at = (now: number) => {
+      clock.now = now
+      connections.inspect()
+    }
+    at(8999)
+    expect(quiet.socket.isOpen).toBe(true)
+    at(10_000)
+    expect(quiet.socket.events.at(-1)).toMatch(/^close 1012 .*connectionMillisMax/)
+    expect(busy.socket.isOpen).toBe(true)
+    broker.puts[0]?.answer(putAnswer(1))
+    busy.connection.flush()
+    at(10_001)
+    expect(busy.socket.isOpen).toBe(false)
+  })
+
+  it('lasts as long as it is used where no time is set', () => {
+    const { clock, connections, open } = makeConnections()
+    const { socket, connection } = open()
+    for (clock.now = 0; clock.now < 1e6; clock.now += 5000) {
+      connection.ponged()
+      connections.inspect()
+    }
+    expect(socket.isOpen).toBe(true)
+  })
+})
+
 describe('a silent peer', () => {
   it('is pinged, and cut off with 4410 when it does not answer', () => {
     const { clock, connections, open } = makeConnections()

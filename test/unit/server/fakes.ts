@@ -230,6 +230,7 @@ export const smallLimits: ServerLimits = {
   authenticationMillisMax: 5000,
   connectionBytesPerSecond: 1_000_000,
   connectionFramesPerSecond: 1000,
+  connectionMillisMax: 0,
   connectionRequestsPerSecond: 1000,
   connectionsMax: 4,
   connectionsPerAddressMax: 2,
