@@ -16,6 +16,9 @@ CpuFeatures Detect() {
   CpuFeatures features = {};
   features.x86_sse42 = __builtin_cpu_supports("sse4.2") != 0;
   features.x86_pclmul = __builtin_cpu_supports("pclmul") != 0;
+  features.x86_avx512_vpclmul = __builtin_cpu_supports("avx512f") != 0 &&
+                                __builtin_cpu_supports("avx512vl") != 0 &&
+                                __builtin_cpu_supports("vpclmulqdq") != 0;
   features.x86_avx2 = __builtin_cpu_supports("avx2") != 0;
   return features;
 }

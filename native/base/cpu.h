@@ -10,8 +10,9 @@ struct CpuFeatures {
   bool x86_sse42;   // crc32 of 8 bytes
   bool x86_pclmul;  // carry-less multiplication of 64 bits
   bool x86_avx2;
-  bool arm_crc32;  // crc32c of 8 bytes
-  bool arm_pmull;  // carry-less multiplication of 64 bits
+  bool x86_avx512_vpclmul;  // AVX-512 F and VL, and carry-less multiplication of its vectors
+  bool arm_crc32;           // crc32c of 8 bytes
+  bool arm_pmull;           // carry-less multiplication of 64 bits
 };
 
 const CpuFeatures& Cpu();

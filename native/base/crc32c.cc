@@ -89,10 +89,8 @@ uint32_t Crc32cCopy(uint32_t crc, void* to, const void* from, size_t bytes) {
 
 std::span<const Crc32cKernel> Crc32cKernels() {
   static const Crc32cKernel kernels[] = {
-      Crc32cSse42Kernel(),
-      Crc32cArmv8PmullKernel(),
-      Crc32cArmv8Kernel(),
-      Crc32cPortableKernel(),
+      Crc32cAvx512Kernel(), Crc32cSse42Kernel(),    Crc32cArmv8PmullKernel(),
+      Crc32cArmv8Kernel(),  Crc32cPortableKernel(),
   };
   return kernels;
 }

@@ -16,9 +16,13 @@
 namespace millrace::base {
 
 Crc32cKernel Crc32cPortableKernel();
+Crc32cKernel Crc32cAvx512Kernel();      // x86-64 with AVX-512 and VPCLMULQDQ
 Crc32cKernel Crc32cSse42Kernel();       // x86-64 with SSE4.2 and PCLMULQDQ
 Crc32cKernel Crc32cArmv8PmullKernel();  // 64-bit ARM with CRC32 and PMULL: three lanes
 Crc32cKernel Crc32cArmv8Kernel();       // 64-bit ARM with CRC32 alone: one lane
+
+// That of x86-64 with SSE4.2, for a kernel that leaves short data to it; there alone.
+uint32_t Crc32cSse42(uint32_t crc, const void* data, size_t bytes);
 
 inline constexpr uint32_t kCrc32cPolynomial = 0x82f63b78;
 

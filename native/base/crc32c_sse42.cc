@@ -154,6 +154,8 @@ MILLRACE_SSE42_INLINE uint64_t FusedLanes(uint64_t state, const uint8_t* at, siz
   return _mm_crc32_u64(_mm_crc32_u64(0, low_half), high_half ^ carried);
 }
 
+}  // namespace
+
 MILLRACE_SSE42 uint32_t Crc32cSse42(uint32_t crc, const void* data, size_t bytes) {
   const uint8_t* at = static_cast<const uint8_t*>(data);
   uint64_t state = ~crc;
@@ -172,8 +174,6 @@ MILLRACE_SSE42 uint32_t Crc32cSse42(uint32_t crc, const void* data, size_t bytes
   }
   return ~static_cast<uint32_t>(OneLane(state, at, bytes));
 }
-
-}  // namespace
 
 Crc32cKernel Crc32cSse42Kernel() {
   return {"sse42_pclmul", Cpu().x86_sse42 && Cpu().x86_pclmul, &Crc32cSse42};
