@@ -249,8 +249,8 @@ export const benches = [
     title: 'Retention: trimming, looking for what has expired, and memory',
     runs: ['trim', 'sweep', 'memory'].map((part) => node('retention', part)),
     goals: [
-      // Alone what is all in memory has none: no machine of this size holds 100 GB there.
-      [/^processor time of trimming 100 GB(?:, memory full of it)?$/, atMost('value', 1)],
+      // What has been retained for a day or more is on disk; the rows beside it say what memory adds.
+      [/^processor time of trimming 100 GB$/, atMost('value', 1)],
       [/^a look at shards of which none/, atMost('value', 300)],
       [/^memory, more for/, atMost('value', 16)],
     ],
