@@ -19,14 +19,13 @@ const timetable = (rate) => ({
 })
 
 const quantiles = { p50: 'p50Micros', p99: 'p99Micros', 'p99.9': 'p999Micros' }
+/** What stands beside each row, in microseconds. */
+const percentiles = { p90: 'p90Micros', max: 'maxMicros', ...quantiles }
 
 /** The quantiles of the turns of one server. */
 class Turns {
   series = Object.fromEntries(
-    [...Object.values(quantiles), 'maxMicros', 'lateShare', 'serverCpuShare'].map((it) => [
-      it,
-      new Series(),
-    ]),
+    [...Object.values(percentiles), 'lateShare', 'serverCpuShare'].map((it) => [it, new Series()]),
   )
   last
 
@@ -102,6 +101,8 @@ function addCase({ name, rate, durability, subscribers, syncName }, figure, limi
     },
     check: `verified: true, ${figure.last.verified}`,
   }
+  const medians = Object.entries(percentiles).map(([at, it]) => [at, figure.series[it].median])
+  about.percentiles = { unit: 'us', ...Object.fromEntries(medians) }
   const limitName = limitNames[durability]
   for (const [at, quantile] of Object.entries(quantiles)) {
     const limit = { name: limitName, value: limits.series[quantile].median, unit: 'us' }

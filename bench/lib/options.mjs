@@ -1,5 +1,7 @@
 // The command line of the bench runner.
+import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
 export const HELP = `npm run bench -- [options] [ID...]
@@ -55,6 +57,9 @@ export function parseOptions(args) {
   }
   const { values, positionals } = parsed
   if (values.quick && values.tiny) throw new UsageError('--quick and --tiny exclude each other')
+  if (values.json !== undefined && !existsSync(dirname(resolve(values.json)))) {
+    throw new UsageError(`--json ${values.json}: there is no folder ${dirname(values.json)}`)
+  }
   if (!(Number(values.minutes) > 0)) {
     throw new UsageError(`--minutes is "${values.minutes}", wanted a number above 0`)
   }

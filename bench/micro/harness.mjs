@@ -96,7 +96,9 @@ const rows = []
 export function addRow(name, series, unit, options = {}) {
   const { params = {}, info = {}, check = '' } = options
   const more = Object.fromEntries(
-    ['limit', 'paired', 'cpuSeconds'].filter((it) => options[it]).map((it) => [it, options[it]]),
+    ['limit', 'paired', 'cpuSeconds', 'percentiles']
+      .filter((it) => options[it])
+      .map((it) => [it, options[it]]),
   )
   rows.push({ name, params, ...series.fields, unit, ...more, info, check })
 }

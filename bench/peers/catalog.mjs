@@ -37,6 +37,8 @@ const ingest = [
   beside('I1', /^sealed/, 'nats', 'async', [20, 50]),
   beside('I1', /^sealed/, 'kafka', 'producer', { must: 8, goal: 10, aim: 20 }),
   beside('I2', plain, 'redis', 'pipelined', { must: 10, goal: 20, aim: 50 }),
+  beside('I2', plain, 'nats', 'async', [20, 50]),
+  beside('I2', plain, 'kafka', 'producer', { must: 8, goal: 10, aim: 20 }),
   beside('I2', plain, 'rabbitmq', 'publish', [3, 5]),
   beside('I3', /64 KiB frames/, 'nats', 'async, 60 KiB', [5, 10]),
   beside('I3', /64 KiB frames/, 'kafka', 'producer, 1 KiB', [4, 8]),

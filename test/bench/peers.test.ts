@@ -61,6 +61,12 @@ describe('a figure of a peer', () => {
       recordsPerCpuSecond: 200,
       check: '2',
     })
+    const busy = summarize([{ ...of(1), generatorIdleShare: 0.05 }])
+    expect(busy.generatorIdleShare).toBe(0.05)
+    const { peerCells } = await load('peers/lib/table')
+    const entry = { ...figure, ratio: 2, what: 'it', generatorIdleShare: 0.05 }
+    expect(peerCells(row, entry)[2]).toContain('it (bound by its load)')
+    expect(peerCells(row, { ...entry, generatorIdleShare: 0.5 })[2]).not.toContain('bound')
   })
 
   it('stands in the table and in the terminal, as an absence does', async () => {
@@ -152,8 +158,8 @@ describe('the peers', () => {
     expect(comparisonsOf({ id: 'none', name: 'sealed' })).toEqual([])
     const keys = 'PutRecords, 500 x 100 B, random keys'
     const beside = (more: string) => comparisonsOf({ id: 'I2', name: `${keys}${more}` }).length
-    expect(beside('')).toBe(2)
-    expect(beside(' (bound by the generator)')).toBe(2)
+    expect(beside('')).toBe(4)
+    expect(beside(' (bound by the generator)')).toBe(4)
     expect(beside(', encrypted')).toBe(0)
   })
 

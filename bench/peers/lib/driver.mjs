@@ -27,6 +27,12 @@ const medianOf = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.
 const recordsPerCpuSecondOf = ({ records, handled = records, cpuSeconds }) =>
   handled / Math.max(cpuSeconds, 0.01)
 
+/** What a load had left of its processor; tools of peers do not say. */
+function idleShareOf(reports) {
+  const shares = reports.map((it) => it.generatorIdleShare).filter((it) => it !== undefined)
+  return shares.length === 0 ? {} : { generatorIdleShare: medianOf(shares) }
+}
+
 /** The figures of several loads. */
 export function summarize(reports) {
   const rates = reports.map((it) => it.records / it.seconds)
@@ -37,6 +43,7 @@ export function summarize(reports) {
     repetitions: rates.length,
     unit: 'records/s',
     recordsPerCpuSecond: medianOf(reports.map(recordsPerCpuSecondOf)),
+    ...idleShareOf(reports),
     check: reports.at(-1).check,
   }
 }

@@ -8,6 +8,12 @@ const formatGoal = (goal) => (goal === undefined ? '-' : formatBars(goal, (bar) 
 
 const nameOf = ({ name, version }) => `${name} ${version}`
 
+/** Less than this, and the load was what bound the peer. */
+const idleShareMin = 0.1
+
+const whatOf = ({ what, generatorIdleShare }) =>
+  generatorIdleShare < idleShareMin ? `${what} (bound by its load)` : what
+
 export const peerColumns = [
   'ours over theirs',
   'ours',
@@ -25,7 +31,7 @@ export function peerCells(row, peer) {
   return [
     formatTimes(peer.ratio),
     ours,
-    `${nameOf(peer)}: ${peer.what}`,
+    `${nameOf(peer)}: ${whatOf(peer)}`,
     `\`${peer.durability}\``,
     formatValue(peer.value, peer.unit),
     peer.ratioByCpuTime === undefined ? '-' : formatTimes(peer.ratioByCpuTime),
@@ -35,10 +41,10 @@ export function peerCells(row, peer) {
 
 function peerLine(row, peer) {
   if (peer.absent !== undefined) return `against ${peer.name}: absent, ${peer.absent}`
-  const { what, durability, value, unit, ratio, goal, check } = peer
+  const { durability, value, unit, ratio, goal, check } = peer
   const verdict = goal === undefined ? '' : `, ${formatGoal(goal)}`
   return (
-    `${row.name}: ${formatTimes(ratio)} ${nameOf(peer)}, ${durability}, ${what}: ` +
+    `${row.name}: ${formatTimes(ratio)} ${nameOf(peer)}, ${durability}, ${whatOf(peer)}: ` +
     `${formatValue(value, unit)}${verdict}; ${check}`
   )
 }
