@@ -110,7 +110,7 @@ export const connectionsMax: number = 10_000
 export const connectionsPerAddressMax: number = 256
 
 /** Connections that are opened: so many at once, and so many a second from then on. */
-export const connectsBurst: number = 2000
+export const connectsBurst: number = 10_000
 export const connectsPerSecond: number = 500
 
 /** Files that a broker can open beside its sockets and those of the shards of its log. */
@@ -236,7 +236,7 @@ export const principalRequestsPerSecond: number = 1_000_000
 export const principalBytesPerSecond: number = 4 * 1024 * 1024 * 1024
 
 /** What each connection of a principal may do. */
-export const connectionRequestsPerSecond: number = 500_000
+export const connectionRequestsPerSecond: number = 5_000_000
 export const connectionBytesPerSecond: number = 2 * 1024 * 1024 * 1024
 
 /** ... and its frames that are no request, or one that is refused: it is closed beyond that. */

@@ -10,7 +10,8 @@ const array16 = 0xdc
 const array32 = 0xdd
 
 /** Whether a frame begins as all of the protocol do, slices among them. */
-export function isArrayFrame([first = 0]: Uint8Array): boolean {
+export function isArrayFrame(frame: Uint8Array): boolean {
+  const first = frame[0] ?? 0
   return (first & fixArrayMask) === fixArray || first === array16 || first === array32
 }
 

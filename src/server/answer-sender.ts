@@ -87,6 +87,7 @@ export class AnswerSender {
   discard(): void {
     this.#isOver = true
     this.#late = []
+    this.#stalledSince = undefined
   }
 
   /** Whether something large may be made, as nearly nothing waits. */
