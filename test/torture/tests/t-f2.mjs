@@ -22,6 +22,8 @@ import {
 import { TortureFailure } from '../lib/failure.mjs'
 import { needBuild } from '../lib/machine.mjs'
 
+// Connections come as fast as they can: whom a broker lets in at which rate is a matter of T-S2.
+const MORE = ['--server-connects-per-second', '1000000']
 const LANES = 24
 const BURST = 12
 // A connection that has outlived a burst is sent another one, up to so many.
@@ -140,7 +142,7 @@ async function keepTarget(url, state) {
 async function runTest(context) {
   const { directory, count, random } = context
   const port = await freePort(random)
-  const broker = new BrokerProcess(directory, port)
+  const broker = new BrokerProcess(directory, port, { more: MORE })
   context.cleanup(() => broker.kill())
   const url = await broker.ready()
   const setup = await WireClient.connect(url)
