@@ -88,7 +88,11 @@ it('gets its answers one at a time, and all of them when it reads', async () => 
 })
 
 it('that reads a little now and then is cut off when others wait for its room', async () => {
-  const { server, client, iterator } = await serve({ unreadTotalBytesMax: 25 * mebibyte })
+  // A read may take all that the kernel has for it, so that a trickle can be some MiB a second.
+  const { server, client, iterator } = await serve({
+    unreadTotalBytesMax: 15 * mebibyte,
+    unreadBytesPerSecondMin: 16 * mebibyte,
+  })
   const slow = await Promise.all(Array.from({ length: 4 }, () => RawClient.open(server.url)))
   for (const one of slow) {
     trickle(one)
