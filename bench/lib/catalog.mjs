@@ -93,12 +93,13 @@ export const benches = [
   {
     id: 'I2',
     title: 'Broker: PutRecords with keys, 500 x 100 B, 4 shards, `os`',
-    runs: [broker('I2'), broker(undefined, 'pairs')],
+    runs: [broker('I2'), broker(undefined, 'pairs'), node('put-costs')],
     goals: [
       [/random keys(?! *,)/, must('ratio', 0.3, 0.5)],
       [/random keys(?! *,)/, must('value', 5e6, 8.5e6)],
-      [/limits and metrics of shards/, atMost('cost', 0.03)],
-      [/with permissions and rates/, atMost('cost', 0.02)],
+      // Without sockets, whose noise is larger than what is asked for: the share of a whole put is less.
+      [/in process, limits and metrics of shards/, atMost('cost', 0.03)],
+      [/in process, with permissions and rates/, atMost('cost', 0.02)],
     ],
   },
   {
