@@ -6,10 +6,11 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "native/format/segment_format.h"
+#include "native/log/directory_names.h"
+#include "native/log/manifest.h"
 
 namespace millrace::log {
 
@@ -20,42 +21,24 @@ using base::Status;
 
 namespace {
 
-constexpr const char* kOwnNames[] = {
-    "FORMAT", "LOCK",           "manifest-a",     "manifest-b", "verified-end",    "log",
-    "aside",  "manifest-a.new", "manifest-b.new", "FORMAT.new", "verified-end.new"};
-
-// What a file system of its own puts into the root of a disk.
-constexpr const char* kToleratedName = "lost+found";
-
-bool IsOwnName(const std::string& name) {
-  return std::any_of(std::begin(kOwnNames), std::end(kOwnNames),
-                     [&name](const char* own) { return name == own; });
-}
-
-// "<16 hex digits>.<extension>"; false for anything else.
-bool ParseFileName(const std::string& name, const char* extension, uint64_t* id) {
-  constexpr size_t kDigits = 16;
-  if (name.size() != kDigits + std::strlen(extension) ||
-      name.compare(kDigits, std::string::npos, extension) != 0) {
-    return false;
-  }
-  *id = 0;
-  for (size_t at = 0; at < kDigits; ++at) {
-    const char digit = name[at];
-    const bool decimal = digit >= '0' && digit <= '9';
-    if (!decimal && (digit < 'a' || digit > 'f')) {
-      return false;
-    }
-    *id = *id << 4 | static_cast<uint64_t>(decimal ? digit - '0' : digit - 'a' + 10);
-  }
-  return true;
-}
-
 Status Foreign(const std::string& directory, const std::string& name) {
   return Status(Code::kFormatUnsupported,
                 Format("%s/%s is not a file of Millrace: move it elsewhere, or choose another "
                        "data directory",
                        directory.c_str(), name.c_str()));
+}
+
+// The shards are there, FORMAT is not: a fresh start would write over what leads to them.
+Status LostFormat(const std::string& directory, uint64_t id) {
+  std::string line = "together with manifest-a and manifest-b";
+  if (id != 0) {
+    line = Format("or write this line into it: millrace-log %u %016" PRIx64, format::kFormatVersion,
+                  id);
+  }
+  return Status(Code::kCatalogUnreadable,
+                Format("%s/FORMAT is missing, though the directory has shards; nothing was "
+                       "changed; restore it from a copy, %s",
+                       directory.c_str(), line.c_str()));
 }
 
 Status RandomId(uint64_t* id) {
@@ -90,15 +73,12 @@ Status Directory::Acquire(bool* fresh) {
   }
   // Looked at before anything is written, so that a directory of somebody else's stays untouched.
   bool initialized = false;
-  Status status = CheckNames(&initialized);
+  Status status = Look(&initialized);
   if (status.ok()) {
     status = TakeLock(base::OpenMode::kCreate);
   }
   if (status.ok()) {
-    status = CheckNames(&initialized);  // again: its owner until now may have written it meanwhile
-  }
-  if (status.ok() && initialized) {
-    status = ReadFormat();
+    status = Look(&initialized);  // again: its owner until now may have written it meanwhile
   }
   *fresh = !initialized;
   return status;
@@ -106,16 +86,13 @@ Status Directory::Acquire(bool* fresh) {
 
 Status Directory::AcquireForReading() {
   bool initialized = false;
-  Status status = CheckNames(&initialized);
+  Status status = Look(&initialized);
   if (status.ok() && !initialized) {
     return Status(
         Code::kFormatUnsupported,
         Format("%s is not a Millrace data directory: it has no FORMAT file", path_.c_str()));
   }
-  if (status.ok()) {
-    status = TakeLock(base::OpenMode::kRead);
-  }
-  return status.ok() ? ReadFormat() : status;
+  return status.ok() ? TakeLock(base::OpenMode::kRead) : status;
 }
 
 Status Directory::TakeLock(base::OpenMode mode) {
@@ -140,28 +117,65 @@ Status Directory::TakeLock(base::OpenMode mode) {
   return OsError("lock", path, -error);
 }
 
-Status Directory::CheckNames(bool* initialized) const {
+Status Directory::Look(bool* initialized) {
+  const Status format = ReadFormat(initialized);
+  if (format.code() == Code::kFormatUnsupported) {
+    return format;  // before the names: a later version may have files that this one does not know
+  }
   std::vector<std::string> names;
-  const int error = file_ops_->List(path_, &names);
-  if (error != 0) {
-    return OsError("listing", path_, -error);
+  Status status = ListOwn(path_, IsDirectoryName, &names);
+  std::vector<std::string> log_names;
+  status = status.ok() ? ListOwn(log_path(), IsLogName, &log_names) : status;
+  if (status.ok() && !*initialized) {
+    std::vector<std::string> aside_names;
+    status = ListOwn(aside_path(), IsAsideName, &aside_names);
   }
-  *initialized = false;
-  for (const std::string& name : names) {
-    *initialized = *initialized || name == "FORMAT";
-    if (!IsOwnName(name) && name != kToleratedName) {
-      return Foreign(path_, name);
-    }
-  }
-  return Status();
+  status = status.ok() ? format : status;
+  return status.ok() && !*initialized ? CheckFresh(names, !log_names.empty(), initialized) : status;
 }
 
-Status Directory::ReadFormat() {
+Status Directory::CheckFresh(const std::vector<std::string>& names, bool has_segments,
+                             bool* initialized) {
+  ManifestContents manifest;
+  const auto has = [&names](const char* name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (has("manifest-a") || has("manifest-b")) {
+    Status status = Manifest::Read(file_ops_, path_, &manifest);
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  if (!has_segments && manifest.next_shard == ManifestContents{}.next_shard) {
+    return Status();  // a first open that was cut short leaves no more than an empty manifest
+  }
+  // Another process may have finished its first open since FORMAT was looked for.
+  Status status = ReadFormat(initialized);
+  return status.ok() && !*initialized ? LostFormat(path_, manifest.directory_id) : status;
+}
+
+Status Directory::ListOwn(const std::string& directory, bool (*is_own)(const std::string&),
+                          std::vector<std::string>* names) const {
+  const int error = file_ops_->List(directory, names);
+  if (error == -ENOENT && directory != path_) {
+    return Status();
+  }
+  if (error == -ENOTDIR && directory != path_) {
+    return Foreign(path_, directory.substr(path_.size() + 1));
+  }
+  if (error != 0) {
+    return OsError("listing", directory, -error);
+  }
+  std::erase_if(*names, IsToleratedName);
+  const auto foreign = std::find_if_not(names->begin(), names->end(), is_own);
+  return foreign == names->end() ? Status() : Foreign(directory, *foreign);
+}
+
+Status Directory::ReadFormat(bool* exists) {
   const std::string path = path_ + "/FORMAT";
-  bool exists = false;
   std::vector<uint8_t> bytes;
-  Status status = ReadWholeFile(file_ops_, path, 256, &exists, &bytes);
-  if (!status.ok()) {
+  Status status = ReadWholeFile(file_ops_, path, 256, exists, &bytes);
+  if (!status.ok() || !*exists) {
     return status;
   }
   const std::string text(bytes.begin(), bytes.end());
@@ -241,7 +255,7 @@ Status Directory::ListSegments(std::vector<uint64_t>* segments,
       segments->push_back(id);
     } else if (ParseFileName(name, ".idx", &id)) {
       indexes->push_back(id);
-    } else if (name.size() < 4 || name.compare(name.size() - 4, 4, ".new") != 0) {
+    } else if (!IsToleratedName(name)) {
       return Foreign(log_path(), name);
     }
   }

@@ -29,7 +29,8 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
 
   // Takes the lock, creating the directory when it is missing. LOG_LOCKED; FORMAT_UNSUPPORTED when
-  // it holds files that are not Millrace's (nothing is written then), or a newer format.
+  // it has a newer format, or holds files that are not Millrace's; CATALOG_UNREADABLE when FORMAT
+  // is damaged, or is missing while there are shards. Nothing is written then.
   base::Status Acquire(bool* fresh);
 
   // The same without creating or writing anything; for `verify`.
@@ -68,8 +69,14 @@ class Directory {
 
  private:
   base::Status TakeLock(base::OpenMode mode);
-  base::Status CheckNames(bool* initialized) const;
-  base::Status ReadFormat();
+
+  // What is there, without writing: the version, foreign files, whether FORMAT was lost.
+  base::Status Look(bool* initialized);
+  base::Status CheckFresh(const std::vector<std::string>& names, bool has_segments,
+                          bool* initialized);
+  base::Status ListOwn(const std::string& directory, bool (*is_own)(const std::string&),
+                       std::vector<std::string>* names) const;
+  base::Status ReadFormat(bool* exists);
 
   base::FileOps* const file_ops_;
   const std::string path_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "native/format/segment_format.h"
+#include "native/log/directory_names.h"
 #include "native/log/segment_blocks.h"
 
 namespace millrace::log {
@@ -114,6 +115,7 @@ void PruneAside(CoreContext* context) {
   if (context->file_ops->List(context->directory.aside_path(), &names) != 0) {
     return;
   }
+  std::erase_if(names, [](const std::string& name) { return !IsAsideName(name); });
   std::sort(names.begin(), names.end());
   for (size_t at = 0; at + kAsideFilesMax < names.size(); ++at) {
     static_cast<void>(context->file_ops->Unlink(context->directory.aside_path() + "/" + names[at]));

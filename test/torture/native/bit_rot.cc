@@ -174,11 +174,8 @@ class Inflictor {
     for (const std::string& path : specimen.disk->FilePaths()) {
       (IsSegment(path) ? segments_ : others_).push_back(path);
     }
-    // LOCK is empty and FORMAT is a line that a person can write again; losing that is refused, not
-    // lost.
-    std::erase_if(others_, [](const std::string& path) {
-      return path.ends_with("/LOCK") || path.ends_with("/FORMAT");
-    });
+    std::erase_if(others_,
+                  [](const std::string& path) { return path.ends_with("/LOCK"); });  // empty
   }
 
   Damage Run() {
@@ -216,11 +213,13 @@ class Inflictor {
     }
   }
 
-  // Index files, one copy of the manifest, the verified end: nothing may be lost.
+  // Index files, one copy of the manifest, the verified end: nothing may be lost. FORMAT is a line
+  // that a person can write again: without it an open is refused.
   void DamageOther() {
     path_ = Pick(others_);
     content_ = disk_->ReadFile(path_);
-    if (random_->OneIn(4) || content_.empty()) {
+    damage_.refused = path_.ends_with("/FORMAT");
+    if (damage_.refused || random_->OneIn(4) || content_.empty()) {
       Say("removed");
       disk_->Unlink(path_);
     } else if (random_->OneIn(2)) {
@@ -362,6 +361,11 @@ class Judgement {
     log::CoreOptions options = specimen_.options;
     options.file_ops = disk;
     std::shared_ptr<log::Core> core;
+    if (damage_.refused) {
+      const std::map<std::string, std::vector<uint8_t>> before = FilesOf(disk);
+      const Status refusal = log::Core::Open(kSpecimenDirectory, options, &core);
+      return JudgeLostFormat(refusal, FilesOf(disk) == before);
+    }
     const Status status = log::Core::Open(kSpecimenDirectory, options, &core);
     if (!status.ok()) {
       return Format("does not open: %s %s", base::CodeName(status.code()),
@@ -377,6 +381,22 @@ class Judgement {
   }
 
  private:
+  static std::map<std::string, std::vector<uint8_t>> FilesOf(SimFileOps* disk) {
+    std::map<std::string, std::vector<uint8_t>> files;
+    for (const std::string& path : disk->FilePaths()) {
+      files[path] = disk->ReadFile(path);
+    }
+    return files;
+  }
+
+  static std::string JudgeLostFormat(const Status& status, bool unchanged) {
+    if (status.code() != Code::kCatalogUnreadable) {
+      return Format("opens without FORMAT: %s %s", base::CodeName(status.code()),
+                    status.message().c_str());
+    }
+    return unchanged ? "" : "the refused open has changed files";
+  }
+
   bool IsTouched(const KnownBatch& batch) const {
     return std::any_of(damage_.bytes.begin(), damage_.bytes.end(), [&batch](const auto& bytes) {
       return bytes.path == batch.path && bytes.start < batch.offset + batch.bytes.size() &&

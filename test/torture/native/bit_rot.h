@@ -47,14 +47,15 @@ struct Damage {
   std::vector<DamagedBytes> bytes;  // in segment files alone: other files hold nothing of their own
   bool scattered = false;           // many places of the file: how much is refused is not judged
   bool exact = false;               // so small that exactly one batch may be refused
+  bool refused = false;             // FORMAT was lost: an open refuses, and changes no file
 };
 
 // Applies one random damage to `disk`, a copy of the specimen's.
 Damage Inflict(const Specimen& specimen, support::SimFileOps* disk, Random* random);
 
-// Opens the damaged directory and reads everything. Empty, or what is wrong: a byte served that is
-// not what was written, a batch that is missing without being named, or more refused than the
-// damage touched.
+// Opens the damaged directory and reads everything, where it is not to be refused. Empty, or what
+// is wrong: a byte served that is not what was written, a batch that is missing without being
+// named, or more refused than the damage touched.
 std::string Judge(const Specimen& specimen, const Damage& damage, support::SimFileOps* disk);
 
 }  // namespace millrace::torture
