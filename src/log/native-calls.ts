@@ -72,6 +72,8 @@ const putAnswerAt = constants.block.putAnswer
 const firstRowAt = constants.block.rows / 4
 const rowWords = constants.row.bytes / 4
 const { disk, os } = constants.durabilities
+/** A slice never leaves its segment. */
+const segmentBytesMax = constants.segment.bytesMax
 const throughputExceeded = constants.errorCodes.indexOf('THROUGHPUT_EXCEEDED')
 
 /** A shard's part of a PutRecords request that was appended and waits for its acknowledgement. */
@@ -309,7 +311,8 @@ export class NativeCalls {
     committedNext: bigint,
     room: SliceMemory = this.#pool,
   ): Slice {
-    const wanted = available < BigInt(bytesMax) ? Number(available) : bytesMax
+    const atMost = Math.min(bytesMax, segmentBytesMax)
+    const wanted = available < BigInt(atMost) ? Number(available) : atMost
     let { memory, start } = room.reserve(wanted)
     this.#callRead(slot, position, bytesMax, memory, start)
     let bytes = this.#u32[bytesAt] as number
