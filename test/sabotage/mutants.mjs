@@ -386,6 +386,7 @@ export const mutants = [
     'stream/size-retention',
     'the newest batch of a shard stays, and others make up for it',
   ),
+  mutant('181-lost-format-is-fresh.patch', bitRot, rot),
   nodeMutant(
     '210-refused-token-ends.patch',
     'client/token-refused',

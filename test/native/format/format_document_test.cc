@@ -15,6 +15,7 @@
 #include "native/format/sealed_format.h"
 #include "native/format/segment_format.h"
 #include "native/log/batch_view.h"
+#include "native/log/recovery_table.h"
 #include "native/log/sealed_batch.h"
 
 #ifndef MILLRACE_SOURCE_DIR
@@ -142,6 +143,47 @@ TEST(FormatDocumentTest, SealedTable) {
   };
   EXPECT_EQ(TableAfter("## Encrypted records", 3), wanted);
   EXPECT_EQ(format::SealedOverhead(8), 60u);
+}
+
+// What is found, as the page names it, in the order of FoundBytes.
+constexpr const char* kFoundNames[log::kFoundBytesCount] = {
+    "the end of the data area",
+    "the recorded end",
+    "zeros up to the end",
+    "zeros, then other bytes",
+    "a whole batch of another shard",
+    "a whole batch of this shard, sequence too low",
+    "fewer bytes than a header",
+    "bytes that are no header",
+    "a length beyond the segment or the batch limit",
+    "a full length, checksum wrong",
+    "a whole batch whose sequence skips ahead",
+    "a whole batch that continues, epoch too low",
+};
+
+std::string VerdictName(const log::RecoveryDecision& decision) {
+  static constexpr const char* kVerdicts[] = {"clean", "torn", "corrupt"};
+  return kVerdicts[static_cast<size_t>(decision.verdict)];
+}
+
+TEST(FormatDocumentTest, RecoveryTable) {
+  std::vector<std::vector<std::string>> wanted;
+  for (const log::RecoveryRow& row : log::kRecoveryTable) {
+    wanted.push_back({"", kFoundNames[static_cast<size_t>(row.found)], VerdictName(row.open[0]),
+                      VerdictName(row.open[1]), VerdictName(row.open[2]), VerdictName(row.sealed)});
+  }
+  std::vector<std::vector<std::string>> rows;
+  bool inside = false;
+  for (const std::string& line : Lines()) {
+    if (line == "| found at X | no later batch | su <= X | su > X | before a recorded end |") {
+      inside = true;
+    } else if (inside && line.rfind("| ", 0) == 0) {
+      rows.push_back(Cells(line));
+    } else {
+      inside = inside && line.rfind("|---", 0) == 0;
+    }
+  }
+  EXPECT_EQ(rows, wanted);
 }
 
 // The bytes of one of the worked examples, counted from 0.
