@@ -22,6 +22,19 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
   if ((buffer as { resizable?: boolean }).resizable === true) {
     throw new TypeError(`${name}: lies in a resizable ArrayBuffer; copy it first`)
   }
+  if (buffer.byteLength === 0 && isDetached(buffer)) {
+    throw new TypeError(`${name}: its memory is detached; copy it before it is transferred away`)
+  }
+}
+
+/** Node.js 20 has no `detached`. */
+function isDetached(buffer: ArrayBuffer): boolean {
+  try {
+    buffer.slice(0)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** Refuses what is not an integer of [lowest, highest]. */

@@ -1,8 +1,46 @@
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
-import { type Position, type SequenceNumber, sequenceNumber } from '../../src/index.ts'
-import { makeBatch, makeLog } from './harness.ts'
+import {
+  type LogStats,
+  type Position,
+  type SequenceNumber,
+  type ShardStats,
+  sequenceNumber,
+} from '../../src/index.ts'
+import { binding, constants, type Done, type NativeLogHandle } from '../../src/log/binding.ts'
+import { NativeCalls } from '../../src/log/native-calls.ts'
+import { makeBatch, makeLog, temporaryDirectory } from './harness.ts'
+
+/** A log without the classes over it, and what wakes its owner up. */
+async function openRaw() {
+  const wakes = {
+    count: 0,
+    resolve: (): void => undefined,
+    next: () =>
+      new Promise<void>((resolve) => {
+        wakes.resolve = resolve
+      }),
+  }
+  const onWake = () => {
+    wakes.count += 1
+    wakes.resolve()
+  }
+  const settle = (call: (done: Done) => void) =>
+    new Promise<unknown>((resolve, reject) => {
+      call((error, answer) => (error === undefined ? resolve(answer) : reject(error)))
+    })
+  const directory = join(temporaryDirectory(), 'log')
+  const handle = (await settle((done) =>
+    binding.open(directory, constants.openDefaults, onWake, done),
+  )) as NativeLogHandle
+  const control = (
+    operation: keyof typeof constants.controlOperations,
+    list: BigUint64Array | null,
+  ) => settle((done) => handle.control(constants.controlOperations[operation], 0n, 0n, list, done))
+  return { handle, wakes, control }
+}
 
 describe('wake-ups', () => {
   it('none is lost: each append waits for the one before it', async () => {
@@ -12,6 +50,33 @@ describe('wake-ups', () => {
       const answer = await log.append(shard, batch)
       expect(answer.firstSequenceNumber).toBe(BigInt(i + 1))
     }
+  })
+
+  it('are shared: at most one per group commit, whatever it commits', async () => {
+    const { handle, wakes, control } = await openRaw()
+    await control('createShards', BigUint64Array.of(1n, 1n, 1n, 1n))
+    await control('flush', null)
+    const calls = new NativeCalls(handle, () => undefined)
+    const groups = () => (handle.stats(constants.statsKinds.log, 0) as LogStats).syncGroupCount
+    const isCommitted = (slot: number) => {
+      const stats = handle.stats(constants.statsKinds.shard, slot) as ShardStats
+      return stats.committedEnd === stats.appendedEnd
+    }
+    const before = { groups: groups(), wakes: wakes.count }
+    const { bytes } = makeBatch(1, 20)
+    const rounds = 40
+    for (let round = 0; round < rounds; round += 1) {
+      for (let i = 0; i < 40; i += 1) calls.append(i % 4, bytes, 0, bytes.length, 1, 'disk')
+      // Nothing else tells: where a wake-up is lost, this waits for ever.
+      while (![0, 1, 2, 3].every(isCommitted)) await wakes.next()
+    }
+    await control('flush', null)
+    const woken = wakes.count - before.wakes
+    const committed = groups() - before.groups
+    await control('close', null)
+    expect(woken).toBeGreaterThan(0)
+    expect(woken).toBeLessThanOrEqual(committed)
+    expect(committed).toBeLessThan(rounds * 40)
   })
 
   it('acknowledge in the order of the appends, over many shards', async () => {

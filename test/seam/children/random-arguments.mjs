@@ -109,6 +109,18 @@ function routeTable() {
   return new Uint8Array(Buffer.concat(maps))
 }
 
+/** Master keys: the length of the id, the id, 32 bytes. */
+function keyTable() {
+  const ids = ['k1', 'k2', 'k'.repeat(64)].filter(() => random() < 0.7)
+  return new Uint8Array(
+    Buffer.concat(
+      ids.map((id) =>
+        Buffer.concat([Buffer.from([id.length]), Buffer.from(id), Buffer.alloc(32, 7)]),
+      ),
+    ),
+  )
+}
+
 /**
  * Arguments of the right types with any values: so that what stands behind the checks is tried too.
  */
@@ -117,13 +129,26 @@ const rightTypes = {
   putRecords: () => [pick([builder.bytes, new Uint8Array(100)])],
   read: () => [pick([null, new Uint8Array(300)])],
   seek: () => [random() < 0.5],
-  setRoutes: () => [pick(numbers), pick([null, new Uint8Array(32).fill(255), routeTable()])],
+  trim: () => [],
+  setRoutes: () => [
+    pick(numbers),
+    pick([null, new Uint8Array(32).fill(255), routeTable()]),
+    pick([null, new BigUint64Array(pick([0, 1, 4, 8])).fill(BigInt(Math.floor(random() * 9)))]),
+  ],
+  setKeys: () => [pick([new Uint8Array(0), new Uint8Array(33).fill(1), keyTable()])],
+  setEncryption: () => [
+    BigUint64Array.of(1n, pick([1n, 2n, 99n])),
+    pick([null, 'k1', 'k2', 'x'.repeat(65)]),
+    pick(bigints),
+  ],
+  setReferenced: () => [random() < 0.5],
   control: () => [Math.floor(random() * 7), pick(bigints), pick(bigints), null, noop],
   stats: () => [Math.floor(random() * 5), pick(numbers)],
   committedChunk: () => [pick(numbers)],
   shardSlot: () => [pick(bigints)],
   open: () => ['a string', constants.openDefaults, noop, noop],
   verify: () => ['a string', noop],
+  payloadBytes: () => [pick([slice, slice.subarray(9)]), pick(numbers), pick(numbers)],
 }
 
 /** What a call may do besides failing is undone here, so that every export is tried for ever. */
@@ -163,19 +188,39 @@ function scribble(block) {
     at.bytesMax,
     at.routes,
     at.recordBytesMax,
+    at.keysRequired,
+    at.usesReserve,
+    at.isMetered,
+    at.route,
+    at.repeatsOnly,
   ]) {
     u32[field] = random() < 0.7 ? Math.floor(random() * 3) : Math.floor(random() * 2 ** 32)
   }
   if (random() < 0.3)
     Object.assign(u32, { [at.end]: builder.size, [at.start]: 0, [at.count]: 1, [at.flags]: 0 })
-  for (const field of [at.producerId, at.expectedSequence, at.place]) {
+  for (const field of [at.producerId, at.expectedSequence, at.place, at.nowMillis]) {
     u64[field] =
       random() < 0.7 ? BigInt(Math.floor(random() * 3)) : BigInt.asUintN(64, pick(bigints))
   }
 }
 
+/** One batch as a reader gets it, from the first shard. */
+async function readBack() {
+  const u32 = new Uint32Array(handle.block, 0, Math.floor(handle.block.byteLength / 4))
+  const { block: at } = constants
+  u32[at.end] = builder.size
+  u32[at.count] = 1
+  handle.append(builder.bytes)
+  await control(handle, 'flush', null)
+  const target = new Uint8Array(1024)
+  Object.assign(u32, { [at.bytesMax]: 1024, [at.start]: 0, [at.end]: target.length })
+  handle.read(target)
+  return target.slice(0, u32[at.bytes])
+}
+
 let handle = await open(`${directory}/log`)
 await control(handle, 'createShards', BigUint64Array.of(1n, 2n ** 63n))
+const slice = await readBack()
 const closed = await open(`${directory}/closed`)
 await control(closed, 'close', null)
 const moduleCalls = Object.entries(binding).filter(
