@@ -1,6 +1,6 @@
 // The deliberate bugs. `number` is that of the reliability document's table of sabotage, and from 23
 // on this table's own, from 61 on for fan-out and groups of workers. 12 is none any more: nothing can
-// publish where no socket has a topic. 17 and 18 come with what they break. `command` must pass
+// publish where no socket has a topic. 17 is none yet; 18, the origin, is 171 here. `command` must pass
 // on the code as it is, and on the mutant end with an error and say something that matches `says`: a
 // mutant that dies of something else has not been caught by the test that is there for it.
 
