@@ -14,19 +14,17 @@ const emptyCell = '·'
 
 type Mark = 'split' | 'merge' | 'blocked' | ''
 
-/** The shards, the rates of each and a bar of its load; only those in `shardIds`, where given. */
+/** The open shards, the rates of each and a bar of its load. */
 export function heatLines(
   output: Output,
   { shards, changes, blocked }: ScalingDescription,
-  shardIds?: ReadonlySet<string>,
 ): string[] {
   const marks = new Map<string, Mark>(blocked.map((it) => [it.shardId, 'blocked']))
   for (const { shardIds: changed } of changes) {
     for (const id of changed) marks.set(id, changed.length === 1 ? 'split' : 'merge')
   }
-  const shown = shards.filter((it) => shardIds === undefined || shardIds.has(it.shardId))
   const head = ['shard', 'hash keys', 'records/s', 'bytes/s', 'load', '']
-  const rows = shown.map((it) => [
+  const rows = shards.map((it) => [
     it.shardId,
     rangeText(it.startingHashKey, it.endingHashKey),
     formatCount(it.recordsPerSecond),
@@ -37,7 +35,7 @@ export function heatLines(
   const [headLine = '', ...lines] = rightTable([head, ...rows], [2, 3, 4])
   return [
     output.style('dim', headLine),
-    ...lines.map((line, at) => coloured(output, line, marks.get(shown[at]?.shardId ?? ''))),
+    ...lines.map((line, at) => coloured(output, line, marks.get(shards[at]?.shardId ?? ''))),
   ]
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
+import { shardCountMax } from '../limits.ts'
 import type { Shard } from '../shard/shard.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
 import { oneMore } from './daily-limit.ts'
@@ -47,6 +48,17 @@ export function requireOpenShard(stream: Stream, index: number): Shard {
     'INVALID_ARGUMENT',
     `Shard ${shardIdText(index)} in stream ${stream.name} has already been merged or split, ` +
       'and thus is not eligible for merging or splitting.',
+  )
+}
+
+/** Throws a MillraceError, LIMIT_EXCEEDED, where a stream has as many open shards as it may. */
+export function checkCanSplit(stream: Stream): void {
+  const count = openShards(stream).length
+  if (count < shardCountMax) return
+  throw new MillraceError(
+    'LIMIT_EXCEEDED',
+    `Stream ${stream.name} has ${count} open shards, and a stream has at most ${shardCountMax}: ` +
+      'merge others first, or put to another stream, too.',
   )
 }
 

@@ -12,6 +12,7 @@ import { shardRecords, switchRecord } from './catalog-state.ts'
 import { uniformHashRanges } from './hash-ranges.ts'
 import { createNamed } from './named-shards.ts'
 import {
+  checkCanSplit,
   checkProvisioned,
   checkShardCount,
   type Move,
@@ -79,6 +80,7 @@ export class Resharding {
     const index = shardIndexOf(shardToSplit, streamName)
     return await this.#reshard(streamName, dryRun, (stream) => {
       const shard = requireOpenShard(stream, index)
+      checkCanSplit(stream)
       this.#checkRoom(2)
       const key = newStartingHashKey ?? middleOf(shard)
       return only(stream, splitOf(streamName, shard, key))

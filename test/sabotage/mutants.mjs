@@ -409,4 +409,10 @@ export const mutants = [
     'cli/file-lock',
     'none of them loses what another wrote',
   ),
+  nodeMutant(
+    '230-sample-of-every-look.patch',
+    'stream/scaling/heat',
+    'has few samples and the right rates, however often it is asked',
+  ),
+  nodeMutant('231-split-without-end.patch', 'stream/reshard', 'with 10,000 open shards is refused'),
 ]

@@ -118,23 +118,22 @@ async function madeBy(
   return moves.map((it) => ({ shardId: idOf.get(it.startingHashKey), ...it }))
 }
 
-/** Which keys would move, and how hot the shards are that have them now. */
+/** Which keys would move, and how hot all shards are now: those that keep their keys, too. */
 function dryLines(
   output: Output,
   stream: string,
   { moves }: Changed,
   described: ScalingDescription,
 ): string[] {
-  if (moves.length === 0) return [nothingMoves(stream)]
-  const from = new Set(moves.flatMap((it) => it.shardIds))
+  const heat = ['What comes into its shards now:', ...heatLines(output, described)]
+  if (moves.length === 0) return [nothingMoves(stream), ...heat]
   return [
     `${stream} would have these new shards:`,
     ...table([
       ['hash keys', 'first key', 'from'],
       ...moves.map((it) => [shareOf(it), String(it.startingHashKey), shardNames(it.shardIds)]),
     ]),
-    'Their keys come from:',
-    ...heatLines(output, described, from),
+    ...heat,
   ]
 }
 
@@ -185,7 +184,8 @@ function atOption(): Option {
 }
 
 function dryRunOption(): Option {
-  return new Option('--dry-run', 'show which keys would move, and do nothing')
+  const text = 'show which keys would move and what comes into each shard, and do nothing'
+  return new Option('--dry-run', text)
 }
 
 export function addReshardCommands(stream: Command, runner: Runner): void {

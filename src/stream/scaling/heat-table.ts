@@ -16,18 +16,24 @@ interface Measured {
 }
 
 const millisPerSecond = 1000
+/** Samples of the window of splits, at most: whoever asks for them often gets no more of them. */
+const samplesPerSplitWindow = 60
 
 export class HeatTable {
   readonly #settings: ScalingSettings
   readonly #shards = new Map<ShardId, Measured>()
-  #lookedMillis = 0
+  #lookedMillis = Number.NEGATIVE_INFINITY
 
   constructor(settings: ScalingSettings) {
     this.#settings = settings
   }
 
-  /** `traffic` is all that there is: what is not in it is forgotten. */
+  /**
+   * `traffic` is all that there is: what is not in it is forgotten. A look that comes soon after
+   * another one is left out; what came in between is in the next one.
+   */
   look(traffic: readonly ShardTraffic[], nowMillis: number): void {
+    if (nowMillis - this.#lookedMillis < this.#settings.splitMillis / samplesPerSplitWindow) return
     for (const it of traffic) {
       const measured = this.#shards.get(it.shard)
       if (measured !== undefined && measured.bytes <= it.bytes && measured.records <= it.records) {

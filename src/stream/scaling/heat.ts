@@ -124,8 +124,11 @@ export function peakLoad(
   fromMillis: number,
   capacity: ShardCapacity,
 ): number {
-  const since = history.filter((it) => it.toMillis > fromMillis)
-  return Math.max(0, ...since.map((it) => loadOf(it, capacity)))
+  let peak = 0
+  for (const it of history) {
+    if (it.toMillis > fromMillis) peak = Math.max(peak, loadOf(it, capacity))
+  }
+  return peak
 }
 
 /** Whether a shard has been measured all along since a time. */

@@ -6,6 +6,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { MillraceError } from '../../../src/errors.ts'
 import {
   describeStream,
   mergeShards,
@@ -28,14 +29,28 @@ const streamName = 's'
 const hashSpace = 2n ** 128n
 const runs = Number(process.env['MILLRACE_RESHARD_RUNS'] ?? 100)
 
+interface Change {
+  /** The broker is opened again as soon as it is asked for: in the middle of it. */
+  readonly isCut: boolean
+}
+
 type Step =
   | { readonly kind: 'put'; readonly keys: readonly bigint[] }
-  | { readonly kind: 'split'; readonly at: bigint }
-  | { readonly kind: 'merge'; readonly at: bigint }
-  | { readonly kind: 'scale'; readonly by: number }
+  | (Change & { readonly kind: 'split'; readonly at: bigint })
+  | (Change & { readonly kind: 'merge'; readonly at: bigint })
+  | (Change & { readonly kind: 'scale'; readonly by: number })
   | { readonly kind: 'reopen' }
 
 const key = fc.bigInt({ min: 0n, max: hashSpace - 1n })
+const isCut = fc.nat(3).map((it) => it === 3)
+const split = fc.record({ kind: fc.constant('split' as const), at: key, isCut })
+const merge = fc.record({ kind: fc.constant('merge' as const), at: key, isCut })
+const scale = fc.record({
+  kind: fc.constant('scale' as const),
+  // Less than half and more than double, too: they are refused.
+  by: fc.double({ min: 0.3, max: 2.4, noNaN: true }),
+  isCut,
+})
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -44,15 +59,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       keys: fc.array(key, { minLength: 1, maxLength: 12 }),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('split' as const), at: key }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('merge' as const), at: key }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('scale' as const),
-      by: fc.double({ min: 0.5, max: 2, noNaN: true }),
-    }),
-  },
+  { weight: 4, arbitrary: split },
+  { weight: 4, arbitrary: merge },
+  { weight: 2, arbitrary: scale },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
 )
 
@@ -66,8 +75,11 @@ interface ModelShard {
 
 class Model {
   readonly shards: ModelShard[] = []
+  readonly #updatesMax: number
+  #updates = 0
 
-  constructor(count: number) {
+  constructor(count: number, updatesMax: number) {
+    this.#updatesMax = updatesMax
     const width = hashSpace / BigInt(count)
     for (let i = 0; i < count; i += 1) {
       const end = i === count - 1 ? hashSpace - 1n : BigInt(i + 1) * width - 1n
@@ -95,22 +107,45 @@ class Model {
   split(index: number, hashKey: bigint): boolean {
     const { start, end } = this.#of(index)
     if (hashKey <= start + 1n || hashKey >= end) return false
-    this.#of(index).isOpen = false
+    this.#close(index)
     this.#add(start, hashKey - 1n, [index])
     this.#add(hashKey, end, [index])
     return true
   }
 
   merge(lower: number, upper: number): void {
-    this.#of(lower).isOpen = false
-    this.#of(upper).isOpen = false
+    expect(this.#of(lower).end + 1n).toBe(this.#of(upper).start)
+    this.#close(lower)
+    this.#close(upper)
     this.#add(this.#of(lower).start, this.#of(upper).end, [lower, upper])
   }
 
-  /** Takes over what the broker has made of its own accord. */
-  add(shards: readonly ModelShard[]): void {
-    for (const it of shards) this.shards.push({ ...it, texts: [] })
-    for (const it of shards) for (const index of it.parents) this.#of(index).isOpen = false
+  /** How an UpdateShardCount ends: it counts where something has to be done. */
+  scale(target: number): string {
+    const { open } = this
+    const current = open.length
+    if (target > 2 * current || 2 * target < current) return 'INVALID_ARGUMENT'
+    if (this.#updates >= this.#updatesMax) return 'LIMIT_EXCEEDED'
+    const starts = open.map((index) => this.#of(index).start)
+    if (starts.join() !== uniformStarts(target).join()) this.#updates += 1
+    return 'done'
+  }
+
+  /** Does the splits and merges by which the broker has made these shards of its own accord. */
+  follow(made: readonly Pick<ModelShard, 'start' | 'parents'>[]): void {
+    for (let at = 0; at < made.length; ) {
+      const { parents } = made[at] as (typeof made)[number]
+      const [lower, upper] = parents as [number, number?]
+      if (upper === undefined) expect(this.split(lower, made[at + 1]?.start ?? 0n)).toBe(true)
+      else this.merge(lower, upper)
+      at += upper === undefined ? 2 : 1
+    }
+  }
+
+  #close(index: number): void {
+    const shard = this.#of(index)
+    expect(shard.isOpen).toBe(true)
+    shard.isOpen = false
   }
 
   #of(index: number): ModelShard {
@@ -120,6 +155,19 @@ class Model {
   #add(start: bigint, end: bigint, parents: readonly number[]): void {
     this.shards.push({ start, end, parents, texts: [], isOpen: true })
   }
+}
+
+function uniformStarts(count: number): bigint[] {
+  const width = hashSpace / BigInt(count)
+  return Array.from({ length: count }, (_, i) => BigInt(i) * width)
+}
+
+/** `done`, or the code of the error. */
+async function endOf(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(
+    () => 'done',
+    ({ code }: MillraceError) => code,
+  )
 }
 
 function indexOf(shardId: string | undefined): number {
@@ -146,11 +194,8 @@ class Run {
       case 'split': {
         const index = model.at(next.at)
         const request = { streamName, shardToSplit: String(index), newStartingHashKey: next.at }
-        const done = await broker.call(splitShard, request).then(
-          () => true,
-          () => false,
-        )
-        expect(done).toBe(model.split(index, next.at))
+        const wanted = model.split(index, next.at) ? 'done' : 'INVALID_ARGUMENT'
+        expect(await endOf(broker.call(splitShard, request))).toBe(wanted)
         break
       }
       case 'merge': {
@@ -164,15 +209,20 @@ class Run {
         break
       }
       case 'scale':
-        await this.#scale(next.by)
+        await this.#scale(next)
         return
       case 'reopen':
-        // Sometimes in the middle of what came before.
         await this.#made.reopen()
         return
     }
-    await untilActive(this.#made.broker, streamName)
+    await this.#settle(next)
     await this.#compare()
+  }
+
+  /** What was asked for comes to its end, also where the broker is opened again meanwhile. */
+  async #settle({ isCut }: Change): Promise<void> {
+    if (isCut) await this.#made.reopen()
+    await untilActive(this.#made.broker, streamName)
   }
 
   async end(): Promise<void> {
@@ -204,51 +254,39 @@ class Run {
     this.#count += keys.length
   }
 
-  /** Only the outcome is given: how many there are, and of which ranges. */
-  async #scale(by: number): Promise<void> {
-    const { broker } = this.#made
-    const before = this.#model.shards.length
-    const target = Math.max(1, Math.round(this.#model.open.length * by))
-    const request = { streamName, targetShardCount: target }
-    const done = await broker.call(updateShardCount, request).then(
-      () => true,
-      () => false,
-    )
-    if (!done) return
-    await untilActive(broker, streamName)
-    const { shards } = await broker.call(describeStream, { streamName, limit: 10_000 })
-    this.#model.add(
-      shards.slice(before).map((it) => ({
-        start: it.startingHashKey,
-        end: it.endingHashKey,
-        parents: [it.parentShardId, it.adjacentParentShardId]
-          .filter((id) => id !== undefined)
-          .map(indexOf),
-        texts: [],
-        isOpen: true,
-      })),
-    )
-    const width = hashSpace / BigInt(target)
-    const { open } = this.#model
-    expect(open.map((index) => this.#model.shards[index]?.start)).toEqual(
-      Array.from({ length: target }, (_, i) => BigInt(i) * width),
+  /** Which splits and merges it takes is not given; their outcome is. */
+  async #scale(change: Change & { readonly by: number }): Promise<void> {
+    const model = this.#model
+    const before = model.shards.length
+    const targetShardCount = Math.max(1, Math.round(model.open.length * change.by))
+    const request = { streamName, targetShardCount }
+    const end = await endOf(this.#made.broker.call(updateShardCount, request))
+    expect(end).toBe(model.scale(targetShardCount))
+    if (end !== 'done') return
+    await this.#settle(change)
+    model.follow((await this.#shards()).slice(before))
+    expect(model.open.map((index) => model.shards[index]?.start)).toEqual(
+      uniformStarts(targetShardCount),
     )
     await this.#compare()
   }
 
+  async #shards() {
+    const request = { streamName, limit: 10_000 }
+    const { shards } = await this.#made.broker.call(describeStream, request)
+    return shards.map((it) => ({
+      start: it.startingHashKey,
+      end: it.endingHashKey,
+      parents: [it.parentShardId, it.adjacentParentShardId]
+        .filter((id) => id !== undefined)
+        .map(indexOf),
+      isOpen: it.endingSequenceNumber === undefined,
+    }))
+  }
+
   async #compare(): Promise<void> {
-    const { shards } = await this.#made.broker.call(describeStream, { streamName, limit: 10_000 })
     const model = this.#model
-    expect(
-      shards.map((it) => ({
-        start: it.startingHashKey,
-        end: it.endingHashKey,
-        parents: [it.parentShardId, it.adjacentParentShardId]
-          .filter((id) => id !== undefined)
-          .map(indexOf),
-        isOpen: it.endingSequenceNumber === undefined,
-      })),
-    ).toEqual(model.shards.map(({ texts: _, ...it }) => it))
+    expect(await this.#shards()).toEqual(model.shards.map(({ texts: _, ...it }) => it))
     let next = 0n
     for (const index of model.open) {
       expect(model.shards[index]?.start).toBe(next)
@@ -284,11 +322,17 @@ class Run {
 }
 
 test('any sequence of splits, merges, puts and reopenings leaves what the model has', async () => {
-  const arbitrary = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 20 }))
-  const property = fc.asyncProperty(arbitrary, async ([count, steps]) => {
+  const arbitrary = fc.tuple(
+    fc.integer({ min: 1, max: 4 }),
+    // Without one of them it is 10 a day.
+    fc.constantFrom(2, undefined),
+    fc.array(step, { maxLength: 20 }),
+  )
+  const property = fc.asyncProperty(arbitrary, async ([count, updatesMax, steps]) => {
     // Each look at the clock is a second later: PROVISIONED streams are read 5 times a second.
     let elapsed = 0
     const made = await makeBroker({
+      ...(updatesMax === undefined ? {} : { shardCountUpdatesPerDay: updatesMax }),
       elapsed: () => {
         elapsed += 1000
         return elapsed
@@ -296,7 +340,7 @@ test('any sequence of splits, merges, puts and reopenings leaves what the model 
     })
     try {
       await makeStream(made.broker, streamName, count, { streamMode: 'PROVISIONED' })
-      const run = new Run(made, new Model(count))
+      const run = new Run(made, new Model(count, updatesMax ?? 10))
       for (const next of steps) await run.do(next)
       await run.end()
     } finally {

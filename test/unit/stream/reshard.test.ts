@@ -2,6 +2,8 @@
 
 import { describe, expect, it as test } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
+import type { Shard } from '../../../src/shard/shard.ts'
+import { uniformHashRanges } from '../../../src/stream/hash-ranges.ts'
 import { Resharding } from '../../../src/stream/reshard.ts'
 import type { StreamHost } from '../../../src/stream/stream-host.ts'
 import { BatchBuilder } from '../../../src/wire/batch-builder.ts'
@@ -330,6 +332,36 @@ test('room for more shards is asked for behind the shard, and before the bound',
   expect(await said(resharding.merge(merge))).toBe(room)
   expect(await said(resharding.updateShardCount({ streamName, targetShardCount: 2 }))).toBe(room)
   expect(asked).toEqual([2, 1, 2])
+  await made.close()
+})
+
+test('a split of a stream with 10,000 open shards is refused, and a merge is not', async () => {
+  const made = await make(1)
+  const stream = made.streams.require(streamName)
+  const first = stream.shards.get(0) as Shard
+  const shards = new Map(
+    uniformHashRanges(10_000).map((range, index) => [index, { ...first, ...range, index }]),
+  )
+  const full = { ...stream, shards }
+  const host = {
+    log: made.log,
+    catalog: { change: async (decide: () => unknown) => void decide() },
+    now: Date.now,
+    requireActive: () => full,
+    startWork: () => undefined,
+  } as unknown as StreamHost
+  const resharding = new Resharding(host, { checkRoom: () => undefined })
+  const split = { streamName, shardToSplit: '7' }
+  for (const dryRun of [true, false]) {
+    expect(await said(resharding.split({ ...split, dryRun }))).toBe(
+      'LIMIT_EXCEEDED: Stream s has 10000 open shards, and a stream has at most 10000: ' +
+        'merge others first, or put to another stream, too.',
+    )
+  }
+  const merge = { streamName, shardToMerge: '7', adjacentShardToMerge: '8' }
+  expect(await said(resharding.merge(merge))).toBe('done')
+  shards.delete(0)
+  expect(await said(resharding.split({ ...split, dryRun: false }))).toBe('done')
   await made.close()
 })
 

@@ -110,4 +110,42 @@ describe('the table of shards', () => {
     table.look([traffic(one, 5)], 3000)
     expect(table.historyOf(one)).toEqual([])
   })
+
+  test('has few samples and the right rates, however often it is asked', () => {
+    const table = new HeatTable(settings)
+    let records = 0
+    // 50 a second, and then 100.
+    for (let millis = 0; millis <= 100_000; millis += 1) {
+      if (millis % 20 === 0 || (millis > 70_000 && millis % 10 === 0)) records += 1
+      table.look([traffic(one, records)], millis)
+      if (millis % 1000 === 0) expect(table.historyOf(one).length).toBeLessThanOrEqual(80)
+    }
+    const history = table.historyOf(one)
+    expect(history.at(-1)?.toMillis).toBe(100_000)
+    expect(ratesOf(history, settings.splitMillis).recordsPerSecond).toBeCloseTo(75, 6)
+    expect(meanRates(history, 80_000, 90_000)?.recordsPerSecond).toBeCloseTo(100, 6)
+    expect(peakLoad(history, 0, settings)).toBeCloseTo(1, 6)
+    expect(isMeasuredSince(history, 0)).toBe(true)
+  })
+
+  test('measures what begins at a shard at rest from when it began', () => {
+    const table = new HeatTable(settings)
+    for (let millis = 0; millis <= 20_000; millis += 250) {
+      table.look([traffic(one, Math.max(0, millis - 10_000) / 10)], millis)
+    }
+    const history = table.historyOf(one)
+    expect(meanRates(history, 0, 10_000)?.recordsPerSecond).toBe(0)
+    expect(meanRates(history, 10_000, 20_000)?.recordsPerSecond).toBeCloseTo(100, 6)
+  })
+})
+
+test('the highest load is found in a history of any length', () => {
+  const history = Array.from({ length: 200_000 }, (_, fromMillis) => ({
+    fromMillis,
+    toMillis: fromMillis + 1,
+    recordsPerSecond: fromMillis === 150_000 ? 90 : 10,
+    bytesPerSecond: 0,
+  }))
+  expect(peakLoad(history, 0, settings)).toBe(0.9)
+  expect(peakLoad(history, 150_001, settings)).toBe(0.1)
 })
