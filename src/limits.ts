@@ -32,7 +32,7 @@ export const frameBytesMax: number = requestBytesMax + 64 * 1024
 export const streamNameCharactersMin: number = 1
 export const streamNameCharactersMax: number = 128
 
-/** Shards with which a stream can be created. */
+/** Shards with which a stream can be created, and open ones that it can have. */
 export const shardCountMax: number = 10_000
 /** ... and with how many it is created unless that is given. */
 export const shardCountDefault: number = 4
