@@ -112,6 +112,13 @@ describe('the shards of a stream', () => {
     const { run } = await broker()
     await run(['stream', 'create', 'flights', '--shards', '2', '--mode', 'PROVISIONED'])
     const half = String(2n ** 127n)
+    const heat = [
+      'What comes into its shards now:',
+      expect.stringMatching(/^shard +hash keys +records\/s +bytes\/s +load$/),
+      expect.stringMatching(/^shardId-0+ +0 % to 50 % /),
+      expect.stringMatching(/^shardId-0+1 +50 % to 100 % /),
+      '',
+    ]
     const tried = await run(['stream', 'scale', 'flights', '3', '--dry-run'])
     expect(tried.status).toBe(0)
     expect(tried.stdout.split('\n')).toEqual([
@@ -120,21 +127,10 @@ describe('the shards of a stream', () => {
       expect.stringMatching(/^0 % to 33\.3 % +0 +shardId-0+$/),
       expect.stringMatching(/^33\.3 % to 66\.6 % +\d+ +shardId-0+, shardId-0+1$/),
       expect.stringMatching(/^66\.6 % to 100 % +\d+ +shardId-0+1$/),
-      'What comes into its shards now:',
-      expect.stringMatching(/^shard +hash keys +records\/s +bytes\/s +load$/),
-      expect.stringMatching(/^shardId-0+ +0 % to 50 % /),
-      expect.stringMatching(/^shardId-0+1 +50 % to 100 % /),
-      '',
+      ...heat,
     ])
     const same = await run(['stream', 'scale', 'flights', '2', '--dry-run'])
-    expect(same.stdout.split('\n')).toEqual([
-      'flights has these shards already: nothing moves',
-      'What comes into its shards now:',
-      expect.stringMatching(/^shard +hash keys +records\/s +bytes\/s +load$/),
-      expect.stringMatching(/^shardId-0+ +0 % to 50 % /),
-      expect.stringMatching(/^shardId-0+1 +50 % to 100 % /),
-      '',
-    ])
+    expect(same.stdout.split('\n').slice(1)).toEqual(heat)
     const one = await run(['stream', 'split', 'flights', '1', '--dry-run'])
     expect(one.stdout).toMatch(/^What comes .*\n.*\nshardId-0+ .*\nshardId-0+1 .*\n$/m)
     const split = ['stream', 'split', 'flights', '1', '--at', String(2n ** 127n + 5n), '--json']
