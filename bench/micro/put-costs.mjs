@@ -31,7 +31,7 @@ const recordsPerRequest = 500
 const recordBytes = 100
 const shardCount = 4
 const framesOfTurn = pick(32, 16, 2)
-const blocks = pick(1500, 300, 8)
+const blocks = pick(3000, 300, 8)
 /** Streams are made anew before they fill the page cache. */
 const blocksPerStream = pick(100, 50, 4)
 const warmUpBlocks = pick(50, 20, 0)
@@ -46,6 +46,14 @@ async function untilActive(broker, streamName) {
   for (;;) {
     const summary = await broker.call(operations.describeStreamSummary, { streamName })
     if (summary.streamStatus === 'ACTIVE') return
+    await nextTurn()
+  }
+}
+
+async function untilGone(broker, streamName) {
+  for (;;) {
+    const { streams } = await broker.stats()
+    if (!streams.some((it) => it.streamName === streamName)) return
     await nextTurn()
   }
 }
@@ -96,6 +104,7 @@ class Side {
       throw new Error(`${this.counted} records of ${this.answered} requests`)
     }
     await this.broker.call(operations.deleteStream, { streamName })
+    await untilGone(this.broker, streamName)
   }
 
   /** Microseconds of a turn: with durability `os` each put is answered before it returns. */
