@@ -289,7 +289,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   UNSAFE_ADDRESS: {
     message: 'an address of other machines, or one that they can reach, and nothing protects it',
     retryable: false,
-    hint: 'On one machine use 127.0.0.1, between machines TLS; or accept the risk as the message says.',
+    hint: 'Use 127.0.0.1 on one machine, TLS between two, or accept the risk as the message says.',
   },
   CONNECTION_LOST: {
     message: 'the connection to the broker was lost',
