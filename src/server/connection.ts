@@ -65,6 +65,10 @@ function lifeMillis(most: number): number {
   return most === 0 ? Number.POSITIVE_INFINITY : most * (1 - shareByChance * Math.random())
 }
 
+function sharerOf(remoteAddress: string): string | undefined {
+  return isLoopbackAddress(remoteAddress) ? undefined : addressBlock(remoteAddress)
+}
+
 export class Connection implements Answered, SocketHandler, SubscriptionSink {
   readonly remoteAddress: string
   readonly #host: ConnectionHost
@@ -85,12 +89,15 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   #wasPinged = false
   #isAuthenticating = false
   readonly #endsAt: number
+  readonly #addressSharer: string | undefined
 
   /** `identity`: of a client that was known before there was a connection. */
   constructor(host: ConnectionHost, socket: Socket, identity?: Identity) {
     this.#host = host
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress
+    // Once: it is asked for again and again.
+    this.#addressSharer = host.gate.isOpen ? sharerOf(socket.remoteAddress) : undefined
     this.#heardAt = host.now()
     this.#endsAt = this.#heardAt + lifeMillis(host.limits.connectionMillisMax)
     this.#sender = new AnswerSender(socket, host.limits, {
@@ -123,8 +130,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   /** Where nobody is asked who they are, an address stands for who is behind it. */
   get sharer(): string | undefined {
-    if (!this.#host.gate.isOpen) return this.#session.principal
-    return isLoopbackAddress(this.remoteAddress) ? undefined : addressBlock(this.remoteAddress)
+    return this.#host.gate.isOpen ? this.#addressSharer : this.#session.principal
   }
 
   /** Requests that wait for their answers. */

@@ -41,6 +41,17 @@ interface Watch {
   taken: number
 }
 
+/** Bytes that are left unread, or being made. */
+interface Used {
+  total: number
+  readonly ofSharer: Map<string | undefined, number>
+}
+
+function count(used: Used, sharer: string | undefined, bytes: number): void {
+  used.total += bytes
+  used.ofSharer.set(sharer, (used.ofSharer.get(sharer) ?? 0) + bytes)
+}
+
 export class UnreadAnswers {
   readonly #limits: UnreadLimits
   readonly #now: () => number
@@ -48,6 +59,9 @@ export class UnreadAnswers {
   readonly #waiting: Set<Answered> = new Set()
   /** How many large answers are being made, of each share. */
   readonly #beingMade: Map<string | undefined, number> = new Map()
+  /** How many were begun so far. */
+  #begun = 0
+  #isCutting = false
   #timer: NodeJS.Timeout | undefined
 
   /** `now` in milliseconds, of which only differences matter. */
@@ -58,7 +72,8 @@ export class UnreadAnswers {
 
   /** Whether a large answer may be made now; if not, its connection hears when to ask again. */
   mayBegin(one: Answered): boolean {
-    if (this.#hasRoom() && this.#hasShare(one)) return true
+    const used = this.#measure()
+    if (this.#hasRoom(used) && this.#hasShare(used, one.sharer)) return true
     this.#waiting.add(one)
     this.#lookLater()
     return false
@@ -66,6 +81,7 @@ export class UnreadAnswers {
 
   /** A large answer is being made, or was: it has been sent, or waits in its connection. */
   begin({ sharer }: Answered): void {
+    this.#begun += 1
     this.#beingMade.set(sharer, (this.#beingMade.get(sharer) ?? 0) + 1)
   }
 
@@ -88,33 +104,36 @@ export class UnreadAnswers {
     this.#slow.set(one, { at: this.#now(), taken: one.takenBytes() })
   }
 
-  #hasRoom(): boolean {
-    let made = 0
-    for (const count of this.#beingMade.values()) made += count
-    return this.#fits(made, this.#limits.unreadTotalBytesMax, () => true)
-  }
-
-  #hasShare({ sharer }: Answered): boolean {
-    if (sharer === undefined) return true
-    const made = this.#beingMade.get(sharer) ?? 0
-    return this.#fits(made, this.#limits.unreadShareBytesMax, (it) => it.sharer === sharer)
+  /** In one pass over those that are slow: each asks the library for what waits. */
+  #measure(): Used {
+    const used: Used = { total: 0, ofSharer: new Map() }
+    for (const [sharer, made] of this.#beingMade) count(used, sharer, made * getRecordsBytesMax)
+    for (const one of this.#slow.keys()) count(used, one.sharer, one.bufferedBytes())
+    return used
   }
 
   /** Whether one more fits beside those that are being made, and what is left unread. */
-  #fits(made: number, bytesMax: number, counts: (one: Answered) => boolean): boolean {
-    let bytes = (made + 1) * getRecordsBytesMax
-    for (const one of this.#slow.keys()) {
-      if (bytes > bytesMax) break
-      if (counts(one)) bytes += one.bufferedBytes()
-    }
-    return bytes <= bytesMax
+  #hasRoom({ total }: Used): boolean {
+    return total + getRecordsBytesMax <= this.#limits.unreadTotalBytesMax
   }
 
+  #hasShare({ ofSharer }: Used, sharer: string | undefined): boolean {
+    if (sharer === undefined) return true
+    return (ofSharer.get(sharer) ?? 0) + getRecordsBytesMax <= this.#limits.unreadShareBytesMax
+  }
+
+  /** What others hold is measured anew only when one has begun: of those there is room for few. */
   #advance(): void {
-    for (const one of this.#waiting) {
-      if (!this.#hasRoom()) return
-      if (!this.#hasShare(one)) continue
-      this.#waiting.delete(one)
+    if (this.#isCutting || this.#waiting.size === 0) return
+    let used = this.#measure()
+    let begun = this.#begun
+    for (const one of [...this.#waiting]) {
+      if (begun !== this.#begun) {
+        used = this.#measure()
+        begun = this.#begun
+      }
+      if (!this.#hasRoom(used)) return
+      if (!this.#hasShare(used, one.sharer) || !this.#waiting.delete(one)) continue
       one.advance()
     }
   }
@@ -130,22 +149,24 @@ export class UnreadAnswers {
   #look(): void {
     if (this.#waiting.size === 0) return
     const slowest = this.#judge()
-    for (const one of this.#waiting) {
-      this.#cut(slowest, () => !this.#hasRoom())
-      const { sharer } = one
-      const ofShare = slowest.filter((it) => it.sharer === sharer)
-      this.#cut(ofShare, () => !this.#hasShare(one))
+    const sharers = new Set(Array.from(this.#waiting, ({ sharer }) => sharer))
+    // Nobody begins meanwhile: what is measured once stays right but for what is cut.
+    const used = this.#measure()
+    this.#isCutting = true
+    for (const one of slowest) {
+      const isInTheWay = sharers.has(one.sharer) && !this.#hasShare(used, one.sharer)
+      if (isInTheWay || !this.#hasRoom(used)) this.#cut(one, used)
     }
+    this.#isCutting = false
     this.#advance()
     if (this.#waiting.size > 0) this.#lookLater()
   }
 
-  #cut(slowest: Answered[], isShort: () => boolean): void {
-    while (isShort()) {
-      const one = slowest.shift()
-      if (one === undefined) return
-      if (this.#slow.delete(one)) one.stalled()
-    }
+  #cut(one: Answered, used: Used): void {
+    const bytes = one.bufferedBytes()
+    if (!this.#slow.delete(one)) return
+    count(used, one.sharer, -bytes)
+    one.stalled()
   }
 
   /** Those that take too little, the slowest first; the others are watched anew. */

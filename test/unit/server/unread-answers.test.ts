@@ -11,6 +11,7 @@ class Client implements Answered {
   since: number | undefined
   advanced = 0
   isCut = false
+  asked = 0
 
   constructor(sharer?: string) {
     this.sharer = sharer
@@ -21,6 +22,7 @@ class Client implements Answered {
   }
 
   bufferedBytes(): number {
+    this.asked += 1
     return this.bytes
   }
 
@@ -200,6 +202,34 @@ describe('a share', () => {
     expect([unread.mayBegin(again), unread.mayBegin(z)]).toEqual([false, false])
     unread.end(x)
     expect([again.advanced, z.advanced]).toEqual([0, 1])
+  })
+})
+
+describe('the work for those that wait', () => {
+  /** As many slow clients of one share that is full, and some that wait for it. */
+  function makeCrowd() {
+    const unread = makeUnread()
+    const slow = Array.from({ length: 900 }, () => new Client('greedy').leavesUnread(unread, 1))
+    const waiting = Array.from({ length: 100 }, () => new Client('greedy'))
+    for (const one of waiting) unread.mayBegin(one)
+    for (const one of slow) one.asked = 0
+    const asked = () => slow.reduce((sum, it) => sum + it.asked, 0)
+    return { unread, slow, waiting, asked }
+  }
+
+  it('is one look at each that is slow, however many wait', () => {
+    const { unread, slow, waiting, asked } = makeCrowd()
+    unread.relieved(slow[0] as Client, false)
+    expect(asked()).toBeLessThanOrEqual(slow.length)
+    expect(waiting.filter((it) => it.advanced > 0)).toEqual([])
+  })
+
+  it('is a few looks at each where all of them are cut off', () => {
+    const { slow, waiting, asked } = makeCrowd()
+    passes(1000)
+    expect(slow.every((it) => it.isCut)).toBe(true)
+    expect(waiting[0]?.advanced).toBe(1)
+    expect(asked()).toBeLessThanOrEqual(20 * slow.length)
   })
 })
 
