@@ -12,6 +12,7 @@ const socketsSpare = 4096
 /** The share of those where files are short. */
 const shareSpare = 8
 const shareOfLog = 0.5
+const shareOfOthers = 0.25
 const filesOfLogMax = 8192
 
 export interface SocketBounds {
@@ -31,6 +32,14 @@ export function socketBounds(connectionsMax: number, files: number | undefined):
     connectionsMax: Math.min(connectionsMax, most),
     socketsMax: Math.min(wanted, room),
   }
+}
+
+/**
+ * Of one address: handshakes and HTTP requests as many as connections, and never nearly all. Pure.
+ */
+export function socketsOfAddress(connectionsPerAddressMax: number, socketsMax: number): number {
+  const most = socketsMax - Math.floor(socketsMax * shareOfOthers)
+  return Math.min(2 * connectionsPerAddressMax, most)
 }
 
 /** How many files this process may have open: Node raises that to the most as it starts. */

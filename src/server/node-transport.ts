@@ -6,7 +6,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { WebSocketServer } from 'ws'
@@ -20,6 +20,7 @@ import {
   slowRequestLimits,
 } from './node-http.ts'
 import { NodeServerSocket } from './node-server-socket.ts'
+import { SocketShares } from './socket-shares.ts'
 import { endWithCertificate } from './tls/certificate-end.ts'
 import { peerNames } from './tls/peer-certificate.ts'
 import type { TlsMaterial } from './tls/tls-files.ts'
@@ -48,7 +49,7 @@ export async function openNodeTransport(
     requestCert: isMutual,
     rejectUnauthorized: isMutual,
   })
-  server.maxConnections = options.socketsMax
+  boundSockets(server, options)
   if (isMutual) {
     server.on('secureConnection', (socket: TLSSocket) => endWithCertificate(socket, now))
   }
@@ -73,6 +74,23 @@ export async function openNodeTransport(
       server.closeAllConnections()
     },
   }
+}
+
+/** Before the handshake of TLS, which costs most. */
+function boundSockets(server: Server, options: TransportOptions): void {
+  const shares = new SocketShares(options, () => performance.now())
+  server.maxConnections = options.socketsMax
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress = '' } = socket
+    const stays = shares.came(remoteAddress)
+    shares.spoke(remoteAddress)
+    if (stays) shares.held(remoteAddress)
+    socket.once('close', () => {
+      shares.left()
+      if (stays) shares.released(remoteAddress)
+    })
+    if (!stays) socket.destroy()
+  })
 }
 
 function named(certificateNames: readonly string[]): Pick<HttpRequest, 'certificateNames'> {

@@ -38,7 +38,7 @@ import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
 import type { InsecureSwitches } from './admission.ts'
 import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
-import { openFilesMax, socketBounds } from './descriptors.ts'
+import { openFilesMax, socketBounds, socketsOfAddress } from './descriptors.ts'
 import { answerHttp, type Endpoints } from './http-endpoints.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { memoryOfMachine, unreadBounds } from './memory.ts'
@@ -46,6 +46,7 @@ import { Metrics } from './metrics.ts'
 import { metricsRefusal } from './metrics-access.ts'
 import { openTransport } from './open-transport.ts'
 import type { ServedBroker } from './served-broker.ts'
+import type { SocketLimits } from './socket-shares.ts'
 import { warnOfBinary, warnOfExposure, warnOfFewFiles } from './start-warnings.ts'
 import type { TlsFiles } from './tls/tls-files.ts'
 import { TlsReload } from './tls/tls-reload.ts'
@@ -153,15 +154,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const limits = limitsOf(options)
   const bounds = socketBounds(limits.connectionsMax, openFilesMax())
   const { connectionsMax: most, socketsMax } = bounds
+  const socketsPerAddressMax = socketsOfAddress(limits.connectionsPerAddressMax, socketsMax)
   const connections = connectionsOf(options, { ...limits, connectionsMax: most }, access)
   const endpoints = endpointsOf(options, host, connections)
-  const ports = await openPorts(options, { address, socketsMax }, endpoints, connections).catch(
-    async (error: unknown) => {
-      access?.close()
-      await connections.drain() // else its timer would keep the broker alive
-      throw error
-    },
-  )
+  const ports = await openPorts(
+    options,
+    { address, socketsMax, socketsPerAddressMax },
+    endpoints,
+    connections,
+  ).catch(async (error: unknown) => {
+    access?.close()
+    await connections.drain() // else its timer would keep the broker alive
+    throw error
+  })
   warnOfFewFiles(limits.connectionsMax, bounds, logger)
   warnOfExposure(host, ports.transport.port, protection, logger)
   return new RunningServer(options, host, ports, connections, access)
@@ -203,7 +208,7 @@ interface Ports {
 
 async function openPorts(
   options: ServerOptions,
-  { address, socketsMax }: { readonly address: string; readonly socketsMax: number },
+  { address, ...bounds }: SocketLimits & { readonly address: string },
   endpoints: Endpoints,
   connections: Connections,
 ): Promise<Ports> {
@@ -216,7 +221,7 @@ async function openPorts(
         host: address,
         port: options.port ?? defaultPort,
         messageBytesMax,
-        socketsMax,
+        ...bounds,
         upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
         answer: (request) => answerHttp(endpoints, request),
       },

@@ -4,6 +4,7 @@
  */
 
 import type { CloseCode } from '../wire/close-codes.ts'
+import type { SocketLimits } from './socket-shares.ts'
 
 /** One WebSocket connection. Nothing of it may be used once its handler was told `closed`. */
 export interface Socket {
@@ -68,14 +69,12 @@ export type Upgrade =
 
 export type OpenSocket = (socket: Socket) => SocketHandler
 
-export interface TransportOptions {
+export interface TransportOptions extends SocketLimits {
   readonly host: string
   /** 0 chooses a free one. */
   readonly port: number
   /** A longer message ends its connection without a close frame. */
   readonly messageBytesMax: number
-  /** Sockets of the port, whatever they are for: one more is closed without a word. */
-  readonly socketsMax: number
   /** Neither may throw or reject. */
   readonly upgrade: (request: HttpRequest) => Upgrade | Promise<Upgrade>
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>

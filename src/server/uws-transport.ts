@@ -11,6 +11,7 @@
 
 import { MillraceError } from '../errors.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
+import { isLoopbackAddress } from './admission.ts'
 import {
   handshakeRefusal,
   listHeader,
@@ -21,6 +22,7 @@ import {
   upgradeHeaders,
 } from './handshake.ts'
 import { probePort } from './port-probe.ts'
+import { SocketShares } from './socket-shares.ts'
 import type {
   HttpAnswer,
   HttpRequest,
@@ -126,6 +128,10 @@ export class UwsSocket implements Socket {
 
 const decoder = new TextDecoder()
 
+function addressOf(response: Response): string {
+  return decoder.decode(response.getRemoteAddressAsText())
+}
+
 function readHead(request: Request): RequestHead {
   const headers: [string, string][] = []
   request.forEach((name, value) => {
@@ -139,7 +145,7 @@ function readRequest(response: Response, request: Request, head: RequestHead): H
   return {
     method: head.method,
     path: request.getUrl(),
-    remoteAddress: decoder.decode(response.getRemoteAddressAsText()),
+    remoteAddress: addressOf(response),
     host: request.getHeader('host'),
     origin: request.getHeader('origin'),
     subprotocols: listHeader(head, 'sec-websocket-protocol'),
@@ -148,8 +154,12 @@ function readRequest(response: Response, request: Request, head: RequestHead): H
   }
 }
 
+/**
+ * Off loopback a socket ends with its first answer: whose it was is not told when it goes, and
+ * nobody shall hold it with requests.
+ */
 function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): void {
-  const ends = answer.ends === true
+  const ends = answer.ends === true || !isLoopbackAddress(addressOf(response))
   response.cork(() => {
     response.writeStatus(answer.status)
     for (const [name, value] of Object.entries(upgradeHeaders(answer))) {
@@ -167,7 +177,7 @@ function writeAnswer(response: Response, isHead: boolean, answer: HttpAnswer): v
   })
 }
 
-function serveHttp(app: App, options: TransportOptions): void {
+function serveHttp(app: App, options: TransportOptions, shares: SocketShares): void {
   app.any('/*', (response, request) => {
     let aborted = false
     response.onAborted(() => {
@@ -175,6 +185,7 @@ function serveHttp(app: App, options: TransportOptions): void {
     })
     const head = readHead(request)
     const read = readRequest(response, request, head)
+    shares.spoke(read.remoteAddress)
     const isHead = read.method === 'HEAD'
     const answer = requestRefusal(read.path, head) ?? options.answer(read)
     if (!(answer instanceof Promise)) {
@@ -190,11 +201,13 @@ function serveHttp(app: App, options: TransportOptions): void {
 /** What is asked of the request has to be asked before this returns; it is gone then. */
 function upgradeSocket(
   options: TransportOptions,
+  shares: SocketShares,
   response: Response,
   request: Request,
   context: SocketContext,
 ): void {
   const head = readHead(request)
+  shares.spoke(addressOf(response))
   const refused = malformedRequest(head) ?? handshakeRefusal(head)
   if (refused !== undefined) {
     writeAnswer(response, false, refused)
@@ -228,25 +241,20 @@ function upgradeSocket(
 }
 
 /**
- * Bounds all sockets of the port. The library tells of those that come, and of those that go as
- * long as they speak HTTP; of WebSockets it tells when they close.
+ * Bounds the sockets of the port. The library tells of those that come, and of those that go as
+ * long as they speak HTTP, but not any more whose they were; of WebSockets it tells when they close.
  */
-function boundSockets(app: App, { socketsMax }: TransportOptions): { left(): void } {
-  let open = 0
+function boundSockets(app: App, options: TransportOptions): SocketShares {
+  const shares = new SocketShares(options, () => performance.now())
   const changed = (response: Response, change: unknown): void => {
-    open += Number(change)
-    if (Number(change) > 0 && open > socketsMax) response.close()
+    if (Number(change) < 0) shares.left()
+    else if (!shares.came(addressOf(response))) response.close()
   }
   app.filter(changed)
-  return {
-    left: () => {
-      open -= 1
-    },
-  }
+  return shares
 }
 
-function serveSockets(app: App, options: TransportOptions): void {
-  const sockets = boundSockets(app, options)
+function serveSockets(app: App, options: TransportOptions, shares: SocketShares): void {
   app.ws<SocketData>(socketPath, {
     compression: 0,
     maxPayloadLength: options.messageBytesMax,
@@ -254,9 +262,11 @@ function serveSockets(app: App, options: TransportOptions): void {
     sendPingsAutomatically: true,
     // None: connection.ts bounds what waits, and knows why.
     maxBackpressure: 0,
-    upgrade: (response, request, context) => upgradeSocket(options, response, request, context),
+    upgrade: (response, request, context) =>
+      upgradeSocket(options, shares, response, request, context),
     open: (socket) => {
       const data = socket as WebSocket
+      shares.held(data.remoteAddress)
       data.handler = data.openSocket(new UwsSocket(data))
     },
     message: (socket, message, isBinary) => {
@@ -271,8 +281,10 @@ function serveSockets(app: App, options: TransportOptions): void {
     },
     pong: (socket) => (socket as WebSocket).handler?.ponged(),
     close: (socket, code) => {
-      sockets.left()
-      ;(socket as WebSocket).handler?.closed(code)
+      const data = socket as WebSocket
+      shares.left()
+      shares.released(data.remoteAddress)
+      data.handler?.closed(code)
     },
   })
 }
@@ -297,8 +309,9 @@ const freePortTriesMax = 5
 export async function openUwsTransport(options: TransportOptions): Promise<Transport> {
   const library = await load()
   const app = library.App()
-  serveSockets(app, options)
-  serveHttp(app, options)
+  const shares = boundSockets(app, options)
+  serveSockets(app, options, shares)
+  serveHttp(app, options, shares)
   const { host, port } = options
   try {
     for (let triesLeft = port === 0 ? freePortTriesMax : 1; ; triesLeft -= 1) {

@@ -119,6 +119,7 @@ describe('mutual TLS', () => {
         host: '127.0.0.1',
         port: 0,
         socketsMax: 100,
+        socketsPerAddressMax: 100,
         messageBytesMax: 1000,
         upgrade: () => ({ kind: 'accept', subprotocol: 'millrace.v1', handler }),
         answer: () => ({ status: '200 OK', body: 'ok' }),
