@@ -123,8 +123,11 @@ export const descriptorsReserved: number = 64
 export const memoryPercentMax: number = 80
 export const memoryBytesMax: number = 0
 
-/** Lateness of the event loop, on average of a second, beyond which nobody more is let in. */
-export const loopDelayMillisMax: number = 5000
+/**
+ * Lateness of the event loop beyond which nobody more is let in: the mean of a second in which each
+ * delay counts as much as it is long. One stall of three seconds is enough.
+ */
+export const loopDelayMillisMax: number = 2000
 
 /** When a request that was refused for want of memory may come again. */
 export const overloadRetryAfterMillis: number = 1000

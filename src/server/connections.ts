@@ -82,7 +82,7 @@ export class Connections implements ConnectionHost {
     this.gate = gate
     this.limits = limits
     this.unread = new UnreadAnswers(limits, now)
-    this.overload = new Overload(limits, logger, overload)
+    this.overload = new Overload(limits, logger, now, overload)
     this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion
     this.now = now

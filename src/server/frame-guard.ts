@@ -2,14 +2,38 @@
 
 import { MillraceError } from '../errors.ts'
 import { frameBytesMax } from '../limits.ts'
+import { authenticate } from '../wire/access-operations.ts'
+import { deregisterStreamConsumer, releaseLease, renewLeases } from '../wire/consumer-operations.ts'
+import { deleteStream } from '../wire/operations.ts'
+import { unsubscribe } from '../wire/subscription-operations.ts'
 import type { Session } from './access/session.ts'
 import type { ConnectionHost } from './connection-host.ts'
-import { tooLarge, tooManyInFlight } from './request-envelope.ts'
+import { readEnvelope, tooLarge, tooManyInFlight } from './request-envelope.ts'
 
 /** With what a connection ends. */
 export interface TooMany {
   readonly retryAfterMs: number
   readonly text: string
+}
+
+/**
+ * What is carried out where memory is short, too: it frees some, or is little and saves more, as
+ * who is not known, or loses a lease, is cut off and comes again.
+ */
+const spared: ReadonlySet<number> = new Set(
+  [
+    authenticate,
+    unsubscribe,
+    renewLeases,
+    releaseLease,
+    deleteStream,
+    deregisterStreamConsumer,
+  ].map((it) => it.opcode),
+)
+
+function isSpared(frame: Uint8Array): boolean {
+  const envelope = readEnvelope(frame)
+  return envelope !== undefined && spared.has(envelope.opcode)
 }
 
 export class FrameGuard {
@@ -30,7 +54,7 @@ export class FrameGuard {
         retryAfterMs: limits.drainRetryAfterMillis,
       })
     }
-    if (overload.isMemoryShort) return overload.requestRefusal()
+    if (overload.isMemoryShort && !isSpared(frame)) return overload.requestRefusal()
     if (inFlight >= limits.requestsInFlightMax) return tooManyInFlight(inFlight, limits)
     return this.#session.refusal(frame.length)
   }

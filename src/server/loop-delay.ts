@@ -5,6 +5,8 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 const resolutionMillis = 10
 const nanosPerMilli = 1e6
 const nanosPerSecond = 1e9
+/** Calls of `lateMillis` after which quantiles begin anew. */
+const callsOfQuantiles = 60
 const percentiles = [
   ['0.5', 50],
   ['0.99', 99],
@@ -12,38 +14,64 @@ const percentiles = [
   ['1', 100],
 ] as const
 
+type Quantiles = [quantile: string, seconds: number][]
+
+/** What is measured is the time between two looks at the clock. */
 export class LoopDelay {
-  readonly #histogram: IntervalHistogram
-  #seen = { count: 0, sum: 0 }
+  /** Since the last call of `lateMillis`. */
+  readonly #recent = startedMonitor()
+  /** Since quantiles began anew, and what they were then. */
+  readonly #long = startedMonitor()
+  #before: Quantiles | undefined
+  #calls = 0
 
-  constructor() {
-    this.#histogram = monitorEventLoopDelay({ resolution: resolutionMillis })
-    this.#histogram.enable()
+  /**
+   * Milliseconds, since the last call, of which each counts as much as it is long: a loop that was
+   * blocked for three seconds and is quick for one was late for most of the time. The plain mean of
+   * hundreds of looks would hardly show that.
+   */
+  lateMillis(): number {
+    const { count, mean, stddev } = this.#recent
+    // Nothing is measured while the loop is blocked, and a histogram without values has no mean.
+    if (count === 0) return 0
+    this.#recent.reset()
+    this.#turn()
+    return Math.max(0, (mean + stddev ** 2 / mean) / nanosPerMilli - resolutionMillis)
   }
 
-  /** Milliseconds, on average since the last call. */
-  meanMillis(): number {
-    const { count, mean } = this.#histogram
-    // A histogram without values has no mean.
-    const sum = count === 0 ? 0 : mean * count
-    const since = count - this.#seen.count
-    const average = since === 0 ? 0 : (sum - this.#seen.sum) / since
-    this.#seen = { count, sum }
-    return Math.max(0, average / nanosPerMilli - resolutionMillis)
-  }
-
-  /** Seconds since the start, by quantile. */
-  quantiles(): [quantile: string, seconds: number][] {
-    return percentiles.map(([quantile, it]) => [quantile, this.#secondsAt(it)])
+  /** Seconds, by quantile: the worse of the last minute that is over, and of this one. */
+  quantiles(): Quantiles {
+    const now = quantilesOf(this.#long)
+    return now.map(([quantile, at], index) => [
+      quantile,
+      Math.max(at, this.#before?.[index]?.[1] ?? 0),
+    ])
   }
 
   close(): void {
-    this.#histogram.disable()
+    this.#recent.disable()
+    this.#long.disable()
   }
 
-  /** What is measured is the time between two looks. */
-  #secondsAt(percentile: number): number {
-    const nanos = this.#histogram.percentile(percentile) - resolutionMillis * nanosPerMilli
-    return Math.max(0, nanos) / nanosPerSecond
+  #turn(): void {
+    this.#calls += 1
+    if (this.#calls % callsOfQuantiles > 0) return
+    this.#before = quantilesOf(this.#long)
+    this.#long.reset()
   }
+}
+
+function startedMonitor(): IntervalHistogram {
+  const monitor = monitorEventLoopDelay({ resolution: resolutionMillis })
+  monitor.enable()
+  return monitor
+}
+
+function quantilesOf(histogram: IntervalHistogram): Quantiles {
+  return percentiles.map(([quantile, it]) => [quantile, secondsAt(histogram, it)])
+}
+
+function secondsAt(histogram: IntervalHistogram, percentile: number): number {
+  const nanos = histogram.percentile(percentile) - resolutionMillis * nanosPerMilli
+  return Math.max(0, nanos) / nanosPerSecond
 }

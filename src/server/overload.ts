@@ -13,32 +13,50 @@ export interface OverloadLimits {
   readonly memoryPercentMax: number
   /** What counts as all of the memory; 0: what the machine or the control group has. */
   readonly memoryBytesMax: number
-  /** Lateness of the event loop, on average of a second. */
+  /** Lateness of the event loop within a second: see LoopDelay. */
   readonly loopDelayMillisMax: number
   readonly overloadRetryAfterMillis: number
 }
 
 export interface OverloadSources {
   readonly memory: () => MemoryUse
-  readonly delay: Pick<LoopDelay, 'meanMillis' | 'quantiles' | 'close'>
+  readonly delay: Pick<LoopDelay, 'lateMillis' | 'quantiles' | 'close'>
 }
 
 const lookMillis = 200
-const looksPerDelay = 5
+/** At least: where the loop is late, looks are, too. */
+const windowMillis = 1000
+/** Who was short of memory is so until there is this much more of it, and for so long. */
+const percentSpare = 5
+const shortMillisMin = 1000
+/** How often the log is told. */
+const tellMillis = 10_000
 
 export class Overload {
   readonly #limits: OverloadLimits
   readonly #logger: Logger
   readonly #sources: OverloadSources
   readonly #timer: NodeJS.Timeout
-  #looks = 0
+  readonly #now: () => number
   #shortOf: string | undefined
+  #shortAt = Number.NEGATIVE_INFINITY
   #lateMillis = 0
+  #measuredAt: number
+  #toldAt = Number.NEGATIVE_INFINITY
+  #isTold = false
   /** So far: for the metrics. */
   shedRequests = 0
 
-  constructor(limits: OverloadLimits, logger: Logger, sources?: OverloadSources) {
+  /** `now` in milliseconds, of which only differences matter. */
+  constructor(
+    limits: OverloadLimits,
+    logger: Logger,
+    now: () => number,
+    sources?: OverloadSources,
+  ) {
     this.#limits = limits
+    this.#now = now
+    this.#measuredAt = now()
     this.#logger = logger
     this.#sources = sources ?? {
       memory: () => measureMemory(limits.memoryBytesMax),
@@ -76,19 +94,41 @@ export class Overload {
   }
 
   look(): void {
-    const { memory, delay } = this.#sources
-    const before = this.connectRefusal()
-    this.#shortOf = shortMemory(memory(), this.#limits.memoryPercentMax)
-    this.#looks += 1
-    if (this.#looks % looksPerDelay === 0) this.#lateMillis = delay.meanMillis()
-    const after = this.connectRefusal()
-    if (before === undefined && after !== undefined) this.#logger.warn({}, after)
-    if (before !== undefined && after === undefined) this.#logger.info({}, 'overloaded no longer')
+    const now = this.#now()
+    this.#lookAtMemory(now)
+    this.#lookAtLoop(now)
+    this.#tell(now)
   }
 
   close(): void {
     clearInterval(this.#timer)
     this.#sources.delay.close()
+  }
+
+  #lookAtMemory(now: number): void {
+    const { memoryPercentMax: most } = this.#limits
+    const percent = this.isMemoryShort ? most - Math.min(percentSpare, most / 2) : most
+    const shortOf = shortMemory(this.#sources.memory(), percent)
+    if (shortOf !== undefined) this.#shortAt = now
+    if (shortOf !== undefined || now - this.#shortAt >= shortMillisMin) this.#shortOf = shortOf
+  }
+
+  #lookAtLoop(now: number): void {
+    if (now - this.#measuredAt < windowMillis) return
+    this.#measuredAt = now
+    this.#lateMillis = this.#sources.delay.lateMillis()
+  }
+
+  #tell(now: number): void {
+    const refusal = this.connectRefusal()
+    if (refusal === undefined) {
+      if (this.#isTold) this.#logger.info({}, 'overloaded no longer')
+      this.#isTold = false
+    } else if (!this.#isTold && now - this.#toldAt >= tellMillis) {
+      this.#logger.warn({}, refusal)
+      this.#isTold = true
+      this.#toldAt = now
+    }
   }
 
   #memoryText(): string {

@@ -266,7 +266,7 @@ export function makeConnections(limits: Partial<ServerLimits> = {}, access?: Acc
   const clock = { now: 0 }
   const state = { memory: quietMemory, delayMillis: 0 }
   const delay = {
-    meanMillis: () => state.delayMillis,
+    lateMillis: () => state.delayMillis,
     quantiles: (): [string, number][] => [['0.999', 0.025]],
     close: () => undefined,
   }
