@@ -189,6 +189,8 @@ export const unreadBytesPerSecondMin: number = 256 * 1024
 /** A connection that is silent is pinged after this time, and closed after that. */
 export const pingMillis: number = 25_000
 export const silenceMillisMax: number = 55_000
+/** How often connections are looked at. */
+export const inspectMillis: number = 5000
 
 /** How long a connection lasts, less a tenth at most by chance; 0: as long as it is used. */
 export const connectionMillisMax: number = 0

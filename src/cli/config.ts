@@ -12,6 +12,7 @@ import {
 } from './config-schema.ts'
 import { nearest } from './did-you-mean.ts'
 import { CliError } from './exit-codes.ts'
+import { silenceRefusal } from './server-settings.ts'
 
 /** Flags by the path of their setting, as text, as given; switches are true or false. */
 export type Flags = Readonly<Record<string, unknown>>
@@ -59,11 +60,22 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
     const candidate = candidateFor(setting, sources, fromFile)
     return { setting, value: check(setting, candidate), origin: candidate.origin }
   })
+  const values = configSchema.parse(nest(resolved))
+  checkTogether(values)
   return {
-    values: configSchema.parse(nest(resolved)),
+    values,
     resolved,
     warnings: unknownVariables(sources.environment),
   }
+}
+
+/** Settings of which each is right, and that do not go together. */
+function checkTogether({ server }: Config): void {
+  const refusal = silenceRefusal(server)
+  if (refusal === undefined) return
+  throw new CliError('CONFIGURATION_INVALID', refusal, {
+    hint: 'Set a longer server.silenceMillisMax, or a shorter server.pingMillis.',
+  })
 }
 
 function candidateFor(

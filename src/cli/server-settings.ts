@@ -28,6 +28,22 @@ export function serverSettings(count: Count) {
   })
 }
 
+/**
+ * Why these do not go together, or undefined. A client that has nothing to say is heard when it
+ * answers a ping, which is sent and heard of when connections are looked at.
+ */
+export function silenceRefusal(server: {
+  readonly pingMillis: number
+  readonly silenceMillisMax: number
+}): string | undefined {
+  const least = server.pingMillis + limits.inspectMillis
+  if (server.silenceMillisMax >= least) return undefined
+  return (
+    `server.silenceMillisMax is ${server.silenceMillisMax}, which cuts off every client that has ` +
+    `nothing to say: with a server.pingMillis of ${server.pingMillis}, wanted ${least} at least`
+  )
+}
+
 function connectionSettings(count: Count) {
   return {
     connectionsMax: count('connections', 1, connectionsHighest, limits.connectionsMax),

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as wait } from 'node:timers/promises'
+import { inspectMillis } from '../limits.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import type { Gate, GateLimits } from './access/gate.ts'
 import type { Identity } from './access/identity.ts'
@@ -42,7 +43,6 @@ export interface ConnectionsOptions {
   readonly overload?: OverloadSources
 }
 
-const inspectMillis = 5000
 /** Warnings about connections that are written between two inspections. */
 const warningsMax = 50
 const drainLookMillis = 5

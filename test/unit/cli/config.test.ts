@@ -67,7 +67,7 @@ describe('every setting', () => {
   it.each(settings.map((it) => [it.path, it] as const))(
     '%s can be set by its variable',
     (_, it) => {
-      const numbers = ['65536', '7', it.text.example]
+      const numbers = ['30000', '65536', '7', it.text.example]
       const values = {
         text: it.text.example,
         number: numbers.find((one) => it.schema.safeParse(Number(one)).success) ?? '',
@@ -230,4 +230,17 @@ it.each([
   ['or ders', undefined],
 ])('reads %s as a stream to be created', (text, stream) => {
   expect(parseCreate(text)).toEqual(stream)
+})
+
+describe('settings that do not go together', () => {
+  const server = (pingMillis: number, silenceMillisMax: number) => ({
+    file: file({ server: { pingMillis, silenceMillisMax } }),
+  })
+
+  it('are refused where silence would end before a ping is answered', () => {
+    const { code, message } = refusal(server(20_000, 24_999))
+    expect(code).toBe('CONFIGURATION_INVALID')
+    expect(message).toMatch(/silenceMillisMax is 24999.*pingMillis of 20000, wanted 25000/)
+    expect(resolve(server(20_000, 25_000)).values.server.silenceMillisMax).toBe(25_000)
+  })
 })
