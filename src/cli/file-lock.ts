@@ -1,6 +1,6 @@
 /** One at a time changes a file. */
 
-import { open, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MillraceError } from '../errors.ts'
 
@@ -37,7 +37,7 @@ async function take(lock: string, path: string, until: number): Promise<void> {
 async function isTaken(lock: string): Promise<boolean> {
   try {
     const file = await open(lock, 'wx', 0o600)
-    await file.writeFile(String(process.pid)).finally(() => file.close())
+    await sign(file, lock)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -45,13 +45,34 @@ async function isTaken(lock: string): Promise<boolean> {
   }
 }
 
+/** Where that fails it is nobody's, and would keep out everybody. */
+async function sign(file: FileHandle, lock: string): Promise<void> {
+  try {
+    await file.writeFile(String(process.pid)).finally(() => file.close())
+  } catch (error) {
+    await rm(lock, { force: true })
+    throw error
+  }
+}
+
+/** On this machine: the file may be on a disk that others have, too. */
+function isGone(holder: string): boolean {
+  if (!/^[1-9]\d*$/.test(holder)) return false
+  try {
+    process.kill(Number(holder), 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
+
 async function heldByAnother(lock: string, path: string): Promise<MillraceError> {
   const holder = await readFile(lock, 'utf8').catch(() => '')
-  return new MillraceError(
-    'ACCESS_FILE_REFUSED',
-    `${path} is being changed by process ${holder || 'unknown'}; ` +
-      `if there is no such process, remove ${lock}`,
-  )
+  const text = isGone(holder)
+    ? `${path} has the lock of process ${holder}, which is gone; remove ${lock}`
+    : `${path} is being changed by process ${holder || 'unknown'}; ` +
+      `if there is no such process, remove ${lock}`
+  return new MillraceError('ACCESS_FILE_REFUSED', text)
 }
 
 function unwritable(lock: string, cause: unknown): MillraceError {

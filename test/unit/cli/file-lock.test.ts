@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,18 +31,28 @@ it('is let go of by work that fails', async () => {
 
 it('that somebody holds is told of, with what to do', async () => {
   const path = join(dir, 'held')
-  writeFileSync(`${path}.lock`, '4711')
+  writeFileSync(`${path}.lock`, String(process.pid))
   let ran = false
   const work = async () => {
     ran = true
   }
   await expect(withFileLock(path, work, 50)).rejects.toMatchObject({
     code: 'ACCESS_FILE_REFUSED',
-    message: expect.stringMatching(/by process 4711; .*, remove .*held\.lock$/),
+    message: expect.stringMatching(/by process \d+; .*, remove .*held\.lock$/),
   })
-  expect([ran, readFileSync(`${path}.lock`, 'utf8')]).toEqual([false, '4711'])
+  expect([ran, readFileSync(`${path}.lock`, 'utf8')]).toEqual([false, String(process.pid)])
   await expect(withFileLock(join(dir, 'none', 'x'), work)).rejects.toMatchObject({
     code: 'ACCESS_FILE_REFUSED',
     message: expect.stringContaining('ENOENT'),
+  })
+})
+
+it('that was left by a process which is gone is told as such', async () => {
+  const path = join(dir, 'left')
+  const { pid = 0 } = spawnSync(process.execPath, ['--version'])
+  writeFileSync(`${path}.lock`, String(pid))
+  await expect(withFileLock(path, async () => 'done', 50)).rejects.toMatchObject({
+    code: 'ACCESS_FILE_REFUSED',
+    message: expect.stringMatching(/process \d+, which is gone; remove .*left\.lock$/),
   })
 })
