@@ -34,6 +34,34 @@ it('a flood from one network keeps no other address out', () => {
   expect(letIn(rates, '192.0.2.3', 20)).toBe(10)
 })
 
+it('a network with thousands of addresses gets no more beside the rate than it once more', () => {
+  const { clock, rates } = makeRates()
+  letIn(rates, '192.0.2.1', 1000)
+  const address = (index: number) => `2001:db8:0:${index.toString(16)}::1`
+  const flood = () =>
+    Array.from({ length: 20_000 }, (_, index) => rates.waitMillis(address(index))).filter(
+      (it) => it === 0,
+    ).length
+  expect(flood()).toBeLessThanOrEqual(100)
+  clock.now = 100
+  expect(flood()).toBeLessThanOrEqual(2 * 10)
+})
+
+it('an address is not forgotten to get its few anew', () => {
+  const clock = { now: 0 }
+  const limits = { connectsPerSecond: 1, connectsBurst: 20_000 }
+  const rates = new ConnectRates(limits, () => clock.now)
+  letIn(rates, '192.0.2.1', 20_000)
+  for (let index = 0; index < 10_000; index += 1)
+    rates.waitMillis(`10.0.${index >> 8}.${index & 255}`)
+  // All of them have had one, and none has it back.
+  expect(letIn(rates, '192.0.2.7', 1)).toBe(0)
+  expect(letIn(rates, '10.0.0.0', 20)).toBe(9)
+  clock.now = 1000
+  // One within the rate, and one beside it, as the first of them has rested.
+  expect(letIn(rates, '192.0.2.7', 20)).toBe(1 + 10)
+})
+
 it('an upgrade that comes too soon is refused with 429, before its token is looked at', () => {
   const { connections } = makeConnections({ connectsBurst: 1, connectsPerSecond: 2 })
   const rules = { host: '127.0.0.1', allowedOrigins: [], allowedHosts: [] }
