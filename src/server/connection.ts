@@ -89,6 +89,8 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   #wasPinged = false
   #isAuthenticating = false
   readonly #endsAt: number
+  /** Its time: nothing more is taken, and it ends as soon as it has its answers. */
+  #isOver = false
   readonly #addressSharer: string | undefined
 
   /** `identity`: of a client that was known before there was a connection. */
@@ -179,6 +181,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#host.unread.relieved(this, false)
     this.#turns.advance()
     this.#subscriptions?.drained()
+    this.#endIfOver()
   }
 
   /** Sends a frame of a subscription. */
@@ -219,7 +222,9 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   }
 
   flush(): void {
-    if (this.#isOpen) this.#sender.flush()
+    if (!this.#isOpen) return
+    this.#sender.flush()
+    this.#endIfOver()
   }
 
   /** Ends the connection with a code and the reason that belongs to it. */
@@ -238,9 +243,10 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       this.#wasPinged = false
       this.#heardAt = now
     }
-    if (now >= this.#endsAt && (this.isQuiet() || now >= this.#endsAt + lastAnswersMillis)) {
-      this.end(closeCodes.restart, { text: 'its time is over (connectionMillisMax)' })
-      return
+    if (now >= this.#endsAt) {
+      this.#isOver = true
+      this.#endIfOver(now >= this.#endsAt + lastAnswersMillis)
+      if (!this.#isOpen) return
     }
     const { unreadMillisMax, silenceMillisMax, pingMillis } = this.#host.limits
     const stalledSince = this.#sender.stalledSince()
@@ -255,6 +261,12 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     }
   }
 
+  /** Ends the connection whose time is over when it has its answers, or now. */
+  #endIfOver(isLate = false): void {
+    if (!this.#isOver || !(isLate || this.isQuiet())) return
+    this.end(closeCodes.restart, { text: 'its time is over (connectionMillisMax)' })
+  }
+
   #receive(frame: Uint8Array, isBinary: boolean): void {
     if (!isBinary) throw new MillraceError('PROTOCOL_VIOLATION', 'a text frame; use binary ones')
     if (!this.#session.isKnown) {
@@ -266,7 +278,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       return
     }
     const isPut = isPutFrame(frame)
-    const refusal = this.#guard.refusal(frame, this.#inFlight)
+    const refusal = this.#guard.refusal(frame, this.#inFlight, this.#isOver)
     if (refusal !== undefined) {
       this.#refuse(frame, refusal)
     } else if (isPut) {
@@ -402,7 +414,9 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   #finish(answer: Uint8Array, isLarge: boolean): void {
     this.#inFlight -= 1
-    if (this.#isOpen) this.#sender.send(answer, { isLarge })
+    if (!this.#isOpen) return
+    this.#sender.send(answer, { isLarge })
+    if (isLarge) this.#endIfOver()
   }
 
   #encodeError(opcode: number, requestId: number, error: MillraceError): Uint8Array {

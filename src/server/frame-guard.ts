@@ -45,11 +45,14 @@ export class FrameGuard {
     this.#session = session
   }
 
-  /** Why a request is refused, or undefined: it is taken, and counts. */
-  refusal(frame: Uint8Array, inFlight: number): MillraceError | undefined {
+  /**
+   * Why a request is refused, or undefined: it is taken, and counts. `isOver`: the connection is
+   * about to end.
+   */
+  refusal(frame: Uint8Array, inFlight: number, isOver: boolean): MillraceError | undefined {
     const { limits, overload } = this.#host
     if (frame.length > frameBytesMax) return tooLarge(frame.length)
-    if (this.#host.isDraining()) {
+    if (isOver || this.#host.isDraining()) {
       return new MillraceError('SERVER_CLOSING', undefined, {
         retryAfterMs: limits.drainRetryAfterMillis,
       })

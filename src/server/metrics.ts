@@ -205,7 +205,7 @@ const overloadRows: readonly Row[] = [
   row(
     'gauge',
     'event_loop_delay_seconds',
-    'How late the event loop was since the start.',
+    'How late the event loop was in the last minute or two.',
     (it) => it.connections.overload.delays().map(([quantile, at]) => [at, { quantile }]),
     ['quantile'],
   ),

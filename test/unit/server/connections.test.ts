@@ -121,9 +121,11 @@ describe('a connection whose time is over', () => {
     at(10_000)
     expect(quiet.socket.events.at(-1)).toMatch(/^close 1012 .*connectionMillisMax/)
     expect(busy.socket.isOpen).toBe(true)
+    busy.connection.receive(putFrame(2), true)
+    expect(busy.socket.take()[0]?.slice(0, 3)).toEqual([0x20, 2, 'SERVER_CLOSING'])
     broker.puts[0]?.answer(putAnswer(1))
     busy.connection.flush()
-    at(10_001)
+    expect(busy.socket.take()).toEqual([[0x20, 1, null, 'disk']])
     expect(busy.socket.isOpen).toBe(false)
   })
 
