@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { getRecordsBytesMax } from '../limits.ts'
+import { type GroupMemory, groupMemory } from './control-group.ts'
 
 export interface MemoryUse {
   /** Without what is mapped from files: the kernel takes that back by itself. */
@@ -11,6 +12,10 @@ export interface MemoryUse {
   readonly ownBytesMax: number
   readonly heapBytes: number
   readonly heapBytesMax: number
+  /** Of the control group, with whoever else is in it. */
+  readonly group?: GroupMemory | undefined
+  /** Of the machine: what can be had, and what there is. */
+  readonly machine?: { readonly bytesLeft: number; readonly bytes: number } | undefined
 }
 
 /** Of the machine, or of the control group that this process is in. */
@@ -33,6 +38,16 @@ export function measureMemory(ownBytesMax: number): MemoryUse {
     ownBytesMax: ownBytesMax === 0 ? memoryOfMachine() : ownBytesMax,
     heapBytes,
     heapBytesMax,
+    group: groupMemory(),
+    machine: machineMemory(),
+  }
+}
+
+function machineMemory(): MemoryUse['machine'] {
+  try {
+    return parseMachineMemory(readFileSync('/proc/meminfo', 'latin1'))
+  } catch {
+    return undefined // only Linux tells what can be had
   }
 }
 
@@ -66,11 +81,29 @@ export function parseOwnBytes(status: string): number {
   return Number(kibibytes) * bytesPerKibibyte
 }
 
+/** What can be had, in what Linux says of the memory of the machine; undefined: it is not said. */
+export function parseMachineMemory(text: string): MemoryUse['machine'] {
+  const [bytesLeft, bytes] = ['MemAvailable', 'MemTotal'].map(
+    (name) => Number(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(text)?.[1]) * bytesPerKibibyte,
+  ) as [number, number]
+  return Number.isNaN(bytesLeft + bytes) ? undefined : { bytesLeft, bytes }
+}
+
+/** Of the memory of the machine: whoever took it, the kernel is about to end a process. */
+const percentLeftMin = 2
+
 /** Which memory is used to more than so many percent, in words; undefined: none is. Pure. */
 export function shortMemory(use: MemoryUse, percentMax: number): string | undefined {
   const { ownBytes: own, ownBytesMax, heapBytes, heapBytesMax } = use
   if (own * 100 > ownBytesMax * percentMax) return inWords(own, ownBytesMax, 'memory')
   if (heapBytes * 100 > heapBytesMax * percentMax) return inWords(heapBytes, heapBytesMax, 'heap')
+  const { group, machine } = use
+  if (group !== undefined && group.bytes * 100 > group.bytesMax * percentMax) {
+    return inWords(group.bytes, group.bytesMax, 'memory of the control group')
+  }
+  if (machine !== undefined && machine.bytesLeft * 100 < machine.bytes * percentLeftMin) {
+    return inWords(machine.bytes - machine.bytesLeft, machine.bytes, 'memory of the machine')
+  }
   return undefined
 }
 

@@ -47,7 +47,12 @@ import { metricsRefusal } from './metrics-access.ts'
 import { openTransport } from './open-transport.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { SocketLimits } from './socket-shares.ts'
-import { warnOfBinary, warnOfExposure, warnOfFewFiles } from './start-warnings.ts'
+import {
+  warnOfBinary,
+  warnOfExposure,
+  warnOfFewFiles,
+  warnOfLittleMemory,
+} from './start-warnings.ts'
 import type { TlsFiles } from './tls/tls-files.ts'
 import { TlsReload } from './tls/tls-reload.ts'
 import type { Transport } from './transport.ts'
@@ -168,6 +173,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     throw error
   })
   warnOfFewFiles(limits.connectionsMax, bounds, logger)
+  warnOfLittleMemory(options.limits?.unreadTotalBytesMax, limits.unreadTotalBytesMax, logger)
   warnOfExposure(host, ports.transport.port, protection, logger)
   return new RunningServer(options, host, ports, connections, access)
 }

@@ -1,5 +1,6 @@
 /** What the log of a broker is warned of at every start. */
 
+import { unreadTotalBytesMax as unreadTotalBytesDefault } from '../limits.ts'
 import { type Protection, unsafeBindReason } from './admission.ts'
 import type { SocketBounds } from './descriptors.ts'
 import { errorFacts, type Logger } from './logger.ts'
@@ -24,6 +25,18 @@ export function warnOfFewFiles(
   if (connectionsMax >= wanted) return
   const text = 'fewer connections than connectionsMax: raise the limit of open files (ulimit -n)'
   logger.warn({ wanted, connectionsMax, socketsMax }, text)
+}
+
+/** Less than was asked for may be left unread; where nobody asked, it is what fits. */
+export function warnOfLittleMemory(
+  wanted: number | undefined,
+  unreadTotalBytesMax: number,
+  logger: Logger,
+): void {
+  const isAsked = wanted !== undefined && wanted !== unreadTotalBytesDefault
+  if (!isAsked || unreadTotalBytesMax >= wanted) return
+  const text = 'less than unreadTotalBytesMax: no more than a quarter of the memory may be unread'
+  logger.warn({ wanted, unreadTotalBytesMax }, text)
 }
 
 /** A risk that was accepted is repeated at every start. */

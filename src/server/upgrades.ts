@@ -33,6 +33,13 @@ function comeLater(retryAfterMs: number): HttpAnswer {
   }
 }
 
+/** There are too many, or the broker has too much to do; nobody shall send more behind it. */
+function unavailable(text: string): Upgrade {
+  const headers = { 'retry-after': String(Math.ceil(crowdedRetryAfterMillis / 1000)) }
+  const answer = { ...textAnswer('503 Service Unavailable', text), headers, ends: true }
+  return { kind: 'refuse', answer }
+}
+
 function refuse(status: string, text: string): Upgrade {
   return { kind: 'refuse', answer: textAnswer(status, text) }
 }
@@ -46,7 +53,7 @@ export function upgradeOf(
   const forbidden = hostRefusal(rules, request.host) ?? originRefusal(rules, request.origin)
   if (forbidden !== undefined) return refuse('403 Forbidden', forbidden)
   const tooMany = connections.refusal(request.remoteAddress)
-  if (tooMany !== undefined) return refuse('503 Service Unavailable', tooMany)
+  if (tooMany !== undefined) return unavailable(tooMany)
   const retryAfterMs = connections.connectWaitMillis(request.remoteAddress)
   if (retryAfterMs > 0) return { kind: 'refuse', answer: comeLater(retryAfterMs) }
   const credential = credentialOf(request)
@@ -136,7 +143,7 @@ function lateRefusal(
 function acceptUnknown(connections: Connections, request: HttpRequest): Upgrade {
   const tooMany = connections.gate.unknownRefusal()
   if (tooMany === undefined) return accept(connections, request)
-  return refuse('503 Service Unavailable', tooMany)
+  return unavailable(tooMany)
 }
 
 function turnAway(

@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { unreadTotalBytesMax } from '../../../src/limits.ts'
+import { parseGroupMemory, parseGroupPath } from '../../../src/server/control-group.ts'
 import { LoopDelay } from '../../../src/server/loop-delay.ts'
 import {
   measureMemory,
+  parseMachineMemory,
   parseOwnBytes,
   shortMemory,
   unreadBounds,
 } from '../../../src/server/memory.ts'
 import { Overload } from '../../../src/server/overload.ts'
+import { warnOfLittleMemory } from '../../../src/server/start-warnings.ts'
+import { upgradeOf } from '../../../src/server/upgrades.ts'
 import { authenticate } from '../../../src/wire/access-operations.ts'
 import { deregisterStreamConsumer } from '../../../src/wire/consumer-operations.ts'
 import { encodeRequest } from '../../../src/wire/frame.ts'
@@ -54,6 +59,41 @@ describe('memory', () => {
   })
 })
 
+describe('memory that others use, too', () => {
+  it('is that of the control group, without files that the kernel takes back', () => {
+    const stat = 'anon 300\nfile 900\nshmem 100\ninactive_file 500\nactive_file 300\n'
+    const group = parseGroupMemory('1500\n', `${stat}slab_reclaimable 50\n`, '1000\n')
+    expect(group).toEqual({ bytes: 650, bytesMax: 1000 })
+    expect(parseGroupMemory('1500\n', stat, 'max\n')).toBe(undefined)
+    expect(shortMemory({ ...quiet, group }, 80)).toBe(undefined)
+    const short = shortMemory({ ...quiet, group: { bytes: 801, bytesMax: 1000 } }, 80)
+    expect(short).toContain('memory of the control group')
+    expect(parseGroupPath('9:name=systemd:/x\n0::/user.slice/a b\n')).toBe('/user.slice/a b')
+    expect(parseGroupPath('4:memory:/x\n')).toBe(undefined)
+  })
+
+  it('is that of the machine, of which a little is left', () => {
+    const machine = parseMachineMemory('MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:   20 kB\n')
+    expect(machine).toEqual({ bytesLeft: 20 * 1024, bytes: 1000 * 1024 })
+    expect(shortMemory({ ...quiet, machine }, 80)).toBe(undefined)
+    const less = { bytesLeft: 19, bytes: 1000 }
+    expect(shortMemory({ ...quiet, machine: less }, 80)).toContain('memory of the machine')
+    expect(parseMachineMemory('MemTotal: 1 kB\n')).toBe(undefined)
+    if (process.platform !== 'linux') return
+    expect(measureMemory(0).machine?.bytesLeft).toBeGreaterThan(0)
+  })
+})
+
+it('less room for unread answers than was asked for is told in the log', () => {
+  const logger = new FakeLogger()
+  warnOfLittleMemory(undefined, 10, logger)
+  warnOfLittleMemory(unreadTotalBytesMax, 10, logger)
+  warnOfLittleMemory(1000, 1000, logger)
+  expect(logger.lines).toEqual([])
+  warnOfLittleMemory(1001, 1000, logger)
+  expect(logger.lines).toMatchObject([{ level: 'warn', facts: { wanted: 1001 } }])
+})
+
 describe('a broker whose memory is short', () => {
   it('refuses requests and connections, to be tried again, until it is not', () => {
     const { broker, clock, connections, logger, open, state } = makeConnections()
@@ -84,6 +124,31 @@ describe('a broker whose memory is short', () => {
     expect(logger.lines.map(({ level }) => level)).toEqual(['debug', 'warn', 'info'])
   })
 
+  it('refuses an upgrade with a time to come again, and ends its socket', () => {
+    const { connections, state } = makeConnections()
+    state.memory = { ...quiet, ownBytes: 900 }
+    connections.overload.look()
+    const rules = { host: '127.0.0.1', allowedOrigins: [], allowedHosts: [] }
+    const upgrade = upgradeOf(rules, connections, {
+      method: 'GET',
+      path: '/',
+      remoteAddress: '127.0.0.1',
+      host: 'localhost',
+      origin: '',
+      subprotocols: 'millrace.v1',
+      authorization: '',
+      query: '',
+    })
+    expect(upgrade).toMatchObject({
+      kind: 'refuse',
+      answer: {
+        status: '503 Service Unavailable',
+        headers: { 'retry-after': '1' },
+        ends: true,
+      },
+    })
+  })
+
   it('carries out what frees memory, and sheds what takes more', async () => {
     const { broker, connections, open, state } = makeConnections({ requestsInFlightMax: 100 })
     const { socket, connection } = open()
@@ -109,7 +174,7 @@ describe('a broker whose memory is short', () => {
     ])
     connection.receive(encodeRequest(authenticate, 7, { token: new Uint8Array(1) }), true)
     await turn()
-    expect(socket.take()).toMatchObject([[authenticate.opcode, 7, null]])
+    expect(socket.take()[0]?.slice(0, 3)).toEqual([authenticate.opcode, 7, null])
   })
 
   it('is so until there is more of it for a second, and does not say so again and again', () => {
