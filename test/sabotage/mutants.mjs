@@ -367,6 +367,24 @@ export const mutants = [
     'keeps no other address out',
   ),
   nodeMutant('201-connects-without-rate.patch', 'server/connect-rates', 'refused with 429, before'),
+  nodeMutant(
+    '216-waiters-square.patch',
+    'server/unread-answers',
+    'is one look at each that is slow',
+  ),
+  nodeMutant(
+    '217-sockets-without-share.patch',
+    'server/socket-shares',
+    'says nothing gets a share',
+  ),
+  nodeMutant('218-loop-delay-plain-mean.patch', 'server/overload', 'as much as it is long'),
+  nodeMutant('219-freeing-shed.patch', 'server/overload', 'carries out what frees memory'),
+  nodeMutant(
+    '220-spared-without-sum.patch',
+    'server/connect-rates',
+    'gets no more beside the rate than it once more',
+  ),
+  nodeMutant('221-over-takes-more.patch', 'server/connections', 'when it has its answers'),
   nodeMutant('171-origin-unchecked.patch', 'server/admission', 'of loopback pages is refused'),
   nodeMutant('172-rebound-host-let-in.patch', 'server/admission', 'is refused there, too'),
   nodeMutant(
