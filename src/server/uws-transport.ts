@@ -241,8 +241,8 @@ function upgradeSocket(
 }
 
 /**
- * Bounds the sockets of the port. The library tells of those that come, and of those that go as
- * long as they speak HTTP, but not any more whose they were; of WebSockets it tells when they close.
+ * Bounds the sockets of the port. The library tells of those that come, and, while they speak
+ * HTTP, of those that go, but not whose they were; of WebSockets it tells when they close.
  */
 function boundSockets(app: App, options: TransportOptions): SocketShares {
   const shares = new SocketShares(options, () => performance.now())
