@@ -4,7 +4,18 @@
 // Several sizes in turns, and the line through them: what a trim takes in any case, and the files
 // that are kept for new segments and so cost nothing, are in its start and not in its slope.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,6 +39,10 @@ const segmentBytes = pick(64, 16, 1 / 16) * mebibyte
 const segmentSizes = { segmentBytesMin: segmentBytes, segmentBytesMax: segmentBytes }
 const onDiskSizes = pick([2, 6, 18], [0.5, 1.2], [0.002, 0.004]).map((it) => it * gigabyte)
 const cachedSizes = pick([2, 4, 8], [0.5, 1.2], [0.002, 0.004]).map((it) => it * gigabyte)
+
+/** Of the log, that plain files are made like. */
+const bareFiles = pick(40, 40, 2)
+const block = Buffer.alloc(mebibyte, 0x5a)
 
 const name = 'processor time of trimming 100 GB'
 const nameCached = `${name} that the kernel has in memory`
@@ -55,11 +70,40 @@ async function untilFreed({ dir, log, shards }) {
   }
 }
 
-/** Gives up what the kernel has of the files of a log: what has been retained for a day is on disk. */
-function dropFromMemory(dir) {
-  for (const file of readdirSync(join(dir, 'log'))) {
-    execFileSync('dd', [`if=${join(dir, 'log', file)}`, 'iflag=nocache', 'count=0', 'status=none'])
+/** Gives up what the kernel has of the files of a folder: what has been retained for a day is on disk. */
+function dropFromMemory(folder) {
+  for (const file of readdirSync(folder)) {
+    execFileSync('dd', [`if=${join(folder, file)}`, 'iflag=nocache', 'count=0', 'status=none'])
   }
+}
+
+/** A file of so many bytes, on disk. */
+function writeFile(path, bytes) {
+  const fd = openSync(path, 'wx')
+  for (let left = bytes; left > 0; left -= block.length) {
+    writeSync(fd, block, 0, Math.min(left, block.length))
+  }
+  fsyncSync(fd)
+  closeSync(fd)
+}
+
+/**
+ * Processor seconds that removing files takes without a log, for each gigabyte in them: plain files
+ * as large as some of those of the log are.
+ */
+function removeBare(dir, isCached) {
+  const log = join(dir, 'log')
+  const files = readdirSync(log).toSorted().slice(0, bareFiles)
+  const sizes = files.map((file) => statSync(join(log, file)).size)
+  const folder = join(dir, '..', 'bare')
+  mkdirSync(folder)
+  for (const [i, size] of sizes.entries()) writeFile(join(folder, `${i}`), size)
+  if (!isCached) dropFromMemory(folder)
+  const start = processSeconds()
+  for (const i of sizes.keys()) unlinkSync(join(folder, `${i}`))
+  const seconds = processSeconds() - start
+  rmdirSync(folder)
+  return (seconds * gigabyte) / sizes.reduce((sum, it) => sum + it, 0)
 }
 
 /** Fills a stream, trims all of it, and answers what that took. */
@@ -68,7 +112,8 @@ async function trimOnce(stream, bytes, isCached) {
   const appended = await fill(log, shards, bytes)
   // What the committer and the helper have to do with what was appended is done.
   await sleep(pick(1000, 100, 1))
-  if (!isCached) dropFromMemory(dir)
+  if (!isCached) dropFromMemory(join(dir, 'log'))
+  const bare = removeBare(dir, isCached)
   const segments = await segmentsOf(log, shards)
   clocks.pass(expiryMillis)
   const cacheBefore = pageCacheBytes()
@@ -82,6 +127,7 @@ async function trimOnce(stream, bytes, isCached) {
     seconds: processSeconds() - cpuStart,
     thread,
     segments,
+    bare,
     cachedShare: Math.max(0, cacheBefore - pageCacheBytes()) / appended,
     check: await checkEmpty(log, shards, appended),
   }
@@ -103,6 +149,7 @@ function lineThrough(points) {
 async function benchSizes(rowName, isCached, sizes, repetitions) {
   const ofGoal = new Series()
   const slopes = new Series()
+  const bare = new Series()
   let largest
   await withStream(4, segmentSizes, async (stream) => {
     // Files that are there when a turn begins are those of the turn before, in each of them.
@@ -114,6 +161,7 @@ async function benchSizes(rowName, isCached, sizes, repetitions) {
       slopes.add(slope)
       ofGoal.add(start + slope * gigabytesOfGoal)
       largest = points.at(-1)
+      for (const point of points) bare.add(point.bare * gigabytesOfGoal)
     }
   })
   addRow(rowName, ofGoal, 's', {
@@ -123,6 +171,7 @@ async function benchSizes(rowName, isCached, sizes, repetitions) {
       shards: 4,
       memory: isCached ? 'cached' : 'on disk alone',
     },
+    limit: { name: 'removing files of these sizes', value: bare.median, unit: 's' },
     info: {
       secondsPerGigabyte: slopes.median,
       secondsPerGigabyteOfLargest: largest.seconds / largest.gigabytes,
