@@ -53,7 +53,7 @@ it('holds the median that the figures come from in 95 of 100 cases', async () =>
 
 const pairOf = (low: number | undefined, median: number) => ({
   id: 'I2',
-  name: 'PutRecords, 500 x 100 B, random keys, with permissions and rates',
+  name: 'a put of 500 x 100 B in process, with permissions and rates',
   params: {},
   value: 8e6,
   unit: 'records/s',
