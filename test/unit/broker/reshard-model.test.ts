@@ -107,10 +107,16 @@ class Model {
   split(index: number, hashKey: bigint): boolean {
     const { start, end } = this.#of(index)
     if (hashKey <= start + 1n || hashKey >= end) return false
+    this.#cut(index, hashKey)
+    return true
+  }
+
+  #cut(index: number, hashKey: bigint): void {
+    const { start, end } = this.#of(index)
+    expect(hashKey > start && hashKey <= end).toBe(true)
     this.#close(index)
     this.#add(start, hashKey - 1n, [index])
     this.#add(hashKey, end, [index])
-    return true
   }
 
   merge(lower: number, upper: number): void {
@@ -131,12 +137,15 @@ class Model {
     return 'done'
   }
 
-  /** Does the splits and merges by which the broker has made these shards of its own accord. */
+  /**
+   * Does the splits and merges by which the broker has made these shards of its own accord. On its way from one uniform
+   * division to another it also cuts off a single hash key, which nobody may ask for, and merges it at once.
+   */
   follow(made: readonly Pick<ModelShard, 'start' | 'parents'>[]): void {
     for (let at = 0; at < made.length; ) {
       const { parents } = made[at] as (typeof made)[number]
       const [lower, upper] = parents as [number, number?]
-      if (upper === undefined) expect(this.split(lower, made[at + 1]?.start ?? 0n)).toBe(true)
+      if (upper === undefined) this.#cut(lower, made[at + 1]?.start ?? 0n)
       else this.merge(lower, upper)
       at += upper === undefined ? 2 : 1
     }
@@ -321,6 +330,9 @@ class Run {
   }
 }
 
+/** 4 to 6 to 10 shards: a quarter of the hash space begins one key beside an end of a tenth. */
+const cutsOffOneKey: Step[] = [1.375, 1.6].map((by) => ({ kind: 'scale', by, isCut: false }))
+
 test('any sequence of splits, merges, puts and reopenings leaves what the model has', async () => {
   const arbitrary = fc.tuple(
     fc.integer({ min: 1, max: 4 }),
@@ -348,5 +360,5 @@ test('any sequence of splits, merges, puts and reopenings leaves what the model 
     }
   })
   // A failure prints the seed and the steps; MILLRACE_RESHARD_RUNS asks for more of them.
-  await fc.assert(property, { numRuns: runs })
+  await fc.assert(property, { numRuns: runs, examples: [[[4, undefined, cutsOffOneKey]]] })
 }, 120_000)
