@@ -3,20 +3,16 @@
 import type { Gate } from './access/gate.ts'
 import type { AnswerBounds } from './answer-sender.ts'
 import type { Connection } from './connection.ts'
+import type { LivenessLimits } from './liveness.ts'
 import type { Logger } from './logger.ts'
 import type { Overload } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { UnreadAnswers } from './unread-answers.ts'
 
-export interface ConnectionLimits extends AnswerBounds {
+export interface ConnectionLimits extends AnswerBounds, LivenessLimits {
   readonly requestsInFlightMax: number
   readonly inFlightRetryAfterMillis: number
   readonly drainRetryAfterMillis: number
-  readonly unreadMillisMax: number
-  readonly pingMillis: number
-  /** 0: for ever. */
-  readonly connectionMillisMax: number
-  readonly silenceMillisMax: number
 }
 
 /** What the connections of a server have in common. */

@@ -10,23 +10,8 @@ import { MillraceError } from '../errors.ts'
 import { frameBytesMax } from '../limits.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
-import {
-  decodeRequest,
-  encodeAnswer,
-  encodeError,
-  encodeWelcome,
-  parseRequest,
-  type RequestFrame,
-} from '../wire/frame.ts'
-import {
-  type AnswerOf,
-  describeStream,
-  getRecords,
-  listShards,
-  listStreams,
-  type Operation,
-  type RequestOf,
-} from '../wire/operations.ts'
+import { decodeRequest, encodeError, encodeWelcome, type RequestFrame } from '../wire/frame.ts'
+import { describeStream, getRecords, listShards, listStreams } from '../wire/operations.ts'
 import { decodeCredit, isCreditFrame } from '../wire/pushes.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
 import type { Identity } from './access/identity.ts'
@@ -34,17 +19,13 @@ import { Session } from './access/session.ts'
 import { addressBlock } from './address-block.ts'
 import { isLoopbackAddress } from './admission.ts'
 import { AnswerSender } from './answer-sender.ts'
+import { Calls } from './calls.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import { FrameGuard } from './frame-guard.ts'
+import { Liveness } from './liveness.ts'
 import { errorFacts } from './logger.ts'
-import { asciiText, readEnvelope, refusalOfUnknown } from './request-envelope.ts'
-import {
-  adminRight,
-  isSubscriptionOperation,
-  needOf,
-  type SubscriptionSink,
-  type Subscriptions,
-} from './served-broker.ts'
+import { readEnvelope, refusalOfUnknown } from './request-envelope.ts'
+import type { SubscriptionSink } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { TurnQueue } from './turn-queue.ts'
 import type { Answered } from './unread-answers.ts'
@@ -55,15 +36,6 @@ const protocolVersion = 1
 const inTurns: ReadonlySet<number> = new Set(
   [getRecords, listShards, listStreams, describeStream].map((it) => it.opcode),
 )
-
-/** A connection whose time is over waits so long for the answers that it is owed. */
-const lastAnswersMillis = 10_000
-const shareByChance = 0.1
-
-/** By chance, so that those which came together do not come back together. */
-function lifeMillis(most: number): number {
-  return most === 0 ? Number.POSITIVE_INFINITY : most * (1 - shareByChance * Math.random())
-}
 
 function sharerOf(remoteAddress: string): string | undefined {
   return isLoopbackAddress(remoteAddress) ? undefined : addressBlock(remoteAddress)
@@ -78,19 +50,12 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   readonly #session: Session
   readonly #guard: FrameGuard
   readonly #answerPut: (answer: Uint8Array) => void
-  /** As soon as something is subscribed to: most connections never do. */
-  #subscriptions: Subscriptions | undefined
+  readonly #calls: Calls
   #inFlight = 0
   #isOpen = true
   #endedWith: number | undefined
-  /** Whether a message or a pong came since the last look: cheaper than reading the clock. */
-  #wasHeard = true
-  #heardAt: number
-  #wasPinged = false
+  readonly #liveness: Liveness
   #isAuthenticating = false
-  readonly #endsAt: number
-  /** Its time: nothing more is taken, and it ends as soon as it has its answers. */
-  #isOver = false
   readonly #addressSharer: string | undefined
 
   /** `identity`: of a client that was known before there was a connection. */
@@ -100,8 +65,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.remoteAddress = socket.remoteAddress
     // Once: it is asked for again and again.
     this.#addressSharer = host.gate.isOpen ? sharerOf(socket.remoteAddress) : undefined
-    this.#heardAt = host.now()
-    this.#endsAt = this.#heardAt + lifeMillis(host.limits.connectionMillisMax)
+    this.#liveness = new Liveness(host.limits, host.now())
     this.#sender = new AnswerSender(socket, host.limits, {
       flushLater: () => host.flushLater(this),
       overflow: () => this.stalled(),
@@ -116,6 +80,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       this.end(closeCodes.expired, { text }),
     )
     this.#guard = new FrameGuard(host, this.#session)
+    this.#calls = new Calls(host, this.#session, this, socket.remoteAddress)
     this.#sender.beginReceiving()
     this.#sender.send(
       encodeWelcome({
@@ -164,7 +129,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   }
 
   receive(frame: Uint8Array, isBinary: boolean): void {
-    this.#wasHeard = true
+    this.#liveness.heard()
     this.#sender.beginReceiving()
     try {
       this.#receive(frame, isBinary)
@@ -180,7 +145,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#sender.drained()
     this.#host.unread.relieved(this, false)
     this.#turns.advance()
-    this.#subscriptions?.drained()
+    this.#calls.subscriptions?.drained()
     this.#endIfOver()
   }
 
@@ -196,25 +161,25 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   /** Sends nothing to subscriptions any more. */
   stopPushes(): void {
-    this.#subscriptions?.close()
+    this.#calls.subscriptions?.close()
   }
 
   /** Who may do what has changed: acts on what is open, too. */
   accessChanged(): void {
     if (!this.#isOpen) return
-    if (this.#session.renew()) this.#subscriptions?.recheck(this.#session)
+    if (this.#session.renew()) this.#calls.subscriptions?.recheck(this.#session)
     else this.end(closeCodes.expired, { text: 'the token is not valid any more' })
   }
 
   ponged(): void {
-    this.#wasHeard = true
+    this.#liveness.heard()
   }
 
   closed(code: number): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#session.close()
-    this.stopPushes()
+    this.#calls.close()
     this.#sender.discard()
     this.#turns.clear()
     this.#host.unread.relieved(this, true)
@@ -238,32 +203,20 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   /** Looks for peers that are gone or do not read: to be called every few seconds. */
   inspect(now: number): void {
     if (!this.#isOpen) return
-    if (this.#wasHeard) {
-      this.#wasHeard = false
-      this.#wasPinged = false
-      this.#heardAt = now
-    }
-    if (now >= this.#endsAt) {
-      this.#isOver = true
-      this.#endIfOver(now >= this.#endsAt + lastAnswersMillis)
-      if (!this.#isOpen) return
-    }
-    const { unreadMillisMax, silenceMillisMax, pingMillis } = this.#host.limits
-    const stalledSince = this.#sender.stalledSince()
-    if (stalledSince !== undefined) {
-      if (now - stalledSince >= unreadMillisMax) this.#cutOff(closeCodes.slowConsumer)
-    } else if (now - this.#heardAt >= silenceMillisMax) {
-      // One that hangs returns no credit, either, and has more time for that.
-      if (this.#subscriptions?.owesCredit() !== true) this.#cutOff(closeCodes.silent)
-    } else if (now - this.#heardAt >= pingMillis && !this.#wasPinged) {
-      this.#wasPinged = true
-      this.#socket.ping()
+    this.#endIfOver(this.#liveness.endsNow(now))
+    if (!this.#isOpen) return
+    const found = this.#liveness.look(now, this.#sender.stalledSince())
+    if (found === 'stalled') this.#cutOff(closeCodes.slowConsumer)
+    else if (found === 'quiet') this.#socket.ping()
+    // One that hangs returns no credit, either, and has more time for that.
+    else if (found === 'silent' && this.#calls.subscriptions?.owesCredit() !== true) {
+      this.#cutOff(closeCodes.silent)
     }
   }
 
   /** Ends the connection whose time is over when it has its answers, or now. */
   #endIfOver(isLate = false): void {
-    if (!this.#isOver || !(isLate || this.isQuiet())) return
+    if (!this.#liveness.isOver || !(isLate || this.isQuiet())) return
     this.end(closeCodes.restart, { text: 'its time is over (connectionMillisMax)' })
   }
 
@@ -278,7 +231,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       return
     }
     const isPut = isPutFrame(frame)
-    const refusal = this.#guard.refusal(frame, this.#inFlight, this.#isOver)
+    const refusal = this.#guard.refusal(frame, this.#inFlight, this.#liveness.isOver)
     if (refusal !== undefined) {
       this.#refuse(frame, refusal)
     } else if (isPut) {
@@ -291,7 +244,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   #credit(frame: Uint8Array): void {
     if (!this.#mayGoOn()) return
     const { subscriptionId, bytes } = decodeCredit(frame)
-    this.#subscriptions?.credit(subscriptionId, bytes)
+    this.#calls.subscriptions?.credit(subscriptionId, bytes)
   }
 
   /** Ends the connection where it sends too much of what costs it nothing. */
@@ -362,7 +315,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     let answer: Uint8Array
     let refused: MillraceError | undefined
     try {
-      answer = await this.#answerOf(operation, request)
+      answer = await this.#calls.answer(request)
     } catch (error) {
       refused = this.#known(error, operation.name)
       answer = this.#encodeError(operation.opcode, requestId, refused)
@@ -371,45 +324,6 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     if (!this.#isAuthenticating || operation.opcode !== authenticate.opcode) return
     this.#isAuthenticating = false
     if (refused !== undefined) this.#turnAway(refused)
-  }
-
-  async #answerOf(operation: Operation, request: RequestFrame): Promise<Uint8Array> {
-    const fields = parseRequest(operation, request)
-    const answer = await this.#outcomeOf(operation, fields)
-    if (needOf(operation)?.rights === adminRight) {
-      const { streamName } = fields as { readonly streamName?: string }
-      this.#session.administered(operation.name, streamName)
-    }
-    return encodeAnswer(operation, request.requestId, answer)
-  }
-
-  #outcomeOf(operation: Operation, fields: RequestOf<Operation>): Promise<AnswerOf<Operation>> {
-    if (operation.opcode === authenticate.opcode) {
-      return this.#authenticate(fields as RequestOf<typeof authenticate>)
-    }
-    return isSubscriptionOperation(operation)
-      ? this.#subscribe(operation, fields)
-      : this.#host.broker.call(operation, fields, this.#session)
-  }
-
-  async #authenticate({
-    token,
-  }: RequestOf<typeof authenticate>): Promise<AnswerOf<typeof authenticate>> {
-    const { gate } = this.#host
-    const session = this.#session
-    if (!gate.isOpen) {
-      const identity = await gate.identify(asciiText(token), this.remoteAddress)
-      if (!this.#isOpen) throw new MillraceError('CONNECTION_LOST')
-      session.take(identity)
-      this.#subscriptions?.recheck(session)
-    }
-    return { principal: session.principal, expiresInMillis: session.expiresInMillis }
-  }
-
-  #subscribe<Op extends Operation>(operation: Op, fields: RequestOf<Op>): Promise<AnswerOf<Op>> {
-    if (!this.#isOpen) throw new MillraceError('CONNECTION_LOST')
-    this.#subscriptions ??= this.#host.broker.openSubscriptions(this)
-    return this.#subscriptions.call(operation, fields, this.#session)
   }
 
   #finish(answer: Uint8Array, isLarge: boolean): void {

@@ -138,8 +138,9 @@ class Model {
   }
 
   /**
-   * Does the splits and merges by which the broker has made these shards of its own accord. On its way from one uniform
-   * division to another it also cuts off a single hash key, which nobody may ask for, and merges it at once.
+   * Does the splits and merges by which the broker has made these shards of its own accord. On its
+   * way from one uniform division to another it also cuts off a single hash key, which nobody may
+   * ask for, and merges it at once.
    */
   follow(made: readonly Pick<ModelShard, 'start' | 'parents'>[]): void {
     for (let at = 0; at < made.length; ) {
