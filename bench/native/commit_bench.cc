@@ -53,6 +53,7 @@ struct GroupFigures {
   Series cpu_per_gigabyte;  // seconds
   Series syncs;             // per second
   Series batches_per_sync;
+  Series time_in_syncs;  // share of the time in which a group was written and synced
 };
 
 void AddTurn(double bytes, double seconds, double cpu_seconds, GroupFigures* figures) {
@@ -66,7 +67,7 @@ void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter, const std::vecto
   const uint32_t slot = bench_log.slots()[0];
   const log::CommittedSlot& line = bench_log.core()->committed()->At(slot);
   const uint64_t room = (window - 1) * BatchBytes(records);
-  const uint64_t groups = bench_log.core()->GetStats().sync_group_count;
+  const log::CoreStats at_start = bench_log.core()->GetStats();
   const Usage before = ProcessUsage();
   const double start = NowSeconds();
   uint64_t end = 0;
@@ -76,11 +77,14 @@ void RunGroups(const BenchLog& bench_log, CommitWaiter* waiter, const std::vecto
   }
   waiter->WaitUntil([&] { return line.committed_end.load() >= end; });
   const double seconds = NowSeconds() - start;
-  const double syncs = static_cast<double>(bench_log.core()->GetStats().sync_group_count - groups);
+  const log::CoreStats at_end = bench_log.core()->GetStats();
+  const double syncs = static_cast<double>(at_end.sync_group_count - at_start.sync_group_count);
+  const double micros = static_cast<double>(at_end.sync_micros_total - at_start.sync_micros_total);
   AddTurn(static_cast<double>(batches * BatchBytes(records)), seconds,
           ProcessUsage().cpu_seconds - before.cpu_seconds, figures);
   figures->syncs.Add(syncs / seconds);
   figures->batches_per_sync.Add(static_cast<double>(batches) / syncs);
+  figures->time_in_syncs.Add(micros / 1e6 / seconds);
 }
 
 // What the same groups cost without a log: gathered in memory, written in one call, synced.
@@ -150,6 +154,7 @@ void BenchWindow(const RunOptions& options, uint32_t window, Report* report) {
                   .Limit("raw write + sync loop, same group size", raw.rate.Median(), "MB/s")
                   .Info("syncsPerSecond", figures.syncs.Median())
                   .Info("batchesPerSync", figures.batches_per_sync.Median())
+                  .Info("shareOfTimeInSyncs", figures.time_in_syncs.Median())
                   .Check(check));
   report->Add(Row("group commit, processor share, " + in_flight)
                   .Param("durability", "disk")

@@ -22,13 +22,18 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
   if ((buffer as { resizable?: boolean }).resizable === true) {
     throw new TypeError(`${name}: lies in a resizable ArrayBuffer; copy it first`)
   }
+  checkAttached(name, value)
+}
+
+/** Refuses a view of memory that has been transferred away: it would pass for empty. */
+export function checkAttached(name: string, { buffer }: Uint8Array): void {
   if (buffer.byteLength === 0 && isDetached(buffer)) {
     throw new TypeError(`${name}: its memory is detached; copy it before it is transferred away`)
   }
 }
 
 /** Node.js 20 has no `detached`. */
-function isDetached(buffer: ArrayBuffer): boolean {
+function isDetached(buffer: ArrayBufferLike): boolean {
   try {
     buffer.slice(0)
     return false

@@ -4,7 +4,7 @@
  */
 
 import { partitionKeyCharactersMax } from '../limits.ts'
-import { checkBytes, describe } from './arguments.ts'
+import { checkAttached, checkBytes, describe } from './arguments.ts'
 import { batchLayout } from './batch-layout.ts'
 import { writeBinHeader, writeStrHeader } from './message-bytes.ts'
 
@@ -85,6 +85,7 @@ export class RecordWriter {
       throw new TypeError(`partition key: wanted a string, got ${describe(partitionKey)}`)
     }
     if (!(data instanceof Uint8Array)) checkBytes('data', data)
+    if (data.length === 0) checkAttached('data', data)
     const units = partitionKey === undefined ? 0 : partitionKey.length
     this.reserve(units * utf8BytesPerUnit + data.length + headersBytesMax)
     const at = partitionKey === undefined ? this.#writeNoKey() : this.#writeKey(partitionKey)

@@ -46,10 +46,9 @@ it('a newer format', async () => {
   const dir = await closedLog()
   const format = readFileSync(join(dir, 'FORMAT'), 'utf8')
   writeFileSync(join(dir, 'FORMAT'), format.replace('millrace-log 1', 'millrace-log 7'))
-  await expect(openLog({ dir })).rejects.toMatchObject({
-    code: 'FORMAT_UNSUPPORTED',
-    message: expect.stringContaining('format 7'),
-  })
+  const refusal = { code: 'FORMAT_UNSUPPORTED', message: expect.stringContaining('format 7') }
+  await expect(openLog({ dir })).rejects.toMatchObject(refusal)
+  await expect(verify(dir)).rejects.toMatchObject(refusal)
 })
 
 it('a catalog that cannot be read is never taken for an empty one', async () => {
@@ -71,7 +70,7 @@ it('one damaged copy of the catalog is made up for by the other', async () => {
 
 it('a directory that is open already', async () => {
   const { dir } = await makeLog()
-  const child = await runChild('open-as-nobody.mjs', [dir])
+  const child = await runChild('open-as-nobody.mjs', [dir, 'openLog'])
   expect(child.stdout).toMatch(/^(?:LOG_LOCKED|ACCESS_DENIED)$/)
   expect(await codeOf(verify(dir))).toBe('LOG_LOCKED')
 })
@@ -81,8 +80,10 @@ it('a directory without permission', async () => {
   const dir = join(parent, 'private')
   mkdirSync(dir)
   chmodSync(dir, 0)
-  const child = await runChild('open-as-nobody.mjs', [dir])
-  expect(child.stdout).toBe('ACCESS_DENIED')
+  for (const call of ['openLog', 'verify']) {
+    const child = await runChild('open-as-nobody.mjs', [dir, call])
+    expect(child.stdout, call).toBe('ACCESS_DENIED')
+  }
 })
 
 it('a parent that does not exist, and a file in place of a directory', async () => {

@@ -60,6 +60,15 @@ describe('a builder', () => {
     expect(builder.count).toBe(1)
   })
 
+  it('takes empty data, and not what has been transferred away', () => {
+    const builder = new BatchBuilder()
+    builder.add('key', new Uint8Array(0))
+    const data = Uint8Array.of(1, 2, 3)
+    structuredClone(data, { transfer: [data.buffer] })
+    expect(() => builder.add('key', data)).toThrow(/data: its memory is detached/)
+    expect(builder.count).toBe(1)
+  })
+
   it('is as large as a batch may be, and no larger', () => {
     const builder = new BatchBuilder()
     const data = new Uint8Array(1024 * 1024)
