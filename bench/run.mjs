@@ -23,7 +23,7 @@ const exitUsage = 2
 
 const print = (line) => process.stdout.write(`${line}\n`)
 
-function printBench(bench, rows, { before, start, error }) {
+function printBench(bench, rows, { before, start, error, skipped }) {
   const seconds = ((Date.now() - start) / 1000).toFixed(1)
   print(`\n${bench.id}: ${bench.title} (${seconds} s)`)
   print(
@@ -31,6 +31,7 @@ function printBench(bench, rows, { before, start, error }) {
       `${before.dirtyMebibytes} dirty, load ${before.loadAverage.toFixed(1)}`,
   )
   if (error) print(`  FAILED: ${error.message}`)
+  if (skipped) print(`  skipped: ${skipped}`)
   for (const line of rows.length > 0 ? terminalTable(rows) : []) print(`  ${line}`)
   for (const line of peerLines(rows)) print(`  ${line}`)
   for (const check of new Set(rows.map((row) => row.check))) if (check) print(`  did: ${check}`)
@@ -38,7 +39,9 @@ function printBench(bench, rows, { before, start, error }) {
 
 function prepare(selected, options) {
   const runs = selected.flatMap((bench) => bench.runs)
-  const programs = new Set(runs.filter((it) => it.kind === 'native').map((it) => it.program))
+  const programs = new Set(
+    runs.flatMap((it) => (it.kind === 'native' ? [it.program] : (it.programs ?? []))),
+  )
   const needsNode = runs.some((it) => it.kind !== 'native')
   if (runs.some((it) => it.kind === 'broker')) for (const it of brokerPrograms) programs.add(it)
   return {

@@ -6,10 +6,10 @@ import { putRecords as keyed, shards, turnOfBroker, withWarmUp } from './puts.mj
 import { runProgram, startRawServer, withServers } from './servers.mjs'
 import { Turns } from './turns.mjs'
 
-const repetitions = pick(5, 3, 1)
+const repetitions = pick(5, 2, 1)
 // What was written before is written again once what held it is gone, a few turns later.
 const warmUps = pick(3, 2, 0)
-const bytesPerTurn = pick(700e6, 200e6, 200e3)
+const bytesPerTurn = pick(700e6, 60e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
 const rawTimes = pick(5, 5, 1)
@@ -32,7 +32,7 @@ const sealed = {
 const putRecords = { ...keyed, ...framesOf(keyed.frameBytes) }
 const pipelined = {
   name: 'single puts, 100 B, 256 in flight on one connection',
-  ...frames(pick(1_000_000, 200_000, 500)),
+  ...frames(pick(1_000_000, 100_000, 500)),
   load: { kind: 'record', records: 1, recordBytes: 100, connections: 1, window: 256 },
 }
 

@@ -7,9 +7,9 @@ import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
 const stream = 'bench'
 const recordBytes = 100
-const repetitions = pick(5, 3, 1)
-const secondsPerTurn = pick(4, 2, 0.02)
-const warmUpSeconds = pick(1, 0.5, 0)
+const repetitions = pick(5, 2, 1)
+const secondsPerTurn = pick(4, 0.4, 0.02)
+const warmUpSeconds = pick(1, 0.1, 0)
 
 /** So many records a second, for so long. */
 const timetable = (rate) => ({

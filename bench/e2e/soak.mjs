@@ -15,8 +15,8 @@ const minutes = Number(process.env.MILLRACE_BENCH_MINUTES ?? 10)
 const rate = pick(50_000, 20_000, 1000)
 const subscribers = pick(10, 10, 2)
 /** One part of the time: its times are one figure of the series that may drift. */
-const partSeconds = pick(15, 3, 0.05)
-const warmUpSeconds = pick(1, 0.5, 0)
+const partSeconds = pick(15, 1, 0.05)
+const warmUpSeconds = pick(1, 0.3, 0)
 /** A look takes some parts; a full run as many as its minutes have. */
 const parts = pick(Math.max(3, Math.floor((minutes * 60) / partSeconds)), 3, 3)
 /** Times of both loads come from parts of the same length. */

@@ -56,20 +56,25 @@ function commandOf(bench, run, context) {
   return [process.execPath, [script, ...shared], env]
 }
 
-/** All rows of one bench, with its id. */
+/** All rows of one bench, with its id, or why it is `skipped`: what it needs is not there. */
 async function runBench(bench, context) {
   const rows = []
+  let skipped
   for (const run of bench.runs) {
     const before = childCpuSeconds()
     const report = JSON.parse(await runProcess(...commandOf(bench, run, context)))
     // What has no broker is measured in the process that loads it; its rows share what it took.
     const cpuSeconds = { broker: null, generator: childCpuSeconds() - before }
+    skipped ??= report.skipped
     const found = bench.adapt ? bench.adapt(report) : report.rows
     rows.push(...found.map((row) => ({ cpuSeconds, ...row })))
   }
-  if (rows.length === 0) throw new Error(`${bench.id}: the bench found nothing`)
+  if (rows.length === 0 && skipped === undefined) {
+    throw new Error(`${bench.id}: the bench found nothing`)
+  }
   // A bench that cannot prove its work fails, and has no rows.
-  return rows.map((row) => ({ id: bench.id, ...row, peers: [], verified: row.check !== '' }))
+  const own = rows.map((row) => ({ id: bench.id, ...row, peers: [], verified: row.check !== '' }))
+  return { rows: own, skipped }
 }
 
 /**
@@ -123,14 +128,14 @@ export async function runAll(benches, context, onBench) {
     const before = memoryState()
     const start = Date.now()
     try {
-      const rows = await runBench(bench, context)
+      const { rows, skipped } = await runBench(bench, context)
       await context.peers?.addTo(rows)
       results.push(...rows)
       complete(results, benches, context.options.load)
       onBench(
         bench,
         results.filter((it) => it.id === bench.id),
-        { before, start },
+        { before, start, skipped },
         results,
       )
     } catch (error) {

@@ -71,7 +71,7 @@ export function markdownTable(header, lines) {
   return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n')
 }
 
-const calibrators = new Set(['sync', 'seam', 'wire', 'hash', 'scan'])
+const calibrators = new Set(['sync', 'seam', 'wire', 'instructions', 'hash', 'scan'])
 
 function factsOf(machine, date) {
   return [

@@ -10,8 +10,8 @@ export function medianOf(values) {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
-/** Whether figures of this unit are times, of which less is better. */
-export const isTime = (unit) => /^(?:ns|us|ms|s|syncs)(?:\/|$)/.test(unit)
+/** Whether figures of this unit are times, or as good as that: less is better. */
+export const isTime = (unit) => /^(?:ns|us|ms|s|syncs|instructions)(?:\/|$)/.test(unit)
 
 export function threeDigits(value) {
   if (value === 0) return '0'

@@ -6,6 +6,7 @@ const frames = await loadPart('wire/put-frame.js')
 const answers = await loadPart('wire/put-answer.js')
 const builders = await loadPart('wire/put-builder.js')
 const envelope = await loadPart('wire/frame.js')
+const { MillraceError } = await loadPart('errors.js')
 
 const recordsPerRequest = 500
 const target = { streamName: 'orders', durability: 'os' }
@@ -16,7 +17,9 @@ const builder = new builders.PutRecordsBuilder(target)
 /** As a producer does it: the frame is handed back, so that its memory is written again. */
 function buildRequest() {
   for (const key of keys) builder.add(key, data)
-  builder.recycle(builder.finish(7))
+  const frame = builder.finish(7)
+  builder.recycle(frame)
+  return frame
 }
 for (const key of keys) builder.add(key, data)
 const request = builder.finish(7)
@@ -38,18 +41,41 @@ function nativeAnswer() {
   ])
 }
 const answer = nativeAnswer()
-const failure = new Error('no such stream')
-failure.code = 'STREAM_NOT_FOUND'
+const failure = new MillraceError('STREAM_NOT_FOUND')
+
+const id = 123456
+function isAnswer(frame) {
+  const { kind, requestId } = envelope.decodeBrokerFrame(frame)
+  return kind === 'answer' && requestId === id
+}
 
 await benchCalls({
-  'read the head of a put': () => frames.readPutHead(request),
-  'encode the answer of a PutRecord': () =>
-    answers.encodePutRecordAnswer(123456, 'os', 'shardId-000000000001', 1234567890123n),
-  'encode the answer of a PutRecords, 4 shards': () =>
-    answers.encodePutRecordsAnswer(123456, 'os', [0, 1, 2, 3], answer),
-  'encode the answer of a PutBatch': () =>
-    answers.encodePutBatchAnswer(123456, 'os', 1234567890123n, false),
-  'encode an error': () => envelope.encodeError(0x21, 123456, failure),
-  'build a PutRecords frame, 500 x 100 B': buildRequest,
+  'read the head of a put': [
+    () => frames.readPutHead(request),
+    (head) => head.requestId === 7 && head.streamName === target.streamName,
+  ],
+  'encode the answer of a PutRecord': [
+    () => answers.encodePutRecordAnswer(id, 'os', 'shardId-000000000001', 1234567890123n),
+    isAnswer,
+  ],
+  'encode the answer of a PutRecords, 4 shards': [
+    () => answers.encodePutRecordsAnswer(id, 'os', [0, 1, 2, 3], answer),
+    isAnswer,
+  ],
+  'encode the answer of a PutBatch': [
+    () => answers.encodePutBatchAnswer(id, 'os', 1234567890123n, false),
+    isAnswer,
+  ],
+  'encode an error': [
+    () => envelope.encodeError(0x21, id, failure),
+    (frame) => {
+      const { kind, requestId, error } = envelope.decodeBrokerFrame(frame)
+      return kind === 'error' && requestId === id && error.code === failure.code
+    },
+  ],
+  'build a PutRecords frame, 500 x 100 B': [
+    buildRequest,
+    (frame) => Buffer.compare(frame, request) === 0,
+  ],
 })
 printReport()

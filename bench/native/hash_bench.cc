@@ -5,8 +5,9 @@
 //
 // Each call takes the result of the one before, so the figures are latencies, never overlapped
 // calls. Every figure is the best of several rounds: whatever else runs on the machine only makes a
-// round slower. `work` at the end is a hash of what every kernel computes from fixed input: two
-// runs that differ in it did not do the same work.
+// round slower. Every kernel has to compute what the last one, the portable one, does from the same
+// input. `work` at the end is a hash of all of that: two runs that differ in it did not do the same
+// work.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "native/base/check.h"
 #include "native/base/crc32c.h"
 #include "native/base/md5.h"
 
@@ -92,14 +94,18 @@ uint32_t BenchCrc32c(const Effort& effort, std::vector<Result>* results) {
       const size_t bytes = kCrcSizes[i];
       const double nanos = Measure(effort, [&] { crc = kernel.function(crc, data.data(), bytes); });
       results->push_back({"crc32c", kernel.name, bytes, 1, nanos});
-      work = Crc32cCombine(work, kernel.function(0, data.data(), bytes), bytes);
+      const uint32_t found = kernel.function(0, data.data(), bytes);
+      MILLRACE_CHECK(found == Crc32cKernels().back().function(0, data.data(), bytes));
+      work = Crc32cCombine(work, found, bytes);
     }
   }
   for (const size_t bytes : kCrcSizes) {
     const double nanos =
         Measure(effort, [&] { crc = Crc32cCopy(crc, copy.data(), data.data(), bytes); });
     results->push_back({"crc32c_copy", "chosen", bytes, 1, nanos});
+    MILLRACE_CHECK(Crc32cCopy(0, copy.data(), data.data(), bytes) == Crc32c(0, data.data(), bytes));
   }
+  MILLRACE_CHECK(copy == data);
   return Crc32c(work, copy.data(), copy.size());
 }
 
@@ -122,6 +128,9 @@ uint32_t BenchMd5Kernel(const Effort& effort, const Md5Kernel& kernel,
     results->push_back({"md5_batch", kernel.name, count * kMd5BlockBytes, count, nanos});
     bytes[0] = 0;
     kernel.function(keys.data(), count, digests.data());
+    std::vector<Digest> expected(count);
+    Md5Kernels().back().function(keys.data(), count, expected.data());
+    MILLRACE_CHECK(std::memcmp(digests.data(), expected.data(), count * sizeof(Digest)) == 0);
     work = Crc32c(work, digests.data(), count * sizeof(Digest));
   }
   return work;

@@ -158,6 +158,17 @@ void RunCase(const Case& given, Bench* bench) {
                      router->Route(*map, *request, {});
                      MILLRACE_CHECK(router->run_count() > 0);
                    });
+    // What the last call has routed is all that there was, and each of it once.
+    uint64_t routed = 0;
+    uint64_t places = 0;
+    for (uint32_t run = 0; run < router->run_count(); ++run) {
+      routed += router->run(run).count;
+      for (uint32_t i = 0; i < router->run(run).count; ++i) {
+        places += router->run(run).records[i];
+      }
+    }
+    MILLRACE_CHECK(routed == given.records);
+    MILLRACE_CHECK(places == uint64_t{given.records} * (given.records - 1) / 2);
   }
 }
 

@@ -35,6 +35,10 @@ const runner = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
 // The run may have to build the native programs and the package first.
 const buildAndRunMillis = 30 * 60_000
 
+function hasValgrind(): boolean {
+  return spawnSync('valgrind', ['--version']).status === 0
+}
+
 const figuresAtLeast: Readonly<Record<string, number>> = {
   E1: 4,
   E2: 8,
@@ -67,6 +71,8 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   sync: 7,
   seam: 6,
   wire: 6,
+  // It counts with callgrind, and says so where that is missing.
+  instructions: hasValgrind() ? 5 : 0,
   hash: 10,
   scan: 20,
 }
@@ -92,12 +98,13 @@ function given(): string[] {
 describe('the bench runner', () => {
   let scratch = ''
   let rows: Row[] = []
+  let printed = ''
 
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
     const json = join(scratch, 'results.json')
     // By name: long ones run in no other way.
-    const { status, stderr } = run(
+    const { status, stdout, stderr } = run(
       ...Object.keys(figuresAtLeast),
       '--tiny',
       '--peers',
@@ -109,6 +116,7 @@ describe('the bench runner', () => {
     )
     expect(status, stderr).toBe(0)
     rows = JSON.parse(readFileSync(json, 'utf8')) as Row[]
+    printed = stdout
   }, buildAndRunMillis)
 
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -125,6 +133,11 @@ describe('the bench runner', () => {
       expect(row.cpuSeconds.generator, row.name).toBeGreaterThanOrEqual(0)
       expect(row.machine.processor, row.name).not.toBe('')
     }
+  })
+
+  it('says what it has skipped, and why', () => {
+    const skips = printed.includes('skipped: valgrind is not installed')
+    expect(skips).toBe(!hasValgrind())
   })
 
   it('has a limit of the same run beside every append, read and verification in C++', () => {
