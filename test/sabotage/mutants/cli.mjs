@@ -1,0 +1,9 @@
+// Bugs of the command line.
+import { vitestMutants } from './kinds.mjs'
+
+export const cli = vitestMutants('test/unit/cli', [
+  ['151-bench-counts-twice', 'bench/verdict', 'records that are repeated'],
+  ['152-bench-reads-no-data', 'bench/bench-records', 'finds every byte'],
+  ['153-bench-clock-from-send', 'bench/put-load', 'from when it was due'],
+  ['215-access-file-unlocked', 'file-lock', 'none of them loses what another wrote'],
+])

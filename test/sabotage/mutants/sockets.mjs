@@ -1,0 +1,15 @@
+// Bugs of the server that show over a socket.
+import { vitestMutants } from './kinds.mjs'
+
+export const sockets = vitestMutants('test/e2e', [
+  ['19-permission-at-connect', 'access', 'acts on what is open when it changes'],
+  ['20-token-logged', 'access', 'that is wrong is refused wherever it comes'],
+  ['133-compression', 'transport', 'is welcomed'],
+  ['134-handshake-unchecked', 'transport', 'when it is no handshake'],
+  ['163-expiry-ignored', 'access', 'ends its connection in mid-stream'],
+  ['164-iterator-for-everybody', 'access', 'with an iterator of somebody else'],
+  ['165-put-unchecked', 'access', 'is denied without telling'],
+  ['166-wrong-file-taken', 'access', 'keeps its rules when it is broken'],
+  ['175-refused-upgrade-kept', 'tls', 'keeps no connection of an upgrade'],
+  ['176-certificate-outlived', 'tls-clients', 'ends connections with the cert'],
+])
