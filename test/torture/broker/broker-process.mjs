@@ -35,8 +35,10 @@ export class BrokerProcess {
   #waiting = []
 
   // `command` is a script of this package and its arguments; `seen` is told each line of its log. A port of 0 cannot be had again by the
-  // next broker while connections to this one are remembered by the system.
-  constructor(directory, port, { command = SERVE, more = [], seen = () => undefined } = {}) {
+  // next broker while connections to this one are remembered by the system. It runs inside `group`
+  // (memory-group.mjs), if there is one.
+  constructor(directory, port, options = {}) {
+    const { command = SERVE, more = [], seen = () => undefined, group } = options
     const [script, ...words] = command
     const args = [
       join(CHECKOUT, script),
@@ -54,7 +56,8 @@ export class BrokerProcess {
     if (process.getuid() === 0) env.MILLRACE_INSECURE_RUN_AS_ROOT = 'true'
     this.#seen = seen
     this.startedAt = performance.now()
-    this.#child = start(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const [program, ...prefix] = group?.inside(process.execPath) ?? [process.execPath]
+    this.#child = start(program, [...prefix, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     this.ended = this.#child.ended
     this.#read(this.#child.stderr)
   }

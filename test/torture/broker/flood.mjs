@@ -1,15 +1,25 @@
 // A flood, in a thread of its own: `workerData` says which, from which address and for how long. It
-// posts how many times it has done what it does.
+// posts how many times it has done what it does, and how it was refused: by status of HTTP, or by the
+// code of an answer with whether it may be tried again.
 import { connect } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { encode } from '@msgpack/msgpack'
+import { decode, encode } from '@msgpack/msgpack'
 import { WebSocket } from 'ws'
+import { binary } from '../rfc6455/frames.mjs'
+import { askWithoutReading } from './hostile-crowds.mjs'
+import { RawLane } from './raw-lane.mjs'
 
 const { kind, port, localAddress, millis, token } = workerData
 const until = performance.now() + millis
 const isOver = () => performance.now() >= until
 const url = `ws://127.0.0.1:${port}`
 let done = 0
+const refusals = new Map()
+
+function refused(how) {
+  refusals.set(how, (refusals.get(how) ?? 0) + 1)
+}
 
 const open = () => connect({ port, host: '127.0.0.1', localAddress })
 const handshake = (more = '') =>
@@ -28,7 +38,9 @@ async function once(text) {
   const socket = open()
   const over = ended(socket)
   socket.write(text)
-  await Promise.race([over, new Promise((resolve) => socket.once('data', resolve))])
+  const data = await Promise.race([over, new Promise((resolve) => socket.once('data', resolve))])
+  const status = /^HTTP\S+ (\d+)/.exec(data)?.[1]
+  if (status !== undefined && status !== '101') refused(`HTTP ${status}`)
   socket.destroy()
   await over
   done += 1
@@ -44,29 +56,49 @@ async function lanes(count, run) {
 
 // As many frames as there is room for, again and again; what is answered is let go.
 async function frames(makeFrame, window) {
-  const socket = new WebSocket(url, ['millrace.v1'], {
-    localAddress,
-    headers: { authorization: `Bearer ${token}` },
-  })
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const socket = new WebSocket(url, ['millrace.v1'], { localAddress, headers })
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   let sent = 0
+  let answered = 0
   await new Promise((resolve) => {
     const fill = () => {
       if (isOver()) {
         socket.terminate()
         return
       }
-      for (; sent - done < window; sent += 1) socket.send(makeFrame(sent))
+      for (; sent - answered < window; sent += 1) socket.send(makeFrame(sent))
     }
     socket.on('message', (data) => {
       // Heartbeats and the like are no answers.
-      if (data[1] >= 0x10 && data[1] < 0x40) done += 1
+      if (data[1] >= 0x10 && data[1] < 0x40) {
+        answered += 1
+        done += 1
+        const [, , code, , isRetryable] = decode(data)
+        if (code !== null) refused(`${code}${isRetryable ? '' : ' for good'}`)
+      }
       fill()
     })
     socket.on('error', () => undefined) // 'close' follows
     socket.on('close', resolve)
     fill()
   })
+}
+
+const BULK = { connections: 8, window: 8, records: 9, bytes: 100_000 }
+const HALF = { connections: 36, bytes: 10_000_000, held: 9_800_000, retryMillis: 200 }
+const UNREAD = { connections: 60, roundMillis: 2000 }
+
+// Keeps most of a long message in the broker, and the rest to itself.
+async function half(bytes) {
+  const lane = new RawLane(port)
+  if (await lane.open(HALF.retryMillis)) {
+    lane.write(bytes)
+    done += 1
+    await lane.until(() => isOver(), until - performance.now())
+  }
+  lane.destroy()
+  await wait(HALF.retryMillis)
 }
 
 const floods = {
@@ -80,7 +112,7 @@ const floods = {
       socket.write('GET / HTTP/1.1\r\nHost: ')
     }
     while (!isOver()) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await wait(100)
       for (const socket of sockets) {
         if (!socket.destroyed) socket.write('a')
         done += 1
@@ -104,7 +136,28 @@ const floods = {
       (id) => encode([0x20, id, 'orders', null, [['k', new Uint8Array(100)]], null, 0, 0]),
       64,
     ),
+  // Records by the megabyte, of which a shard takes few.
+  async bulk() {
+    const record = ['k', new Uint8Array(BULK.bytes)]
+    const records = new Array(BULK.records).fill(record)
+    const put = (id) => encode([0x21, id, 'provisioned', null, records, null, 0, 0])
+    await lanes(BULK.connections, () =>
+      frames(put, BULK.window).catch(() => wait(HALF.retryMillis)),
+    )
+  },
+  async half() {
+    const bytes = binary(Buffer.alloc(HALF.held), { length: HALF.bytes })
+    await lanes(HALF.connections, () => half(bytes))
+  },
+  async unread() {
+    while (!isOver()) {
+      const leave = await askWithoutReading(port, url, 'bulk', UNREAD.connections).catch(() => null)
+      done += leave === null ? 0 : UNREAD.connections
+      await wait(Math.min(UNREAD.roundMillis, Math.max(0, until - performance.now())))
+      leave?.()
+    }
+  },
 }
 
 await floods[kind]()
-parentPort.postMessage(done)
+parentPort.postMessage({ done, refusals })

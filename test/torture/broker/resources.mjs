@@ -36,3 +36,19 @@ export function percentile(values, share) {
   const sorted = values.toSorted((left, right) => left - right)
   return sorted[Math.floor((sorted.length - 1) * share)] ?? 0
 }
+
+// A figure of a broker, by its name and labels. `options` are those of fetch.
+export async function metricOf(port, name, options = {}) {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, options)
+  const lines = (await answer.text()).split('\n')
+  const line = lines.find((it) => it.startsWith(`millrace_${name} `))
+  if (line === undefined) throw new Error(`no ${name} in the metrics: ${answer.status} ${lines[0]}`)
+  return Number(line.slice(line.lastIndexOf(' ')))
+}
+
+// By how many milliseconds the event loop of a broker was late in the last minute or two, at p99.9.
+export async function loopDelayOf(port, options) {
+  return (await metricOf(port, 'event_loop_delay_seconds{quantile="0.999"}', options)) * 1000
+}
+
+export const lateText = (millis) => `event loop late by ${millis.toFixed(1)} ms at p99.9`

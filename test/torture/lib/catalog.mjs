@@ -34,6 +34,7 @@ const ORDER = [
   'T-K1',
   'T-R3',
   'T-G1',
+  'T-G2',
   'T-C1',
   'T-F2',
   'T-F3',
@@ -42,6 +43,7 @@ const ORDER = [
   'T-S2',
   'T-A1',
   'T-A2',
+  'T-A3',
 ]
 
 function order(test) {

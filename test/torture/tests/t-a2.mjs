@@ -3,19 +3,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
-import { createStream, PUT_RECORD, WireClient } from '../broker/wire-client.mjs'
+import { LATE_MILLIS, pace, runFlood } from '../broker/floods.mjs'
+import { lateText, loopDelayOf, percentile } from '../broker/resources.mjs'
+import { createStream, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
 import { needBuild } from '../lib/machine.mjs'
 
 const KINDS = ['connect', 'token', 'slowloris', 'subscribe', 'tenant']
-const PUTS_PER_SECOND = 100
 const SHARE_MIN = 0.95
-const LATE_MILLIS = 1000
 const TENANT_RATE = 200
-const flood = new URL('../broker/flood.mjs', import.meta.url)
 
 const tokenOf = (id) => `mrt_${id}_${randomBytes(32).toString('base64url')}`
 
@@ -36,34 +33,6 @@ function accessFile(path, tokens) {
   writeFileSync(path, JSON.stringify(content), { mode: 0o600 })
 }
 
-function startFlood(workerData) {
-  const worker = new Worker(flood, { workerData })
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
-}
-
-// Puts by a timetable; answers which share was acknowledged within a second of when it was due.
-async function pace(client, millis) {
-  const began = performance.now()
-  let put = 0
-  let acked = 0
-  while (performance.now() - began < millis) {
-    const due = Math.floor(((performance.now() - began) * PUTS_PER_SECOND) / 1000)
-    for (; put < due; put += 1) {
-      const record = ['k', Buffer.from('steady')]
-      const dueAt = began + (put * 1000) / PUTS_PER_SECOND
-      void client.ask(PUT_RECORD, 'orders', null, [record], null, 0, 0).then(() => {
-        if (performance.now() - dueAt <= LATE_MILLIS) acked += 1
-      })
-    }
-    await wait(5)
-  }
-  await wait(LATE_MILLIS)
-  return acked / put
-}
-
 async function runTest(context) {
   const { directory, count, random } = context
   const tokens = new Map(['steady', 'subscribe', 'tenant'].map((id) => [id, tokenOf(id)]))
@@ -82,15 +51,21 @@ async function runTest(context) {
   const notes = []
   for (const [at, kind] of KINDS.entries()) {
     const localAddress = `127.0.0.${at + 2}`
-    const flooding = startFlood({ kind, port, localAddress, millis, token: tokens.get(kind) })
-    const share = await pace(client, millis)
-    const done = await flooding
-    notes.push(`${kind} ${Math.round((done * 1000) / millis)}/s: ${Math.round(share * 100)} %`)
-    if (done === 0) throw new TortureFailure(`the flood ${kind} has done nothing`)
+    const flood = { kind, port, localAddress, millis, token: tokens.get(kind) }
+    const [{ done }, { put, latencies }] = await Promise.all([
+      runFlood(flood),
+      pace(client, 'orders', millis),
+    ])
+    const share = latencies.filter((it) => it <= LATE_MILLIS).length / put
+    const p999 = percentile(latencies, 0.999)
+    const perSecond = Math.round((done * 1000) / millis)
+    notes.push(`${kind} ${perSecond}/s: ${Math.round(share * 100)} %, p99.9 ${Math.round(p999)} ms`)
     if (share < SHARE_MIN)
       throw new TortureFailure(`others kept their pace too little: ${notes.at(-1)}`)
     context.progress(Math.round(((at + 1) * count) / KINDS.length))
   }
+  const late = await loopDelayOf(port, { headers })
+  notes.push(lateText(late))
   // Who was refused for its floods is let in again from elsewhere.
   const other = await WireClient.connect(url, { headers, localAddress: '127.0.0.99' })
   other.close()

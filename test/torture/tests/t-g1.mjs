@@ -4,9 +4,15 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { COMPANY, makeBulk } from '../broker/company.mjs'
 import { History } from '../broker/history.mjs'
-import { Producer, Reader, Rig, readAll } from '../broker/load.mjs'
 import { RawLane } from '../broker/raw-lane.mjs'
-import { StreamSubscriber } from '../broker/stream-lanes.mjs'
+import {
+  checkRig,
+  makeProducers,
+  RESTARTING,
+  RestartLoad,
+  RestartRig,
+  stop,
+} from '../broker/restart-rig.mjs'
 import { createStream } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
 import { needBuild } from '../lib/machine.mjs'
@@ -14,43 +20,12 @@ import { needBuild } from '../lib/machine.mjs'
 const STREAM = 'orders'
 const BULK = 'bulk'
 const SHARDS = 4
-const IDEMPOTENT = 4
-const PLAIN = 4
 const READERS = 2
 // Connections that only hold on, and come back after each restart.
 const CROWD = { ci: 50, full: 1000 }
 const CROWD_TOGETHER = 50
 const LIFE_MILLIS = [100, 600]
-const STOP_MILLIS_MAX = 10_000
 const OPEN_MILLIS_MAX = 20_000
-const CATCH_UP_MILLIS_MAX = 60_000
-const RESTARTING = 1012
-
-// Everything but an answer has to say that it is because of the restart.
-class RestartRig extends Rig {
-  refused = 0
-  codes = new Map()
-
-  async connect() {
-    const client = await super.connect()
-    if (client === null) return null
-    let isOurs = false
-    const close = client.close.bind(client)
-    client.close = () => {
-      isOurs = true
-      close()
-    }
-    client.closed.then((code) => {
-      if (!isOurs) this.codes.set(code, (this.codes.get(code) ?? 0) + 1)
-    })
-    return client
-  }
-
-  note(error) {
-    if (error.code === 'SERVER_CLOSING' && error.retryAfterMs > 0) this.refused += 1
-    else super.note(error)
-  }
-}
 
 // Connections without requests. All of them hear why they end.
 class Crowd {
@@ -83,42 +58,6 @@ class Crowd {
   }
 }
 
-function makeProducers(rig) {
-  const id = () => (BigInt(rig.random.bits()) << 32n) | BigInt(rig.random.bits()) | 1n
-  const idempotent = Array.from({ length: IDEMPOTENT }, (_, index) => {
-    return new Producer(rig, `i${index}`, { id: id(), window: 8 })
-  })
-  const plain = Array.from({ length: PLAIN }, (_, index) => {
-    const durability = index % 2 === 0 ? 'os' : 'disk'
-    return new Producer(rig, `p${index}`, { window: 8, durability })
-  })
-  return [...idempotent, ...plain]
-}
-
-function checkRig(rig) {
-  if (rig.failures.length > 0) {
-    throw new TortureFailure(`a request was refused: ${rig.failures[0]}`, {
-      details: { failures: rig.failures.slice(0, 20) },
-    })
-  }
-  const wrong = [...rig.codes.keys()].filter((code) => code !== RESTARTING)
-  if (wrong.length > 0) throw new TortureFailure(`a connection ended with ${wrong.join()}`)
-}
-
-// Stops a broker among `guests`; answers how many milliseconds it took.
-async function stop(broker, guests) {
-  const before = performance.now()
-  const status = await broker.stop()
-  const millis = performance.now() - before
-  const among = `among ${guests.join(', ')}`
-  if (broker.complaints.length > 0) throw new TortureFailure(broker.complaints.join('\n'))
-  if (status !== 0) throw new TortureFailure(`the broker ended with ${status}, ${among}`)
-  if (millis > STOP_MILLIS_MAX) {
-    throw new TortureFailure(`the broker took ${Math.round(millis)} ms to stop, ${among}`)
-  }
-  return millis
-}
-
 class Restarts {
   #context
   #rig
@@ -145,7 +84,7 @@ class Restarts {
       const place = { port: this.#port, url: this.#rig.url, stream: STREAM, bulk: BULK }
       const goodbyes = await Promise.all(guests.map((guest) => COMPANY[guest](place)))
       await wait(this.#random.between(...LIFE_MILLIS))
-      this.millis.push(await stop(this.broker, guests))
+      this.millis.push(await stop(this.broker, `among ${guests.join(', ')}`))
       await crowd.leave()
       for (const leave of goodbyes) leave()
       await this.#next()
@@ -171,16 +110,6 @@ class Restarts {
   }
 }
 
-async function untilSubscribed(subscriber, records) {
-  const end = performance.now() + CATCH_UP_MILLIS_MAX
-  while (subscriber.count < records) {
-    if (performance.now() > end) {
-      throw new TortureFailure(`the subscriber has ${subscriber.count} of ${records} records`)
-    }
-    await wait(10)
-  }
-}
-
 async function runTest(context) {
   const { count, random } = context
   const history = new History()
@@ -194,29 +123,10 @@ async function runTest(context) {
   context.cleanup(() => {
     rig.isOver = true
   })
-  let isProduced = false
-  let isRead = false
-  const producing = makeProducers(rig).map((it) => it.run())
-  const reading = Array.from({ length: READERS }, (_, index) =>
-    new Reader(rig, `r${index}`).run(() => isProduced),
-  )
-  const subscriber = new StreamSubscriber(rig, 'subscriber')
-  const subscribing = subscriber.run(() => isRead)
+  const load = new RestartLoad(rig, makeProducers(rig), READERS)
   await restarts.run()
-  rig.isStopping = true
-  await Promise.all(producing)
-  isProduced = true
-  await Promise.all(reading)
-  const full = await readAll(rig)
-  await untilSubscribed(subscriber, [...full.values()].flat().length)
-  isRead = true
-  await subscribing
-  checkRig(rig)
-  const { wrong, duplicates } = history.judge(full)
-  if (wrong.length > 0) throw new TortureFailure(wrong[0], { details: { wrong } })
-  // What was neither answered nor refused was not taken.
-  if (duplicates > 0) throw new TortureFailure(`${duplicates} records were put and not answered`)
-  await stop(restarts.broker, [])
+  await load.finish()
+  await stop(restarts.broker)
   const sorted = restarts.millis.toSorted((left, right) => left - right)
   const [half, most] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted.at(-1)].map(Math.round)
   return {

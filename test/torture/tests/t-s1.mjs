@@ -2,7 +2,14 @@
 // that they miss nothing when they go on, on their old connection or on a new one.
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
-import { kernelMemory, mebibytes, memoryOf, percentile } from '../broker/resources.mjs'
+import {
+  kernelMemory,
+  lateText,
+  loopDelayOf,
+  mebibytes,
+  memoryOf,
+  percentile,
+} from '../broker/resources.mjs'
 import { CREDIT_BYTES, SubscriberLane } from '../broker/subscriber-lane.mjs'
 import { createStream, PUT_RECORDS, putRecordsPlaces, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
@@ -75,6 +82,7 @@ class Rig {
   constructor(context, broker, port) {
     this.context = context
     this.broker = broker
+    this.port = port
     this.latencies = []
     const { count } = context
     const record = (records) => {
@@ -96,12 +104,13 @@ class Rig {
     checkFailures(lanes)
   }
 
-  // The p99 of healthy subscribers while records are put.
+  // The p99 and p99.9 of healthy subscribers while records are put.
   async load(client, seconds) {
     this.latencies.length = 0
     const { next, share } = await produce(client, seconds)
     await this.caughtUp(this.healthy, next)
-    return { next, share, p99: percentile(this.latencies, 0.99) }
+    const [p99, p999] = [0.99, 0.999].map((it) => percentile(this.latencies, it))
+    return { next, share, p99, p999 }
   }
 
   // Watches memory while something goes on; answers how much more there was at most.
@@ -191,6 +200,7 @@ async function runTest(context) {
   context.progress(count / 2, 'stalled')
   const cut = await rig.resumeAll(loaded.next)
   context.progress(count)
+  const late = await loopDelayOf(rig.port)
   const status = await rig.broker.stop()
   const { complaints } = rig.broker
   if (complaints.length > 0) throw new TortureFailure(complaints.join('\n'))
@@ -202,8 +212,9 @@ async function runTest(context) {
     note:
       `beside ${rig.healthy.length} others: memory ${mebibytes(memory)} MiB more, ` +
       `kernel ${mebibytes(kernel)} MiB, p99 ${loaded.p99.toFixed(1)} ms ` +
-      `(${alone.p99.toFixed(1)} ms without), ${cut} cut off`,
-    details: { memory, kernel, p99: loaded.p99, p99Alone: alone.p99, share: loaded.share, cut },
+      `(${alone.p99.toFixed(1)} ms without), p99.9 ${loaded.p999.toFixed(1)} ms, ${cut} cut off; ` +
+      lateText(late),
+    details: { ...loaded.most, p99: loaded.p99, p99Alone: alone.p99, share: loaded.share, cut },
   }
 }
 
