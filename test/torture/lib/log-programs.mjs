@@ -6,7 +6,8 @@ import { describeEnd, run } from './processes.mjs'
 export const LOG_PROGRAMS = ['rig_writer_main', 'rig_verifier_main']
 export const EXIT_STOPPED = 3
 
-const SECONDS_MAX = 60
+// Long enough for ten full disks on a machine that does much else, and no hang.
+const SECONDS_MAX = 300
 
 export function toArguments(options) {
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])

@@ -109,7 +109,7 @@ const TABLE = [
     title: 'random damage in sealed segments while serving: one scrub names all of it',
     unit: 'damages',
     counts: { ci: 500, full: 20_000 },
-    ...program('scrub'),
+    ...program('scrub', { more: ['--tier', '{tier}'] }),
   },
   {
     id: 'T-M1',
