@@ -2,8 +2,9 @@
 // input ends, and puts records itself when it is told to. Prints its port as JSON.
 //
 //   node broker-server.mjs DIST DIR OPTIONS
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
@@ -46,15 +47,30 @@ async function askWho() {
 }
 let asking
 
+/** The same broker at another port, over TLS, with a certificate of its own that is its authority. */
+async function speakTls() {
+  const [certFile, keyFile] = [`${dir}.pem`, `${dir}.key`]
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  const files = ['-keyout', keyFile, '-out', certFile]
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+  execFileSync('openssl', ['req', '-x509', ...made, ...files, ...names], { stdio: 'ignore' })
+  chmodSync(keyFile, 0o600)
+  secret = await startServer({ ...options, tls: { certFile, keyFile } })
+  return { port: secret.port, ca: readFileSync(certFile, 'utf8') }
+}
+let secret
+
 await serveCommands(
   server.port,
   {
     putAhead: (command) => observed.putAhead(command),
     fill: (command) => observed.fill(command),
     askWho,
+    speakTls,
   },
   async () => {
     await asking?.stop()
+    await secret?.stop()
     await server.stop()
     await broker.close()
   },

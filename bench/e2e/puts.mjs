@@ -19,29 +19,30 @@ export const limitOptions = {
   readLimits: { readsPerSecond: 2 ** 20, bytesPerSecond: 2 ** 40 },
 }
 
+const runLoad = (options, environment) => runProgram('ws_load', options, environment)
+
 /**
  * Runs a load. `streamMode` is that of its stream; `prepare` gets the connection that controls the
  * broker and the name of the stream, before the first record; `client` answers the port and the
- * token of who puts; `meanwhile` begins something and answers what ends it.
+ * token of who puts, and the authority `ca` of a port with TLS; `meanwhile` begins something and
+ * answers what ends it; `generate` runs another generator than the native one.
  *
  * @returns what the generator reports.
  * @throws when what is read back is not what was acknowledged.
  */
 export async function turnOfBroker({ broker, control }, load, variant = {}) {
   const { durability = 'os', streamMode = 'ON_DEMAND', prepare, client, meanwhile } = variant
+  const { generate = runLoad } = variant
   const stream = `bench-${durability}`
   await control.createStream(stream, shards, streamMode)
   await prepare?.(control, stream)
   const iterators = (await control.startsOf(stream)).join(',')
-  const { port, token } = (await client?.(broker)) ?? broker
-  const server = { port, serverPid: broker.pid }
+  const { port, token, ca } = (await client?.(broker)) ?? broker
+  const server = { port, serverPid: broker.pid, ...(ca !== undefined && { ca }) }
   const environment = token === undefined ? {} : { MILLRACE_BENCH_TOKEN: token }
   const end = meanwhile?.(broker)
-  const report = await runProgram(
-    'ws_load',
-    { ...load, ...server, stream, shards, durability, iterators },
-    environment,
-  )
+  const options = { ...load, ...server, stream, shards, durability, iterators }
+  const report = await generate(options, environment)
   await end?.()
   if (!/^\d+ records read back/.test(report.verified)) throw new Error('nothing was read back')
   // Its segments are what the next stream writes to.

@@ -122,13 +122,18 @@ export async function runProgram(name, options, environment = {}) {
   return JSON.parse(stdout)
 }
 
-/** Runs a consumer in JavaScript on the last processor, and answers its report. */
-export async function runConsumer(args) {
-  const script = join(here, 'replay-consumer.mjs')
+/** Runs a program in JavaScript on the last processor, and answers its report. */
+async function runScript(name, args) {
+  const script = join(here, name)
   const [command, ...more] = [...pinTo('last'), process.execPath, script, ...args.map(String)]
   const { stdout } = await promisify(execFile)(command, more)
   return JSON.parse(stdout)
 }
+
+export const runConsumer = (args) => runScript('replay-consumer.mjs', args)
+
+/** The load of `ws_load` with PutRecords, over TLS where there is a `ca`. */
+export const runNodeLoad = (options) => runScript('put-load.mjs', [JSON.stringify(options)])
 
 /** Starts a load generator that says several things; answers when all have subscribed. */
 export async function startSubscribers(options) {

@@ -47,7 +47,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   E5: 5,
   ingest: 12,
   I1: 1,
-  I2: 8,
+  I2: 9,
   I3: 2,
   I4: 1,
   I5: 1,
