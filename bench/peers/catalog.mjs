@@ -66,6 +66,32 @@ const replays = [
   beside('R2', /data of each record$/, 'nats', 'ordered consumer', [1.5, 3]),
 ]
 
+/** Rows of times, which are compared at the same percentiles. */
+const times = (id, load, peer, workload, bars) =>
+  beside(id, new RegExp(`^put to push, ${load}, p(?:50|99)$`), peer, workload, bars)
+
+const onePartition = 'producer to consumer, acks=1, no linger, one partition'
+const latencies = [
+  ...[1000, 50_000].flatMap((rate) => [
+    times('L1', `${rate} records/s`, 'kafka', `${onePartition}, ${rate}/s`, [5, 10]),
+    times(
+      'L1',
+      `${rate} records/s`,
+      'nats',
+      `JetStream, push consumer, file store, ${rate}/s`,
+      [1, 2],
+    ),
+    times(
+      'L2',
+      `disk, ${rate} records/s`,
+      'redis',
+      `XADD to XREAD, appendfsync always, ${rate}/s`,
+      [2, 3],
+    ),
+  ]),
+  times('L3', '100 subscribers', 'kafka', `${onePartition}, 800/s`, [2, 5]),
+]
+
 // Emulators hold everything in memory, which is no class: beside them stands our `disk`.
 const emulators = [
   beside('I6', /^PutRecords/, 'kinesalite', 'batches', { must: 100, goal: 250, aim: 600 }),
@@ -73,7 +99,14 @@ const emulators = [
   beside('I6', /^single/, 'kinesalite', 'single', [150, 400]),
 ]
 
-export const comparisons = [...embedded, ...ingest, ...emulators, ...pushes, ...replays]
+export const comparisons = [
+  ...embedded,
+  ...ingest,
+  ...emulators,
+  ...pushes,
+  ...replays,
+  ...latencies,
+]
 
 /** What a row is compared with. */
 export const comparisonsOf = (row) =>

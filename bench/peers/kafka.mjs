@@ -1,6 +1,7 @@
 // Kafka as one node in KRaft mode, from its jars, loaded by its own performance tests.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { latencyWorkloads, loadKafkaLatency, ratesOfOne } from './lib/latency.mjs'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
 import { payload } from './lib/records.mjs'
 import { fromMaven } from './lib/sources.mjs'
@@ -16,8 +17,10 @@ const artifacts = [
 ]
 const startSeconds = 90
 const askSeconds = 90
+/** What the tool of the consumer takes beside consuming. */
+const sparedSeconds = 15
 const topic = 'bench'
-const partitions = 4
+const partitionsOfRates = 4
 const producer =
   'producer performance test, acks=1, batches of 64 KiB, 5 ms of linger, 4 partitions'
 const payloads = 500
@@ -30,6 +33,8 @@ controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
 log.dirs=${join(directory, 'data')}
 offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 ${more}
@@ -98,7 +103,9 @@ async function produce({ installed, server, directory, seconds }, records, warmU
 /** From the oldest record on; each load is a group of its own. */
 async function consume({ installed, server, records, seconds }) {
   const from = ['--bootstrap-server', `127.0.0.1:${server.port}`, '--topic', topic]
-  const count = ['--num-records', String(records), '--timeout', String(askSeconds * 1000)]
+  // Before the load as a whole is late, so that the tool says itself what it has got until then.
+  const timeout = Math.max(1, seconds - sparedSeconds) * 1000
+  const count = ['--num-records', String(records), '--timeout', String(timeout)]
   const command = tool(installed, 'ConsumerPerformance', ...from, ...count)
   const said = parseConsumerPerformance(await runProgram(command, { place: 'last', seconds }))
   if (said.records < records) throw new Error(`${said.records} were consumed, not ${records}`)
@@ -129,6 +136,11 @@ export const kafka = {
       probe: 50_000,
       recordsMax: 1_000_000,
     },
+    ...latencyWorkloads(
+      'producer to consumer, acks=1, no linger, one partition',
+      [...ratesOfOne, { rate: 800, subscribers: 100 }],
+      { durability: 'os', more: '', partitions: 1 },
+    ),
     'producer, synced': {
       what: `${producer}, log.flush.interval.messages=1`,
       durability: 'disk',
@@ -145,7 +157,7 @@ export const kafka = {
   async start({ installed, settings, directory }) {
     const [port, controllerPort] = [await freePort(), await freePort()]
     const file = join(directory, 'server.properties')
-    const { more, recordBytes = 100 } = settings
+    const { more, recordBytes = 100, partitions = partitionsOfRates } = settings
     writeFileSync(file, propertiesOf({ port, controllerPort, directory, more }))
     const lines = Array.from({ length: payloads }, (_, i) => payload(recordBytes, i + 1))
     writeFileSync(join(directory, 'payloads'), lines.join('\n'))
@@ -172,7 +184,8 @@ export const kafka = {
   },
 
   async load(about) {
-    const { records, server, workload } = about
+    const { records, server, workload, settings } = about
+    if (settings.rate !== undefined) return await loadKafkaLatency(about)
     if (workload === 'consumer') return await consume(about)
     // The virtual machine compiles while the first records are sent: those are not counted.
     const said = parseProducerPerformance(await produce(about, 2 * records, records))

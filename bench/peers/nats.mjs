@@ -1,6 +1,7 @@
 // NATS JetStream with its file store, loaded by `nats bench js`, and the messages of NATS itself.
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { latencyWorkloads, loadLatency, ratesOfOne } from './lib/latency.mjs'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
 import { loadPushes, pushWorkloads } from './lib/push.mjs'
 import { payload } from './lib/records.mjs'
@@ -87,6 +88,10 @@ export const nats = {
       probe: 20_000,
       recordsMax: 500_000,
     },
+    ...latencyWorkloads('JetStream, push consumer, file store', ratesOfOne, {
+      durability: 'os',
+      sync: false,
+    }),
     'async, synced': workload(', sync_interval always', {
       durability: 'disk',
       sync: true,
@@ -121,6 +126,7 @@ export const nats = {
 
   async load(about) {
     const { settings, records: wanted } = about
+    if (settings.rate !== undefined) return await loadLatency('nats', about)
     if (settings.subscribers !== undefined) return await loadPushes('nats', about)
     if (about.workload === 'ordered consumer') return await consume(about)
     const { recordsPerMessage = 1 } = settings

@@ -1,5 +1,6 @@
 // Redis Streams with its append-only file, loaded by its own redis-benchmark, and its pub/sub.
 import { join } from 'node:path'
+import { latencyWorkloads, loadLatency, ratesOfOne } from './lib/latency.mjs'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
 import { loadPushes, pushWorkloads } from './lib/push.mjs'
 import { payload } from './lib/records.mjs'
@@ -74,6 +75,10 @@ export const redis = {
       ...many,
       probe: 5000,
     },
+    ...latencyWorkloads('XADD to XREAD, appendfsync always', ratesOfOne, {
+      durability: 'disk',
+      fsync: 'always',
+    }),
   },
 
   async install(cache) {
@@ -103,6 +108,7 @@ export const redis = {
   },
 
   async load(about) {
+    if (about.settings.rate !== undefined) return await loadLatency('redis', about)
     if (about.settings.subscribers !== undefined) return await loadPushes('redis', about)
     const { installed, server, settings, records: wanted, seconds } = about
     const { port } = server

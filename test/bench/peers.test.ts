@@ -41,6 +41,28 @@ describe('a figure of a peer', () => {
     expect(entryOf(withCpu, {}, figure, 'full')).toMatchObject({ ratio: 20, ratioByCpuTime: 30 })
   })
 
+  it('of times is the one of the same percentile, and more where ours is shorter', async () => {
+    const { entryOf } = await load('peers/lib/compare')
+    const { summarizeTimes } = await load('peers/lib/driver')
+    const { comparisonsOf } = await load('peers/catalog')
+    const of = (p50: number) => ({ p50, p99: 10 * p50, 'p99.9': 20 * p50, max: 30 * p50 })
+    const loads = [of(100), of(300), of(200)].map((it) => ({ ...it, lateShare: 0, check: '1' }))
+    const times = { name: 'Kafka', durability: 'os', ...summarizeTimes(loads) }
+    expect(times).toMatchObject({ percentiles: of(200), unit: 'us', repetitions: 3 })
+    const rowOf = (at: string) => ({
+      ...{ id: 'L1', name: `put to push, 1000 records/s, ${at}`, value: 50, unit: 'us' },
+      info: { recordsPerBrokerCpuSecond: 1 },
+    })
+    const bars = { must: 5, aim: 50 }
+    const entry = (at: string) => entryOf(rowOf(at), { bars }, times, 'full')
+    expect(entry('p50')).toMatchObject({ value: 200, ratio: 4, goal: { verdict: 'below' } })
+    expect(entry('p99')).toMatchObject({ value: 2000, ratio: 40, goal: { verdict: 'must' } })
+    expect(entry('p99')).not.toHaveProperty('ratioByCpuTime')
+    const besideOf = (at: string) => comparisonsOf(rowOf(at)).map((it: { peer: string }) => it.peer)
+    expect(besideOf('p99')).toEqual(['kafka', 'nats'])
+    expect(besideOf('p99.9')).toEqual([])
+  })
+
   it('is the median of loads that take the time they should', async () => {
     const { recordsFor, summarize } = await load('peers/lib/driver')
     expect(recordsFor(3, 1000, 0.5)).toBe(6000)
@@ -166,9 +188,9 @@ describe('the peers', () => {
   it('have durability of a class that has a name', async () => {
     const { peers } = await load('peers/catalog')
     for (const { workloads } of Object.values<{ workloads: object }>(peers)) {
-      for (const { durability, probe, what } of Object.values(workloads)) {
+      for (const { durability, probe, rate, what } of Object.values(workloads)) {
         expect(['none', 'os', 'disk'], what).toContain(durability)
-        expect(probe, what).toBeGreaterThan(0)
+        expect(probe ?? rate, what).toBeGreaterThan(0)
       }
     }
   })

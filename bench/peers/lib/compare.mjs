@@ -1,5 +1,6 @@
 // Puts the figures of peers beside rows of ours: each workload of a peer is measured once a run.
 import { judged } from '../../lib/bars.mjs'
+import { isTime } from '../../lib/values.mjs'
 import { comparisonsOf, peers } from '../catalog.mjs'
 import { measureWorkload } from './driver.mjs'
 import { Absent, cacheDirectory } from './sources.mjs'
@@ -15,11 +16,23 @@ const recordsPerCpuSecondOf = ({ info }) =>
 const recordsPerSecondOf = ({ value, unit, params }) =>
   unit === 'GB/s' ? (value * 1e9) / params.recordBytes : value
 
+/** Of a peer whose percentiles were measured, the one that the row is about. */
+function withValue(row, figure) {
+  const { percentiles } = figure
+  if (percentiles === undefined) return figure
+  return { ...figure, value: percentiles[/p[\d.]+$/.exec(row.name)[0]] }
+}
+
+/** How many times better ours is: of times less is. */
+const ratioOf = (row, { value }) =>
+  isTime(row.unit) ? value / row.value : recordsPerSecondOf(row) / value
+
 /** One entry of the `peers` of a row: a figure with its ratio, ours over theirs, or an absence. */
-export function entryOf(row, comparison, figure, load) {
-  if (figure.absent !== undefined) return { name: figure.name, absent: figure.absent }
-  const ratio = recordsPerSecondOf(row) / figure.value
-  const ofCpu = recordsPerCpuSecondOf(row)
+export function entryOf(row, comparison, found, load) {
+  if (found.absent !== undefined) return { name: found.name, absent: found.absent }
+  const figure = withValue(row, found)
+  const ratio = ratioOf(row, figure)
+  const ofCpu = isTime(row.unit) ? undefined : recordsPerCpuSecondOf(row)
   const byCpuTime =
     ofCpu === undefined ? {} : { ratioByCpuTime: ofCpu / figure.recordsPerCpuSecond }
   const isJudged = load !== 'tiny' && comparison.bars !== undefined

@@ -48,6 +48,28 @@ export function summarize(reports) {
   }
 }
 
+/** The medians of the percentiles of several loads by a timetable, in microseconds. */
+export function summarizeTimes(reports) {
+  const names = ['p50', 'p99', 'p99.9', 'max']
+  const medians = names.map((name) => [name, medianOf(reports.map((it) => it[name]))])
+  return {
+    percentiles: Object.fromEntries(medians),
+    repetitions: reports.length,
+    unit: 'us',
+    lateShare: medianOf(reports.map((it) => it.lateShare)),
+    check: reports.at(-1).check,
+  }
+}
+
+/** A load by a timetable takes the time that it should; the first is for what has to be compiled. */
+async function measureTimes(peer, about, { load, repetitions }) {
+  const one = () => peer.load({ ...about, load, seconds: loadSecondsMax })
+  await one()
+  const reports = []
+  while (reports.length < repetitions) reports.push(await one())
+  return summarizeTimes(reports)
+}
+
 /** One load, with the CPU seconds that the server took for it where the peer has one. */
 async function loadOnce(peer, about, records) {
   const { server } = about
@@ -67,16 +89,20 @@ export async function measureWorkload(peer, installed, workload, { directory, lo
   const { repetitions, seconds } = loads[load]
   const scratch = mkdtempSync(join(directory, `millrace-peer-${peer.id}-`))
   const about = { installed, workload, settings, directory: scratch }
+  const { what, durability } = settings
   let server
   try {
     server = await peer.start?.(about)
+    if (settings.rate !== undefined) {
+      const loading = { ...about, server }
+      return { what, durability, ...(await measureTimes(peer, loading, { load, repetitions })) }
+    }
     const probe = await loadOnce(peer, { ...about, server }, settings.probe)
     const records = recordsFor(seconds, probe.records, probe.seconds, settings.recordsMax)
     const reports = []
     while (reports.length < repetitions) {
       reports.push(await loadOnce(peer, { ...about, server }, records))
     }
-    const { what, durability } = settings
     return { what, durability, ...summarize(reports) }
   } finally {
     await server?.stop()
