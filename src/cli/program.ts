@@ -124,11 +124,18 @@ function report(
     return error.exit
   }
   const known = error instanceof MillraceError ? error : internal(error)
-  const { code, message, retryable, retryAfterMs, hint } = known
+  const { code, message, retryable, retryAfterMs } = known
+  const hint = hintOf(known)
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
   fail(output, { code, message, retryable, ...wait, hint })
   if (known !== error) output.note(error instanceof Error ? String(error.stack) : String(error))
   return exitCodeOf(code)
+}
+
+/** A certificate that is missing on either side is what a connection is most often lost of. */
+function hintOf({ code, message, hint }: MillraceError): string {
+  if (code !== 'CONNECTION_LOST' || !message.includes('certificate')) return hint
+  return 'Name its authority: --tls-ca-file; your own: --client-cert-file and --client-key-file.'
 }
 
 function internal(error: unknown): MillraceError {
@@ -172,7 +179,7 @@ function ancestors({ parent }: Command): Command[] {
   return parent === null ? [] : [parent, ...ancestors(parent)]
 }
 
-/** Commander suggests only what its help shows. */
+/** Commander suggests only what its help shows, which may be an option of another command. */
 function hiddenOption(message: string, program: Command): string | undefined {
   const name = /^unknown option '(--[^']*)'/.exec(message)?.[1]
   if (name === undefined) return undefined
@@ -180,7 +187,8 @@ function hiddenOption(message: string, program: Command): string | undefined {
     ...command.options.flatMap((option) => option.long ?? []),
     ...command.commands.flatMap(flags),
   ]
-  return nearest(name, flags(program))
+  const all = flags(program)
+  return all.includes(name) ? undefined : nearest(name, all)
 }
 
 /** One line and its hint, or one JSON line; on stderr, for stdout carries data alone. */

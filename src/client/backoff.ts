@@ -34,9 +34,10 @@ export function stopError(code: number, reason: string): MillraceError | undefin
   if (reconnects(code)) return undefined
   const name = rows.get(code) ?? ''
   const errorCode = Object.hasOwn(errorTable, name) ? (name as ErrorCode) : unnamedStop(code)
+  const did = isOfHttp(reason) ? 'refused' : 'closed'
   return new MillraceError(
     errorCode,
-    `the broker closed the connection: ${closeText(code, reason)}`,
+    `the broker ${did} the connection: ${closeText(code, reason)}`,
   )
 }
 
@@ -45,7 +46,14 @@ function unnamedStop(code: number): ErrorCode {
   return denied ? 'ACCESS_DENIED' : 'PROTOCOL_VIOLATION'
 }
 
-/** A close in words: `4503 wrong origin`. */
+/** A close code that no broker has sent: a socket that was lost, or never was. */
+const codeOfLoss = 1006
+
+/** Whether a handshake was refused; the code of such a close stands for its status. */
+const isOfHttp = (reason: string) => reason.startsWith('HTTP ')
+
+/** A close in words: `4503 wrong origin`; without codes that never went over the wire. */
 export function closeText(code: number, reason: string): string {
-  return reason === '' ? String(code) : `${code} ${reason}`
+  if (reason === '') return String(code)
+  return code === codeOfLoss || isOfHttp(reason) ? reason : `${code} ${reason}`
 }

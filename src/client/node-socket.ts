@@ -125,7 +125,7 @@ class NodeSocket implements Socket {
       web.terminate()
     })
     web.on('error', (error) => {
-      this.#lastError ||= error.message || (error as NodeJS.ErrnoException).code || error.name
+      this.#lastError ||= errorText(error)
     })
     web.on('close', (code, reason) => {
       clearInterval(this.#pulse)
@@ -161,6 +161,12 @@ class NodeSocket implements Socket {
       this.#web.terminate()
     }
   }
+}
+
+/** What OpenSSL finds has its reason beside a message that is about its own sources. */
+function errorText(error: Error & { readonly reason?: unknown; readonly code?: unknown }): string {
+  const { reason, message, code, name } = error
+  return String(reason ?? (message.trim() || code || name))
 }
 
 /** How long to wait, as the reason of a close has it. */

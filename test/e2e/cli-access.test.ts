@@ -25,7 +25,7 @@ it('tokens are made, shown once, and kept as hashes alone', async () => {
   expect(await allowed('orders')).toBe('put get\n')
   expect(await allowed('metrics-cpu')).toBe('get\n')
   expect(await allowed('other')).toBe('nothing\n')
-  expect((await access(['check'])).stdout).toMatch(/ is right: .*"tokens":2/)
+  expect((await access(['check'])).stdout).toMatch(/ is right: 1 principal, 2 tokens, 0 keys/)
 
   for (const [words, message] of [
     [['token', 'app', '--principal', 'app'], 'there is a token app'],
@@ -33,6 +33,8 @@ it('tokens are made, shown once, and kept as hashes alone', async () => {
     [['token', 'x', '--principal', 'app', '--put', 'a'], 'there is a principal app'],
     [['token', 'x/y', '--put', 'a'], 'tokens.2.id'],
     [['token', 'x', '--principal', 'app', '--expires', 'soon'], 'tokens.2.expires'],
+    [['token', 'x', '--principal', 'app', '--expires', '2020-01-01T00:00:00Z'], 'is over'],
+    [['token', 'x', '--put', 'or*ders'], 'wanted the name of a stream, or its beginning and a *'],
     [['check', '--principal', 'new', '--stream', 'a'], 'has no principal new'],
     [['check', '--principal', 'app'], '--principal and --stream go together'],
   ] as const) {

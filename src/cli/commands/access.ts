@@ -13,6 +13,7 @@ import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { withFileLock } from '../file-lock.ts'
 import { setExamples } from '../help.ts'
+import { plural } from '../units.ts'
 
 /** Only commands about access need what checks the file. */
 const load = async () => ({
@@ -54,12 +55,20 @@ async function addToken(invocation: Invocation): Promise<undefined> {
     const before = existsSync(target) ? await readText(target) : undefined
     if (before !== undefined) parseAccessFile(before, path)
     const after = withToken(before, row, permissions)
-    parseAccessFile(after, path)
+    checkTime(parseAccessFile(after, path).tokens.at(-1)?.expires)
     await replace(target, after)
   })
   output.show({ id, principal, token }, () => token)
   output.note('this token is shown once, and kept nowhere: put it where its user reads it')
   return undefined
+}
+
+/** A token whose time is over lets nobody in. */
+function checkTime(expires: number | undefined): void {
+  if (expires !== undefined && expires <= Date.now()) {
+    const time = new Date(expires).toISOString()
+    throw new MillraceError('INVALID_ARGUMENT', `--expires ${time} is over`)
+  }
 }
 
 /** Whole or not at all: a broker may read it at any moment. */
@@ -121,7 +130,8 @@ async function check(invocation: Invocation) {
       keys: jwt?.keys.length ?? 0,
       certificates: certificates.length,
     }
-    output.show(counts, () => `${path} is right: ${JSON.stringify(counts)}`)
+    const words = Object.entries(counts).map(([name, count]) => plural(count, name.slice(0, -1)))
+    output.show(counts, () => `${path} is right: ${words.join(', ')}`)
     return undefined
   }
   const rules = Object.hasOwn(principals, principal) ? principals[principal] : undefined
@@ -153,7 +163,9 @@ export function addAccessCommands(program: Command, runner: Runner): void {
     options: [
       new Option('--principal <name>', 'whom it stands for (default: as the id)'),
       ...actions.map((it) =>
-        new Option(`--${it} <streams>`, `streams that a new principal may ${it}`).argParser(names),
+        new Option(`--${it} <streams>`, `what a new principal may ${it}: orders,log-*`).argParser(
+          names,
+        ),
       ),
       new Option('--expires <time>', 'as 2027-01-31T00:00:00Z'),
     ],

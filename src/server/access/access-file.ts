@@ -21,12 +21,15 @@ import {
 
 export const tokenIdPattern: RegExp = /^[a-zA-Z0-9.-]+$/
 const principalPattern = /^[a-zA-Z0-9_.:@/-]+$/
+const streamText = 'wanted the name of a stream, or its beginning and a *, or * for all'
 const streamPattern = /^(?:\*|[a-zA-Z0-9_.-]{1,128}\*?)$/
 const rateMax = 2 ** 40
 
 const principalName = z.string().max(principalCharactersMax).regex(principalPattern)
 const rate = z.int().min(1).max(rateMax)
-const millis = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
+const millis = z.iso
+  .datetime({ offset: true, error: 'wanted a time as 2027-01-31T00:00:00Z' })
+  .transform((text) => Date.parse(text))
 
 const limits = z.strictObject({
   requestsPerSecond: rate.default(principalRequestsPerSecond),
@@ -39,7 +42,7 @@ const principal = z.strictObject({
     .array(
       z.strictObject({
         actions: z.array(z.enum(actions)).min(1),
-        streams: z.array(z.string().regex(streamPattern)).min(1),
+        streams: z.array(z.string().regex(streamPattern, streamText)).min(1),
       }),
     )
     .max(1000)

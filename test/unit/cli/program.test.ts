@@ -92,6 +92,11 @@ describe('a wrong command line exits 2', () => {
       "unknown option '--storage-spare-segmnts'",
       'Did you mean --storage-spare-segments?',
     ],
+    [
+      ['doctor', '--token-file', 'x'],
+      "unknown option '--token-file'",
+      'See: millrace doctor --help',
+    ],
     [['tail'], "missing required argument 'stream'", 'See: millrace tail --help'],
     [['put', 'a', 'b', 'c'], "too many arguments for 'put'", 'See: millrace put --help'],
     [

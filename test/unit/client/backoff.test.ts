@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { backoffMillis, retryAfterOf, stopError } from '../../../src/client/backoff.ts'
+import { backoffMillis, closeText, retryAfterOf, stopError } from '../../../src/client/backoff.ts'
 import { closeCodes, reconnects } from '../../../src/wire/close-codes.ts'
 
 test.each([
@@ -51,4 +51,18 @@ test('whatever heals does not stop, among all close codes that we know', () => {
   const codes = [1001, 1005, 1006, 1011, 1012, 1013, 4000, 4499]
   codes.push(...Object.values(closeCodes).map((it) => it.code))
   for (const code of codes) expect(stopError(code, '') === undefined).toBe(reconnects(code))
+})
+
+test.each([
+  [4503, 'wrong origin', '4503 wrong origin'],
+  [1006, 'connect ECONNREFUSED', 'connect ECONNREFUSED'],
+  [1006, '', '1006'],
+  [4504, 'HTTP 401 instead of a WebSocket', 'HTTP 401 instead of a WebSocket'],
+])('a close with %i %j in words, without codes that nobody has sent', (code, reason, text) => {
+  expect(closeText(code, reason)).toBe(text)
+})
+
+test('a handshake that was refused is told from a connection that was closed', () => {
+  expect(stopError(4504, 'HTTP 401')?.message).toBe('the broker refused the connection: HTTP 401')
+  expect(stopError(4504, '')?.message).toBe('the broker closed the connection: 4504')
 })
