@@ -135,6 +135,12 @@ export const overloadRetryAfterMillis: number = 1000
 /** Bytes of a message above which a connection ends without a close frame; above the announced. */
 export const messageBytesMax: number = frameBytesMax + 1024 * 1024
 
+/**
+ * How long a client may take for the handshake of TLS, and then for the headers of a request. On
+ * ports without TLS it is the 10 s of the library.
+ */
+export const handshakeMillisMax: number = 10_000
+
 /** Bytes of the target and the headers of an HTTP request, of a handshake, too. */
 export const requestHeadBytesMax: number = 4096
 
@@ -158,6 +164,8 @@ export const subscriptionCreditBytesMax: number = 1024 * 1024
 export const subscriptionCreditBytesDefault: number = 256 * 1024
 /** ... of all subscriptions of a connection together. */
 export const connectionCreditBytesMax: number = 1024 * 1024
+/** ... of all of a broker; 0: a quarter of the memory that the kernel has for TCP. */
+export const creditTotalBytesMax: number = 0
 /** How long a client may leave credit that is due unreturned. */
 export const creditMillisMax: number = 60_000
 
@@ -239,6 +247,9 @@ export const clockSkewSecondsMax: number = 60
 export const principalConnectionsMax: number = 1000
 export const principalRequestsPerSecond: number = 1_000_000
 export const principalBytesPerSecond: number = 4 * 1024 * 1024 * 1024
+/** Bytes of one of its messages: what is allowed unless its rules say less, and the least. */
+export const principalMessageBytesMax: number = frameBytesMax
+export const principalMessageBytesLowest: number = 8 * 1024
 
 /** What each connection of a principal may do. */
 export const connectionRequestsPerSecond: number = 5_000_000

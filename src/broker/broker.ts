@@ -21,6 +21,7 @@ import { Consumers } from './consumers/consumers.ts'
 import type { BrokerContext } from './context.ts'
 import { handlerOf } from './dispatch.ts'
 import { FanOut, type FanOutStats } from './fan-out/fan-out.ts'
+import type { FanOutLimits } from './fan-out/fan-out-limits.ts'
 import type { SubscriptionSink } from './fan-out/sink.ts'
 import { Subscriptions } from './fan-out/subscriptions.ts'
 import { Keyring } from './keyring.ts'
@@ -71,6 +72,10 @@ export interface BrokerOptions {
   readonly onScaling?: (event: ScalingEvent) => void
   /** How often UpdateShardCount works for a stream within 24 hours, 1 to 1000; 10 by default. */
   readonly shardCountUpdatesPerDay?: number
+  /** Consumers that a stream can have; 20 by default. */
+  readonly consumersPerStreamMax?: number
+  /** Limits of subscriptions that differ from those of limits.ts. */
+  readonly fanOut?: Partial<FanOutLimits>
 }
 
 /** What was put to a stream and read from it since the broker was opened. */
@@ -187,6 +192,7 @@ export class Broker {
       isBeingRead: (shard) => fanOut?.isReading(shard) ?? false,
       elapsed,
       shardCountUpdatesPerDay: options.shardCountUpdatesPerDay,
+      consumersPerStreamMax: options.consumersPerStreamMax,
       ...(options.scaling === undefined ? {} : { scaling: options.scaling }),
       ...(options.onScaling === undefined ? {} : { onScaling: options.onScaling }),
       ...(options.steadyClock === undefined ? {} : { steadyClock: options.steadyClock }),
@@ -198,7 +204,7 @@ export class Broker {
     const readLimits = new ReadLimits(elapsed, options.readLimits)
     const shared = { pace, readLimits, now, elapsed }
     const context = { log, streams, consumers, sealer, counters, ...shared }
-    fanOut = new FanOut({ ...context, report })
+    fanOut = new FanOut({ ...context, report }, options.fanOut)
     const failed = failure.noted
     return new Broker(context, { puts, routes, acks, fanOut, keys, report, failed })
   }
@@ -248,6 +254,11 @@ export class Broker {
    */
   put(frame: Uint8Array, answer: TakeAnswer, caller: Caller = anyone): void {
     this.#puts.put(frame, answer, caller)
+  }
+
+  /** What bounds subscriptions. */
+  get fanOutLimits(): FanOutLimits {
+    return this.#fanOut.limits
   }
 
   /**

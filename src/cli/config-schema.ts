@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import * as limits from '../limits.ts'
 import { shardCountMax, shardCountUpdatesDefault, shardCountUpdatesHighest } from '../limits.ts'
+import { fanOutSettings } from './fan-out-settings.ts'
 import { serverSettings } from './server-settings.ts'
 
 /** What the schema itself does not say about a setting. */
@@ -102,6 +103,7 @@ const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 const mebibyte = 1024 * 1024
 const dayMillis = 86_400_000
 const rateMax = 2 ** 40
+const consumersPerStreamHighest = 1000
 
 export const configSchema = z.strictObject({
   listen: z
@@ -274,6 +276,7 @@ export const configSchema = z.strictObject({
     ),
   }),
   server: serverSettings(count),
+  fanOut: fanOutSettings(count),
   /** Limits of Kinesis that can be others. */
   limits: z.strictObject({
     shardCountUpdatesPerDay: count(
@@ -281,6 +284,12 @@ export const configSchema = z.strictObject({
       1,
       shardCountUpdatesHighest,
       shardCountUpdatesDefault,
+    ),
+    consumersPerStreamMax: count(
+      'consumers of a stream',
+      1,
+      consumersPerStreamHighest,
+      limits.consumersPerStreamMax,
     ),
   }),
 })

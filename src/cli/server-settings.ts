@@ -79,6 +79,12 @@ function connectionSettings(count: Count) {
       30 * 24 * hourMillis,
       limits.connectionMillisMax,
     ),
+    handshakeMillisMax: count(
+      'time for TLS and headers, on TLS ports',
+      1000,
+      60_000,
+      limits.handshakeMillisMax,
+    ),
     drainMillisMax: count('time to stop', 1000, hourMillis, limits.drainMillisMax),
   }
 }

@@ -4,13 +4,19 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { connectionCreditBytesMax, subscriptionsMax } from '../limits.ts'
+import * as limits from '../limits.ts'
 import type { AnswerOf, Operation, RequestOf } from '../wire/operations.ts'
 import { parseShardId } from '../wire/shard-id-text.ts'
 import type { ExchangeOptions } from '../wire/verbs.ts'
 import type { Connection } from './connection.ts'
 import { ConnectionLine } from './connection-line.ts'
 import type { LineClaim, PushExchange, SubscriptionLine } from './push-exchange.ts'
+
+/** Of the subscriptions of one connection. */
+export interface SubscriptionBounds {
+  readonly subscriptionsMax: number
+  readonly creditBytesMax: number
+}
 
 interface Member {
   readonly connection: Connection
@@ -60,8 +66,9 @@ export class ConnectionGroup implements PushExchange {
     const first = this.#first
     // With it the client has ended: it says why.
     if (first.connection.hasEnded) return first
+    const bounds = boundsOf(first.connection)
     for (const it of [first, ...this.#others]) {
-      if (!it.connection.hasEnded && hasRoom([...it.claims], claim)) return it
+      if (!it.connection.hasEnded && hasRoom([...it.claims], claim, bounds)) return it
     }
     const member = { connection: this.#open(), claims: new Set<LineClaim>() }
     this.#others.add(member)
@@ -74,20 +81,32 @@ export class ConnectionGroup implements PushExchange {
   }
 }
 
+/** What a broker says of a connection's subscriptions; what it is unless it does. */
+function boundsOf({ welcome }: Connection): SubscriptionBounds {
+  return {
+    subscriptionsMax: welcome?.subscriptionsMax ?? limits.subscriptionsMax,
+    creditBytesMax: welcome?.connectionCreditBytesMax ?? limits.connectionCreditBytesMax,
+  }
+}
+
 /**
  * Whether a subscription can be added to those of a connection: it must not have a shard that one
  * of them has, and there has to be credit for everything that others may hold up. Pure.
  */
-export function hasRoom(claims: readonly LineClaim[], wanted: LineClaim): boolean {
+export function hasRoom(
+  claims: readonly LineClaim[],
+  wanted: LineClaim,
+  { subscriptionsMax, creditBytesMax }: SubscriptionBounds,
+): boolean {
   if (claims.length >= subscriptionsMax) return false
   if (claims.some((it) => overlap(it, wanted))) return false
   const byLoop = new Map<object, number>()
   for (const { loop, creditBytes } of [...claims, wanted]) {
     const bytes = (byLoop.get(loop) ?? 0) + creditBytes
-    byLoop.set(loop, Math.min(bytes, connectionCreditBytesMax))
+    byLoop.set(loop, Math.min(bytes, creditBytesMax))
   }
   const held = [...byLoop.values()].reduce((sum, bytes) => sum + bytes, 0)
-  return held <= connectionCreditBytesMax
+  return held <= creditBytesMax
 }
 
 function overlap(a: LineClaim, b: LineClaim): boolean {

@@ -118,6 +118,11 @@ export class Connection implements Exchange {
     return this.#lastLoss
   }
 
+  /** The newest one. */
+  get welcome(): Welcome | undefined {
+    return this.#welcome
+  }
+
   /** Answers at the first welcome; rejects when the connection ends before. */
   opened(): Promise<Welcome> {
     return new Promise((resolve, reject) => {

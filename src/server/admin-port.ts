@@ -6,7 +6,10 @@ import type { InsecureSwitches, Protection } from './admission.ts'
 import { answerNodeRequest, listenOn, slowRequestLimits } from './node-http.ts'
 import type { TransportOptions } from './transport.ts'
 
-export type AdminPortOptions = Pick<TransportOptions, 'host' | 'port' | 'answer'>
+export type AdminPortOptions = Pick<
+  TransportOptions,
+  'host' | 'port' | 'answer' | 'handshakeMillisMax'
+>
 
 export interface AdminPort {
   readonly port: number
@@ -22,8 +25,9 @@ export function adminProtection({ insecureNoAuth, insecureNoTls }: InsecureSwitc
 }
 
 /** Opens it. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
-export async function openAdminPort({ host, port, answer }: AdminPortOptions): Promise<AdminPort> {
-  const server = createServer(slowRequestLimits, (request, response) => {
+export async function openAdminPort(options: AdminPortOptions): Promise<AdminPort> {
+  const { host, port, answer, handshakeMillisMax } = options
+  const server = createServer(slowRequestLimits(handshakeMillisMax), (request, response) => {
     void answerNodeRequest(request, response, answer)
   })
   server.maxConnections = connectionsMax

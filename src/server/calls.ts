@@ -79,7 +79,8 @@ export class Calls {
       session.take(identity)
       this.#subscriptions?.recheck(session)
     }
-    return { principal: session.principal, expiresInMillis: session.expiresInMillis }
+    const { principal, expiresInMillis, messageBytesMax: frameBytesMax } = session
+    return { principal, expiresInMillis, frameBytesMax }
   }
 
   async #subscribe<Op extends Operation>(

@@ -7,7 +7,6 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { frameBytesMax } from '../limits.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
 import { decodeRequest, encodeError, encodeWelcome, type RequestFrame } from '../wire/frame.ts'
@@ -82,14 +81,17 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#guard = new FrameGuard(host, this.#session)
     this.#calls = new Calls(host, this.#session, this, socket.remoteAddress)
     this.#sender.beginReceiving()
+    const { subscriptionsMax, connectionCreditBytesMax } = host.broker.fanOutLimits
     this.#sender.send(
       encodeWelcome({
         protocolVersion,
         brokerVersion: host.brokerVersion,
-        frameBytesMax,
+        frameBytesMax: this.#session.messageBytesMax,
         requestsInFlightMax: host.limits.requestsInFlightMax,
         authenticated: this.#session.isKnown,
         expiresInMillis: this.#session.expiresInMillis,
+        subscriptionsMax,
+        connectionCreditBytesMax,
       }),
     )
     this.#sender.endReceiving()

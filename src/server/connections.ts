@@ -30,6 +30,8 @@ export interface ServerLimits
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
   readonly drainMillisMax: number
+  /** For the handshake of TLS, and for the headers of a request. */
+  readonly handshakeMillisMax: number
 }
 
 export interface ConnectionsOptions {

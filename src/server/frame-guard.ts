@@ -1,7 +1,6 @@
 /** Which frames of a connection are taken, and which cost it the connection. */
 
 import { MillraceError } from '../errors.ts'
-import { frameBytesMax } from '../limits.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { deregisterStreamConsumer, releaseLease, renewLeases } from '../wire/consumer-operations.ts'
 import { deleteStream } from '../wire/operations.ts'
@@ -51,7 +50,8 @@ export class FrameGuard {
    */
   refusal(frame: Uint8Array, inFlight: number, isOver: boolean): MillraceError | undefined {
     const { limits, overload } = this.#host
-    if (frame.length > frameBytesMax) return tooLarge(frame.length)
+    const { messageBytesMax } = this.#session
+    if (frame.length > messageBytesMax) return tooLarge(frame.length, messageBytesMax)
     if (isOver || this.#host.isDraining()) {
       return new MillraceError('SERVER_CLOSING', undefined, {
         retryAfterMs: limits.drainRetryAfterMillis,

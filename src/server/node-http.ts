@@ -6,12 +6,16 @@ import { listHeader, type RequestHead, requestRefusal, upgradeHeaders } from './
 import { portError } from './port-probe.ts'
 import type { HttpAnswer, HttpRequest, TransportOptions } from './transport.ts'
 
+const bodyFactor = 3
+
 /** How long a client may take for its headers, and for a whole request; all in ms. */
-export const slowRequestLimits = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  connectionsCheckingInterval: 1000,
-} as const
+export function slowRequestLimits(headersMillisMax: number) {
+  return {
+    headersTimeout: headersMillisMax,
+    requestTimeout: bodyFactor * headersMillisMax,
+    connectionsCheckingInterval: 1000,
+  } as const
+}
 
 /** All headers: Node's own object leaves out what comes twice. */
 export function readNodeHead({

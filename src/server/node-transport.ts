@@ -31,8 +31,6 @@ export interface NodeTransport extends Transport {
   renew(context: SecureContextOptions): void
 }
 
-const handshakeMillisMax = 10_000
-
 /**
  * Opens a port; `now` in milliseconds since 1970. Rejects with a MillraceError,
  * ADDRESS_UNAVAILABLE.
@@ -43,9 +41,9 @@ export async function openNodeTransport(
   now: () => number = Date.now,
 ): Promise<NodeTransport> {
   const server = createServer({
-    ...slowRequestLimits,
+    ...slowRequestLimits(options.handshakeMillisMax),
     ...context,
-    handshakeTimeout: handshakeMillisMax,
+    handshakeTimeout: options.handshakeMillisMax,
     requestCert: isMutual,
     rejectUnauthorized: isMutual,
   })

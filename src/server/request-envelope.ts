@@ -1,7 +1,7 @@
 /** What is known of a frame that is refused unread. Pure. */
 
 import { MillraceError } from '../errors.ts'
-import { frameBytesMax, unauthenticatedMessageBytesMax } from '../limits.ts'
+import { unauthenticatedMessageBytesMax } from '../limits.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { MessageReader } from '../wire/message-bytes.ts'
 import { operationsByOpcode } from '../wire/operations.ts'
@@ -25,10 +25,10 @@ export function readEnvelope(frame: Uint8Array): Envelope | undefined {
   }
 }
 
-export function tooLarge(bytes: number): MillraceError {
+export function tooLarge(bytes: number, bytesMax: number): MillraceError {
   return new MillraceError(
     'RECORD_TOO_LARGE',
-    `the message has ${bytes} bytes, at most ${frameBytesMax} (frameBytesMax); ` +
+    `the message has ${bytes} bytes, at most ${bytesMax} (frameBytesMax); ` +
       'put fewer records at once',
   )
 }

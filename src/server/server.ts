@@ -15,6 +15,7 @@ import {
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
+  handshakeMillisMax,
   inFlightRetryAfterMillis,
   loopDelayMillisMax,
   memoryBytesMax,
@@ -34,7 +35,12 @@ import {
 } from '../limits.ts'
 import { Access } from './access/access.ts'
 import { Gate } from './access/gate.ts'
-import { type AdminPort, adminProtection, openAdminPort } from './admin-port.ts'
+import {
+  type AdminPort,
+  type AdminPortOptions,
+  adminProtection,
+  openAdminPort,
+} from './admin-port.ts'
 import type { InsecureSwitches } from './admission.ts'
 import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
@@ -123,6 +129,7 @@ const defaultLimits: ServerLimits = {
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
+  handshakeMillisMax,
   inFlightRetryAfterMillis,
   loopDelayMillisMax,
   memoryBytesMax,
@@ -221,12 +228,13 @@ async function openPorts(
   const tls = await openTls(options)
   let admin: AdminPort | undefined
   try {
-    admin = await openAdmin(options, endpoints)
+    admin = await openAdmin(options, endpoints, connections.limits)
     const transport = await openTransport(
       {
         host: address,
         port: options.port ?? defaultPort,
         messageBytesMax,
+        handshakeMillisMax: connections.limits.handshakeMillisMax,
         ...bounds,
         upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
         answer: (request) => answerHttp(endpoints, request),
@@ -249,12 +257,14 @@ async function openTls({ tls: files, logger }: ServerOptions): Promise<TlsReload
 async function openAdmin(
   options: ServerOptions,
   endpoints: Endpoints,
+  { handshakeMillisMax }: ServerLimits,
 ): Promise<AdminPort | undefined> {
   if (options.admin === undefined) return undefined
   const { host, port } = options.admin
   const address = await bindAddress(host, adminProtection(options), 'adminListen')
   const own = { ...endpoints, rules: { ...endpoints.rules, host }, metricsRefusal: () => undefined }
-  return await openAdminPort({ host: address, port, answer: (it) => answerHttp(own, it) })
+  const answer: AdminPortOptions['answer'] = (it) => answerHttp(own, it)
+  return await openAdminPort({ host: address, port, answer, handshakeMillisMax })
 }
 
 class RunningServer implements Server {

@@ -73,6 +73,8 @@ export interface TransportOptions extends SocketLimits {
   readonly host: string
   /** 0 chooses a free one. */
   readonly port: number
+  /** For the handshake of TLS, and for the headers of a request; with TLS alone. */
+  readonly handshakeMillisMax: number
   /** A longer message ends its connection without a close frame. */
   readonly messageBytesMax: number
   /** Neither may throw or reject. */

@@ -4,7 +4,7 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import { consumersPerStreamMax } from '../limits.ts'
+import * as limits from '../limits.ts'
 import type { Tag } from '../wire/operations.ts'
 import type { Consumer, ConsumerRecord } from './consumer-table.ts'
 import { isServing, type Stream } from './stream.ts'
@@ -17,10 +17,17 @@ const namesToldMax = 5
 export class StreamConsumers {
   readonly #catalog: StreamCatalog
   readonly #now: () => number
+  /** Of a stream. */
+  readonly #countMax: number
 
-  constructor(catalog: StreamCatalog, now: () => number) {
+  constructor(
+    catalog: StreamCatalog,
+    now: () => number,
+    countMax: number = limits.consumersPerStreamMax,
+  ) {
     this.#catalog = catalog
     this.#now = now
+    this.#countMax = countMax
   }
 
   /** By name, ascending. */
@@ -86,7 +93,7 @@ export class StreamConsumers {
       if (now === undefined || !isServing(now)) throw streamGone(stream.name)
       const consumers = state.consumers.of(stream.number)
       if (consumers.some((it) => it.name === name)) throw consumerExists(stream.name, name)
-      if (consumers.length >= consumersPerStreamMax) throw tooMany(stream.name, name)
+      if (consumers.length >= this.#countMax) throw tooMany(stream.name, name, this.#countMax)
       const createdMillis = this.#now()
       const streamNumber = stream.number
       return [{ kind: 'consumerRegistered', streamNumber, consumerName: name, createdMillis, tags }]
@@ -129,11 +136,12 @@ function consumerExists(streamName: string, name: string): MillraceError {
   )
 }
 
-function tooMany(streamName: string, name: string): MillraceError {
+function tooMany(streamName: string, name: string, countMax: number): MillraceError {
   return new MillraceError(
     'LIMIT_EXCEEDED',
-    `Stream ${streamName} has ${consumersPerStreamMax} consumers, which is the limit: ` +
-      `consumer ${name} was not registered. Deregister one that is not needed.`,
+    `Stream ${streamName} has as many consumers as it can, ${countMax} ` +
+      `(consumersPerStreamMax): consumer ${name} was not registered. Deregister one that is ` +
+      'not needed.',
   )
 }
 

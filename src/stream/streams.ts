@@ -53,6 +53,7 @@ export interface StreamsOptions extends CatalogOptions {
   readonly elapsed?: () => number
   /** How often UpdateShardCount works for a stream within 24 hours, 1 to 1000; 10 by default. */
   readonly shardCountUpdatesPerDay?: number | undefined
+  readonly consumersPerStreamMax?: number | undefined
 }
 
 /** Of streams of which none is encrypted. */
@@ -107,7 +108,7 @@ export class Streams {
     this.#catalog = catalog
     this.#options = options
     this.#work = new StreamWork((number) => this.#step(number), options.onError)
-    this.consumers = new StreamConsumers(catalog, options.now)
+    this.consumers = new StreamConsumers(catalog, options.now, options.consumersPerStreamMax)
     const host = this.#host()
     this.retention = new Retention(host, {
       steadyClock: options.steadyClock ?? machineClock(),

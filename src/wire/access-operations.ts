@@ -15,5 +15,7 @@ export const authenticate = operation(
     principal: text({ max: principalCharactersMax }),
     /** How long that holds; missing where it does as long as the rules of the broker do. */
     expiresInMillis: optional(uint()),
+    /** The largest message that the broker takes from it, in bytes. */
+    frameBytesMax: optional(uint()),
   },
 )

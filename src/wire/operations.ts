@@ -388,6 +388,8 @@ export const welcome = {
     authenticated: optional(bool),
     /** As Authenticate answers it. */
     expiresInMillis: optional(uint()),
+    subscriptionsMax: optional(uint(1)),
+    connectionCreditBytesMax: optional(uint(1)),
   },
 } as const
 export type Welcome = Struct<(typeof welcome)['fields']>

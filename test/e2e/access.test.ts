@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
-import { accessLookMillis } from '../../src/limits.ts'
+import { accessLookMillis, frameBytesMax } from '../../src/limits.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
 import { createStream, describeStreamSummary } from '../../src/wire/operations.ts'
 import {
@@ -151,7 +151,14 @@ describe('a token', () => {
   it('in the first message does so, too', async () => {
     const client = await RawClient.connect(server.url)
     expect((await client.next())[5]).toBe(false)
-    expect(await client.ask(authenticate(writer.token))).toEqual([0x3f, 7, null, 'writer', null])
+    expect(await client.ask(authenticate(writer.token))).toEqual([
+      0x3f,
+      7,
+      null,
+      'writer',
+      null,
+      frameBytesMax,
+    ])
     expect((await client.ask(put()))[2]).toBe(null)
     await client.close()
   })
@@ -344,6 +351,48 @@ describe('what a principal may not do', () => {
     ])
     await client.close()
   })
+})
+
+it('takes no larger messages than its principal may send, from the next change on', async () => {
+  const limited = (messageBytes: number) => ({
+    principals: {
+      ...principals,
+      writer: { ...principals.writer, limits: { messageBytes } },
+    },
+    tokens,
+  })
+  await serve({}, limited(8192))
+  const client = await RawClient.connect(server.url, bearer(writer.token))
+  expect((await client.next())[3]).toBe(8192)
+  const put = (bytes: number) => [
+    0x21,
+    7,
+    'orders',
+    null,
+    [['k', new Uint8Array(bytes)]],
+    null,
+    0,
+    0,
+  ]
+  expect((await client.ask(put(8000)))[2]).toBe(null)
+  expect((await client.ask(put(8192))).slice(0, 4)).toEqual([
+    0x21,
+    7,
+    'RECORD_TOO_LARGE',
+    expect.stringContaining('at most 8192 (frameBytesMax)'),
+  ])
+  // Others have the limit of everybody.
+  const other = await RawClient.connect(server.url, bearer(reader.token))
+  expect((await other.next())[3]).toBe(frameBytesMax)
+  // Who shows the token in the first message is told with the answer.
+  const late = await RawClient.open(server.url)
+  const shown = [0x3f, 1, Buffer.from(writer.token)]
+  expect(await late.ask(shown)).toEqual([0x3f, 1, null, 'writer', null, 8192])
+  file.write(limited(16_384))
+  await expect
+    .poll(async () => (await client.ask(put(8192)))[2], { timeout: 10 * accessLookMillis })
+    .toBe(null)
+  await Promise.all([client.close(), other.close(), late.close()])
 })
 
 describe('rates', () => {

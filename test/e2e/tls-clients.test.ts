@@ -121,6 +121,7 @@ describe('mutual TLS', () => {
         socketsMax: 100,
         socketsPerAddressMax: 100,
         messageBytesMax: 1000,
+        handshakeMillisMax: 10_000,
         upgrade: () => ({ kind: 'accept', subprotocol: 'millrace.v1', handler }),
         answer: () => ({ status: '200 OK', body: 'ok' }),
       },

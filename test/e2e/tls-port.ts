@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, afterEach, beforeAll } from 'vitest'
-import { type Server, startServer } from '../../src/server/server.ts'
+import { type Server, type ServerLimits, startServer } from '../../src/server/server.ts'
 import type { TlsFiles } from '../../src/server/tls/tls-files.ts'
 import { Authority, type Pair } from '../support/certificates.ts'
 import { FakeBroker, FakeLogger } from '../unit/server/fakes.ts'
@@ -44,11 +44,11 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((it) => it.stop()))
 })
 
-export async function startTls(tls: TlsFiles) {
+export async function startTls(tls: TlsFiles, given: Partial<ServerLimits> = {}) {
   const broker = new FakeBroker()
   broker.onPut = (_, answer) => answer(putAnswer(1))
   const logger = new FakeLogger()
-  const limits = { drainMillisMax: 500 }
+  const limits = { drainMillisMax: 500, ...given }
   const server = await startServer({ broker, logger, port: 0, version: '1.2.3', tls, limits })
   stopLater(server)
   return { broker, logger, server, url: server.url }

@@ -1,7 +1,6 @@
 /** All subscriptions of a broker, and what they share. Knows no sockets. */
 
 import { MillraceError } from '../../errors.ts'
-import { heartbeatMillis } from '../../limits.ts'
 import type { Log, Position, SequenceNumber, ShardId } from '../../log/log.ts'
 import { SliceScratch } from '../../log/slice-pool.ts'
 import { childShards, type Shard } from '../../shard/shard.ts'
@@ -12,11 +11,13 @@ import type { BrokerContext } from '../context.ts'
 import type { Start } from '../start-position.ts'
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Claims } from './claims.ts'
+import { type FanOutLimits, fanOutLimits } from './fan-out-limits.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { Pace, Pacer } from './pacer.ts'
 import { Rounds } from './rounds.ts'
 import { ShardCursor } from './shard-cursor.ts'
 import { type FeedOwner, ShardFeed } from './shard-feed.ts'
+import { SharedCredit } from './shared-credit.ts'
 import type { Subscription } from './subscription.ts'
 import type { SubscriptionOwner } from './subscription-parts.ts'
 
@@ -57,7 +58,9 @@ export interface FanOutStats {
 export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly context: FanOutContext
   readonly claims: Claims = new Claims()
-  readonly heartbeats: Heartbeats = new Heartbeats(heartbeatMillis)
+  readonly limits: FanOutLimits
+  readonly heartbeats: Heartbeats
+  readonly total: SharedCredit
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #pacer: Pacer
@@ -67,8 +70,11 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly #memories: SliceScratch[] = []
   #isClosed = false
 
-  constructor(context: FanOutContext) {
+  constructor(context: FanOutContext, limits: Partial<FanOutLimits> = {}) {
     this.context = context
+    this.limits = fanOutLimits(limits)
+    this.heartbeats = new Heartbeats(this.limits.heartbeatMillis)
+    this.total = new SharedCredit(this.limits.creditTotalBytesMax)
     this.#pacer = new Pacer(context.elapsed, (cursor) => cursor.subscription.release(cursor))
     context.consumers.onDeregistered((streamNumber, consumerName) =>
       this.#consumerGone(streamNumber, consumerName),

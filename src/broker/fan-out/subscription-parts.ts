@@ -3,11 +3,14 @@
 import type { MillraceError } from '../../errors.ts'
 import type { ChildShard } from '../../wire/structures.ts'
 import type { ShardCursor } from './shard-cursor.ts'
+import type { SharedCredit } from './shared-credit.ts'
 import type { SharedWay } from './shared-way.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscription asks of those around it. */
 export interface SubscriptionOwner {
+  /** A bound for all subscriptions together. */
+  readonly total: SharedCredit
   /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
   ready(subscription: Subscription, isLive: boolean): void
   /** The children of a shard that the log has closed; undefined while they are not known. */

@@ -144,19 +144,28 @@ export class Subscription implements Sender {
   giveBack(bytes: number): boolean {
     if (!this.#credit.giveBack(bytes)) return false
     this.#way.giveBack(bytes)
+    this.#owner.total.giveBack(bytes)
     this.#isOwed = false
     this.#owedBeats = 0
     if (this.#pending.first !== undefined) this.#owner.ready(this, false)
     return true
   }
 
-  /** Time for a heartbeat. Answers for how many of them something has waited for credit. */
+  /**
+   * Time for a heartbeat. Answers for how many of them something has waited for credit: of its own,
+   * or of others, which wait for what all have on their way.
+   */
   beat(): number {
     if (!this.#isBegun) return 0
     this.#owesHeartbeat = true
     this.#owner.ready(this, false)
     const { returns } = this.#way
-    const isStuck = this.#isOwed || (this.#way.isWaiting(this) && returns === this.#returnsSeen)
+    const { total } = this.#owner
+    if (this.#pending.first === undefined) total.forget(this)
+    const isStuck =
+      this.#isOwed ||
+      (this.#way.isWaiting(this) && returns === this.#returnsSeen) ||
+      (total.isContended && this.bytesOut > 0)
     this.#returnsSeen = returns
     this.#owedBeats = isStuck ? this.#owedBeats + 1 : 0
     return this.#owedBeats
@@ -192,7 +201,9 @@ export class Subscription implements Sender {
     for (const cursor of this.cursors.values()) this.#free(cursor)
     this.cursors.clear()
     this.#caughtUp.length = 0
-    this.#way.leave(this, this.#credit.out)
+    this.#way.leave(this, this.bytesOut)
+    this.#owner.total.forget(this)
+    this.#owner.total.giveBack(this.bytesOut)
     for (const run of this.#onEnd) run()
   }
 
@@ -222,7 +233,7 @@ export class Subscription implements Sender {
     if (cursor.position >= feed.end) return this.#reachEnd(cursor)
     if (cursor.pace !== undefined && this.#hold(cursor)) return 0
     if (!this.#allows(cursor.need > 0 ? cursor.need : 1)) return -1
-    const room = Math.min(this.#credit.left, this.#way.credit.left, sliceBytesMax)
+    const room = Math.min(this.#room(), sliceBytesMax)
     const slice = this.#read(cursor, Math.max(room, 1))
     if (slice === undefined) return 0
     const bytes = slice.bytes.length
@@ -264,6 +275,7 @@ export class Subscription implements Sender {
     if (cursor.pace !== undefined) this.#owner.sends(cursor, payloadBytes(bytes))
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
+    this.#owner.total.take(bytes.length)
     counts.pushedSlices += 1
     counts.pushedRecords += recordCount
     counts.pushedBytes += bytes.length
@@ -271,9 +283,15 @@ export class Subscription implements Sender {
   }
 
   #allows(bytes: number): boolean {
-    if (this.#credit.allows(bytes)) return this.#way.allows(this, bytes)
+    if (this.#credit.allows(bytes)) {
+      return this.#way.allows(this, bytes) && this.#owner.total.allows(this, bytes)
+    }
     this.#isOwed = true
     return false
+  }
+
+  #room(): number {
+    return Math.min(this.#credit.left, this.#way.credit.left, this.#owner.total.left)
   }
 
   /** Undefined where there is none at the cursor, which goes on elsewhere, or not at all. */

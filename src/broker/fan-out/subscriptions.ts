@@ -1,13 +1,7 @@
 /** The subscriptions of one connection, or of one program that embeds the broker. */
 
 import { MillraceError } from '../../errors.ts'
-import {
-  connectionCreditBytesMax,
-  creditMillisMax,
-  heartbeatMillis,
-  shardsPerSubscriptionMax,
-  subscriptionsMax,
-} from '../../limits.ts'
+import { shardsPerSubscriptionMax } from '../../limits.ts'
 import type { Shard } from '../../shard/shard.ts'
 import type { Stream } from '../../stream/stream.ts'
 import type { AnswerOf, Operation, RequestOf } from '../../wire/operation.ts'
@@ -34,9 +28,6 @@ import { checkResume, resumeAt, tooManyShards } from './subscription-requests.ts
 type ShardRequest = RequestOf<typeof subscribeToShard>
 type StreamRequest = RequestOf<typeof subscribeToStream>
 
-/** Heartbeats for which something may wait for credit. */
-const owedBeatsMax = Math.ceil(creditMillisMax / heartbeatMillis)
-
 export function isSubscriptionOperation({ opcode }: Operation): boolean {
   return (
     opcode === subscribeToShard.opcode ||
@@ -54,11 +45,15 @@ export class Subscriptions {
   readonly #fanOut: FanOut
   readonly #way: SharedWay
   readonly #byId = new Map<number, Subscription>()
+  /** Heartbeats for which something may wait for credit. */
+  readonly #owedBeatsMax: number
   #lastId = 0
 
   constructor(fanOut: FanOut, sink: SubscriptionSink) {
+    const { connectionCreditBytesMax, creditMillisMax, heartbeatMillis } = fanOut.limits
     this.#fanOut = fanOut
     this.#way = new SharedWay(sink, new Credit(connectionCreditBytesMax))
+    this.#owedBeatsMax = Math.ceil(creditMillisMax / heartbeatMillis)
   }
 
   /**
@@ -262,7 +257,7 @@ export class Subscriptions {
       streamNumber: stream.number,
       consumerName: request.consumerName,
       leaseCounter: 'leaseCounter' in request ? request.leaseCounter : undefined,
-      creditBytes: request.creditBytes,
+      creditBytes: Math.min(request.creditBytes, fanOut.limits.subscriptionCreditBytesMax),
       scope,
       way: this.#way,
       owner: fanOut,
@@ -297,7 +292,7 @@ export class Subscriptions {
     this.#byId.set(id, subscription)
     this.#fanOut.register(subscription)
     const stopBeats = this.#fanOut.heartbeats.add(() => {
-      if (subscription.beat() > owedBeatsMax) this.#way.sink.stalled()
+      if (subscription.beat() > this.#owedBeatsMax) this.#way.sink.stalled()
     })
     subscription.onEnd(() => {
       this.#byId.delete(id)
@@ -364,6 +359,7 @@ export class Subscriptions {
 
   #checkRoom(): void {
     if (this.#way.isClosed || this.#fanOut.isClosed) throw new MillraceError('SERVER_CLOSING')
+    const { subscriptionsMax } = this.#fanOut.limits
     if (this.#byId.size < subscriptionsMax) return
     throw new MillraceError(
       'LIMIT_EXCEEDED',

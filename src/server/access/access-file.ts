@@ -13,6 +13,8 @@ import {
   principalBytesPerSecond,
   principalCharactersMax,
   principalConnectionsMax,
+  principalMessageBytesLowest,
+  principalMessageBytesMax,
   principalRequestsPerSecond,
   tokenIdCharactersMax,
   tokenLifeSecondsDefault,
@@ -35,6 +37,11 @@ const limits = z.strictObject({
   requestsPerSecond: rate.default(principalRequestsPerSecond),
   bytesPerSecond: rate.default(principalBytesPerSecond),
   connections: z.int().min(1).max(1_000_000).default(principalConnectionsMax),
+  messageBytes: z
+    .int()
+    .min(principalMessageBytesLowest)
+    .max(principalMessageBytesMax)
+    .default(principalMessageBytesMax),
 })
 
 const principal = z.strictObject({

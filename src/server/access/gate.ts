@@ -7,7 +7,7 @@ import { Audit } from './audit.ts'
 import { Failures } from './failures.ts'
 import type { Identity } from './identity.ts'
 import type { Permissions } from './permissions.ts'
-import { defaultPrincipalLimits, Principals } from './principals.ts'
+import { defaultPrincipalLimits, type PrincipalLimits, Principals } from './principals.ts'
 import type { RateLimiter, Rates } from './rate-limiter.ts'
 import { isStaticToken } from './static-token.ts'
 
@@ -48,8 +48,7 @@ export class Gate {
     this.limits = limits
     this.now = now
     this.#access = access
-    const limitsOf = (name: string) => access?.rules.limitsOf(name) ?? defaultPrincipalLimits
-    this.#principals = new Principals(limitsOf, now)
+    this.#principals = new Principals((name) => this.limitsOf(name), now)
     this.#failures = new Failures(
       limits.failedAuthenticationsBurst,
       limits.failedAuthenticationsPerSecond,
@@ -119,6 +118,10 @@ export class Gate {
 
   permissionsOf(principal: string): Permissions | undefined {
     return this.#access?.rules.permissionsOf(principal)
+  }
+
+  limitsOf(principal: string): PrincipalLimits {
+    return this.#access?.rules.limitsOf(principal) ?? defaultPrincipalLimits
   }
 
   /** Why there is no room for one more whose first message is to say who it is, or undefined. */

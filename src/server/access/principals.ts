@@ -3,18 +3,22 @@
 import {
   principalBytesPerSecond,
   principalConnectionsMax,
+  principalMessageBytesMax,
   principalRequestsPerSecond,
 } from '../../limits.ts'
 import { RateLimiter, type Rates } from './rate-limiter.ts'
 
 export interface PrincipalLimits extends Rates {
   readonly connections: number
+  /** Of one message. */
+  readonly messageBytes: number
 }
 
 export const defaultPrincipalLimits: PrincipalLimits = {
   requestsPerSecond: principalRequestsPerSecond,
   bytesPerSecond: principalBytesPerSecond,
   connections: principalConnectionsMax,
+  messageBytes: principalMessageBytesMax,
 }
 
 interface Connected {

@@ -2,6 +2,7 @@
 
 import { allRights, type Caller, noRights, type Rights } from '../../broker/caller.ts'
 import { MillraceError } from '../../errors.ts'
+import { frameBytesMax } from '../../limits.ts'
 import type { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import type { Permissions } from './permissions.ts'
@@ -25,6 +26,8 @@ export class Session implements Caller {
   #isOver = false
   /** Whether requests are carried out. */
   isKnown: boolean
+  /** Bytes of the largest message that is taken. */
+  messageBytesMax: number = frameBytesMax
 
   constructor(
     gate: Gate,
@@ -102,7 +105,7 @@ export class Session implements Caller {
     // One that shows its token in its first message was unknown until now.
     if (isFirst && this.#timer !== undefined) this.#gate.unknownCount -= 1
     this.#identity = identity
-    this.#permissions = this.#gate.permissionsOf(identity.principal)
+    this.#adopt(identity.principal)
     this.isKnown = true
     if (isFirst) this.#ofPrincipal = this.#gate.connect(identity.principal)
     this.#gate.audit.authenticated(identity, this.#remoteAddress)
@@ -134,9 +137,14 @@ export class Session implements Caller {
   /** The rules have changed: takes what this one may do from them; false: nothing, any more. */
   renew(): boolean {
     if (this.#identity === undefined) return true
-    const { principal } = this.#identity
-    this.#permissions = this.#gate.permissionsOf(principal)
+    this.#adopt(this.#identity.principal)
     return this.#permissions !== undefined && this.#gate.holds(this.#identity)
+  }
+
+  /** Takes from the rules what the principal may do. */
+  #adopt(principal: string): void {
+    this.#permissions = this.#gate.permissionsOf(principal)
+    this.messageBytesMax = this.#gate.limitsOf(principal).messageBytes
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
-import { frameBytesMax } from '../../../src/limits.ts'
+import { connectionCreditBytesMax, frameBytesMax, subscriptionsMax } from '../../../src/limits.ts'
 import { packMessage, unpackMessage } from '../../../src/wire/codec.ts'
 import { encodeError, encodeRequest } from '../../../src/wire/frame.ts'
 import { getShardIterator } from '../../../src/wire/operations.ts'
@@ -18,6 +18,8 @@ describe('a connection', () => {
       3,
       true,
       null,
+      subscriptionsMax,
+      connectionCreditBytesMax,
     ])
   })
 

@@ -1,5 +1,6 @@
 /** A socket and a broker that do what a test tells them. */
 
+import { type FanOutLimits, fanOutDefaults } from '../../../src/broker/fan-out/fan-out-limits.ts'
 import type { MillraceError } from '../../../src/errors.ts'
 import type { Access } from '../../../src/server/access/access.ts'
 import { Gate } from '../../../src/server/access/gate.ts'
@@ -199,6 +200,7 @@ export class FakeBroker implements ServedBroker {
     return opened as unknown as Subscriptions
   }
 
+  readonly fanOutLimits: FanOutLimits = fanOutDefaults
   fanOut: Partial<BrokerStats['fanOut']> = {}
 
   async stats(): Promise<BrokerStats> {
@@ -240,6 +242,7 @@ export const smallLimits: ServerLimits = {
   drainRetryAfterMillis: 1000,
   failedAuthenticationsBurst: 3,
   failedAuthenticationsPerSecond: 1,
+  handshakeMillisMax: 10_000,
   inFlightRetryAfterMillis: 50,
   loopDelayMillisMax: 500,
   memoryBytesMax: 0,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { Consumers } from '../../../../src/broker/consumers/consumers.ts'
 import { FanOut } from '../../../../src/broker/fan-out/fan-out.ts'
+import type { FanOutLimits } from '../../../../src/broker/fan-out/fan-out-limits.ts'
 import type { SubscriptionSink } from '../../../../src/broker/fan-out/sink.ts'
 import { Subscriptions } from '../../../../src/broker/fan-out/subscriptions.ts'
 import { StreamCounters } from '../../../../src/broker/stream-counters.ts'
@@ -113,20 +114,16 @@ export class TestFanOut {
   changing: (stream: Stream) => void = () => undefined
   readonly #builder = new BatchBuilder()
 
-  constructor(log: Log, streams: Streams, clock: FakeClock) {
+  constructor(log: Log, streams: Streams, clock: FakeClock, limits: Partial<FanOutLimits>) {
     this.log = log
     this.streams = streams
     this.clock = clock
     this.consumers = new Consumers(streams, clock.now)
-    this.fanOut = new FanOut({
-      log,
-      streams,
-      consumers: this.consumers,
-      counters: new StreamCounters(),
-      now: clock.now,
-      elapsed: clock.now,
-      report: ({ code }) => this.reported.push(code),
-    })
+    const { consumers } = this
+    const clocks = { now: clock.now, elapsed: clock.now }
+    const report = ({ code }: { code: string }) => this.reported.push(code)
+    const counters = new StreamCounters()
+    this.fanOut = new FanOut({ log, streams, consumers, counters, ...clocks, report }, limits)
   }
 
   shard(index: number): Shard {
@@ -169,12 +166,13 @@ interface FanOutOptions {
   readonly wrap?: (log: Log) => Log
   readonly segmentBytes?: number
   readonly streamMode?: StreamMode
+  readonly limits?: Partial<FanOutLimits>
 }
 
 /** A stream with so many shards. */
 export async function makeFanOut(
   shardCount = 1,
-  { wrap = (log) => log, segmentBytes = 64 * 1024, streamMode }: FanOutOptions = {},
+  { wrap = (log) => log, segmentBytes = 64 * 1024, streamMode, limits = {} }: FanOutOptions = {},
 ): Promise<TestFanOut> {
   const dir = join(temporaryDirectory(), 'data')
   const clock = new FakeClock()
@@ -193,7 +191,7 @@ export async function makeFanOut(
       throw error
     },
   })
-  made = new TestFanOut(log, streams, clock)
+  made = new TestFanOut(log, streams, clock, limits)
   onTestFinished(async () => {
     await streams.close()
     await log.close()

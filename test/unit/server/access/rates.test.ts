@@ -68,7 +68,8 @@ describe('rates', () => {
   })
 
   it('are not renewed by a new connection', () => {
-    const limits = { requestsPerSecond: 1, bytesPerSecond: 1000, connections: 1 }
+    const rates = { requestsPerSecond: 1, bytesPerSecond: 1000 }
+    const limits = { ...rates, connections: 1, messageBytes: 8192 }
     const principals = new Principals(
       () => limits,
       () => 0,

@@ -1,0 +1,40 @@
+/** What bounds subscriptions, and can be set. */
+
+import * as limits from '../../limits.ts'
+import { tcpMemoryBytes } from './tcp-memory.ts'
+
+export interface FanOutLimits {
+  /** Of a connection. */
+  readonly subscriptionsMax: number
+  /** Bytes on the way of one subscription, whatever it asks for. */
+  readonly subscriptionCreditBytesMax: number
+  /** ... of those of a connection, and of all. */
+  readonly connectionCreditBytesMax: number
+  /** 0: a quarter of the memory that the kernel has for TCP. */
+  readonly creditTotalBytesMax: number
+  /** How long a client may leave credit that is due unreturned. */
+  readonly creditMillisMax: number
+  readonly heartbeatMillis: number
+}
+
+export const fanOutDefaults: FanOutLimits = {
+  subscriptionsMax: limits.subscriptionsMax,
+  subscriptionCreditBytesMax: limits.subscriptionCreditBytesMax,
+  connectionCreditBytesMax: limits.connectionCreditBytesMax,
+  creditTotalBytesMax: limits.creditTotalBytesMax,
+  creditMillisMax: limits.creditMillisMax,
+  heartbeatMillis: limits.heartbeatMillis,
+}
+
+const shareOfTcpMemory = 4
+
+/**
+ * Everything that is not given is the default. All together never get less than a connection: its
+ * subscriptions would wait for ever.
+ */
+export function fanOutLimits(given: Partial<FanOutLimits>): FanOutLimits {
+  const all = { ...fanOutDefaults, ...given }
+  const { connectionCreditBytesMax, creditTotalBytesMax } = all
+  const most = creditTotalBytesMax || Math.floor(tcpMemoryBytes() / shareOfTcpMemory)
+  return { ...all, creditTotalBytesMax: Math.max(most, connectionCreditBytesMax) }
+}

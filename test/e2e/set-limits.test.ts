@@ -1,0 +1,155 @@
+/** Limits that are set on the command line, or of a server: the broker keeps to them. */
+
+import { once } from 'node:events'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connect } from '../../src/client/node.ts'
+import { openNodeTransport } from '../../src/server/node-transport.ts'
+import { readTlsFiles } from '../../src/server/tls/tls-files.ts'
+import { runCli, serve } from './cli-process.ts'
+import { RawClient } from './raw-client.ts'
+import { bring, makeCertificates, startTls } from './tls-port.ts'
+
+const settings = {
+  MILLRACE_FAN_OUT_SUBSCRIPTIONS_MAX: '1',
+  MILLRACE_FAN_OUT_CONNECTION_CREDIT_BYTES_MAX: '100000',
+  MILLRACE_FAN_OUT_HEARTBEAT_MILLIS: '500',
+  MILLRACE_LIMITS_CONSUMERS_PER_STREAM_MAX: '2',
+  MILLRACE_SERVER_CONNECTION_MILLIS_MAX: '1',
+}
+
+describe('a broker with limits of its own', () => {
+  async function broker(...names: (keyof typeof settings)[]) {
+    const environment = Object.fromEntries(names.map((name) => [name, settings[name]]))
+    return await serve(['--ephemeral', '--create', 'orders:3'], { environment })
+  }
+
+  it('says so to clients, which open connections for the subscriptions that do not fit', async () => {
+    const { url } = await broker(
+      'MILLRACE_FAN_OUT_SUBSCRIPTIONS_MAX',
+      'MILLRACE_FAN_OUT_CONNECTION_CREDIT_BYTES_MAX',
+    )
+    const raw = await RawClient.connect(url)
+    expect((await raw.next()).slice(7)).toEqual([1, 100_000])
+    const subscribe = async (id: number) => {
+      raw.send([0x28, id, 'orders', String(id), null, 'LATEST', null, null, 1000])
+      for (;;) {
+        const message = await raw.next()
+        if (message[0] === 0x28) return message.slice(2, 4)
+      }
+    }
+    expect((await subscribe(0))[0]).toBe(null)
+    expect(await subscribe(1)).toEqual([
+      'LIMIT_EXCEEDED',
+      expect.stringContaining('at most 1 (subscriptionsMax)'),
+    ])
+    const client = await connect(url)
+    await using producer = client.producer('orders')
+    const subscriptions = ['0', '1', '2'].map((shard) =>
+      client.subscribe('orders', { from: 'oldest', shards: [shard] }),
+    )
+    const firsts = subscriptions.map(async (it) => {
+      for await (const batch of it) return batch.shardId
+      return undefined
+    })
+    for (let key = 0; key < 50; key += 1)
+      void producer.put({ key: String(key), data: new Uint8Array(10) })
+    await producer.flush()
+    expect(new Set(await Promise.all(firsts)).size).toBe(3)
+    await client.close()
+    await raw.close()
+  })
+
+  it('sends heartbeats as often as is said', async () => {
+    const { url } = await broker('MILLRACE_FAN_OUT_HEARTBEAT_MILLIS')
+    const client = await RawClient.open(url)
+    await client.ask([0x28, 1, 'orders', '0', null, 'LATEST', null, null, 1000])
+    const beats = Array.from({ length: 5 }, () => client.next())
+    // With those of 5 s it would take longer than this test has.
+    expect((await Promise.all(beats)).map(([opcode]) => opcode)).toEqual(Array(5).fill(0x42))
+    await client.close()
+  }, 15_000)
+
+  it('registers so many consumers of a stream', async () => {
+    const { url } = await broker('MILLRACE_LIMITS_CONSUMERS_PER_STREAM_MAX')
+    const run = (name: string) =>
+      runCli(['consumer', 'register', 'orders', name], { environment: { MILLRACE_URL: url } })
+    expect([(await run('a')).status, (await run('b')).status]).toEqual([0, 0])
+    const { status, stderr } = await run('c')
+    expect(stderr).toMatch(/LIMIT_EXCEEDED: .*as many consumers as it can, 2/)
+    expect(status).not.toBe(0)
+  })
+
+  it('ends connections when their time is over, and clients come back without a word', async () => {
+    const { url } = await broker('MILLRACE_SERVER_CONNECTION_MILLIS_MAX')
+    const client = await connect(url)
+    const states: string[] = []
+    client.on('state', (state) => states.push(state))
+    const raw = await RawClient.open(url)
+    const { code, reason } = await raw.closed
+    expect([code, reason]).toEqual([1012, expect.stringContaining('connectionMillisMax')])
+    await expect.poll(() => states.join(), { timeout: 20_000 }).toMatch(/reconnecting.*open/)
+    await client.putRecords('orders', [{ key: 'k', data: new Uint8Array(1) }])
+    await client.close()
+  })
+})
+
+describe('a port with TLS', () => {
+  const made = makeCertificates()
+
+  it('handshakes and headers that drip are cut off in their time', async () => {
+    const { server } = await startTls(made.pair, { handshakeMillisMax: 1000 })
+    const socket = connectTls({ port: server.port, host: '127.0.0.1', ...bring(made.authority) })
+    await once(socket, 'secureConnect')
+    socket.on('error', () => undefined)
+    socket.write('GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ')
+    const dripping = setInterval(() => socket.write('x'), 100)
+    const answered: Buffer[] = []
+    socket.on('data', (data: Buffer) => answered.push(data))
+    await once(socket, 'close')
+    clearInterval(dripping)
+    expect(Buffer.concat(answered).toString()).toMatch(/^HTTP\/1\.1 408 /)
+    // Those of the default of 10 s would outlast this test.
+  }, 9000)
+
+  it('takes no more connections than it may, and one more when one has gone', async () => {
+    const { url } = await startTls(made.pair, { connectionsMax: 2 })
+    const trusted = bring(made.authority)
+    const open = () => RawClient.connect(url, trusted)
+    const [first, second] = [await open(), await open()]
+    await expect(open()).rejects.toThrow('503')
+    await first.close()
+    await expect.poll(() => open().then(() => 'open', String), { timeout: 5000 }).toBe('open')
+    await second.close()
+  })
+
+  it('ends sockets beyond its bound before it speaks TLS with them', async () => {
+    const { certFile, keyFile } = made.pair
+    const transport = await openNodeTransport(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        socketsMax: 4,
+        socketsPerAddressMax: 4,
+        messageBytesMax: 1000,
+        handshakeMillisMax: 10_000,
+        upgrade: () => ({ kind: 'refuse', answer: { status: '404 Not Found', body: '' } }),
+        answer: () => ({ status: '200 OK', body: 'ok' }),
+      },
+      await readTlsFiles({ certFile, keyFile }, Date.now()),
+    )
+    onTestFinished(() => transport.close())
+    const open = () =>
+      connectTls({ port: transport.port, host: '127.0.0.1', ...bring(made.authority) })
+    const end = (it: TLSSocket) => {
+      it.on('error', () => undefined)
+      const opened = once(it, 'secureConnect').then(() => 'open')
+      return Promise.race([opened, once(it, 'close').then(() => 'closed')]).catch(() => 'closed')
+    }
+    const sockets = Array.from({ length: 10 }, open)
+    const ends = await Promise.all(sockets.map(end))
+    expect(ends.filter((it) => it === 'open')).toHaveLength(4)
+    for (const it of sockets) it.destroy()
+    await expect.poll(() => end(open()), { timeout: 5000 }).toBe('open')
+  })
+})

@@ -1,0 +1,170 @@
+/** Limits of subscriptions that are set: each of them is kept where it is another. */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { fanOutLimits } from '../../../../src/broker/fan-out/fan-out-limits.ts'
+import { parseTcpMemory, tcpMemoryBytes } from '../../../../src/broker/fan-out/tcp-memory.ts'
+import { temporaryDirectory } from '../harness.ts'
+import {
+  type FakeSink,
+  leave,
+  makeFanOut,
+  type TestFanOut,
+  toShard,
+  turns,
+  until,
+} from './harness.ts'
+
+// Syncs take their time on a busy disk.
+vi.setConfig({ testTimeout: 30_000 })
+
+function bytesIn(sink: FakeSink): number {
+  return sink.take().reduce((sum, it) => sum + (it.bytes ?? 0), 0)
+}
+
+async function putMany(made: TestFanOut, index: number, count: number) {
+  for (let i = 0; i < count; i += 1) await made.put(index, ['k'], 2000)
+}
+
+const kibibytes = (count: number) => count * 1024
+
+describe('limits of subscriptions', () => {
+  it('so many of a connection', async () => {
+    const made = await makeFanOut(3, { limits: { subscriptionsMax: 2 } })
+    const { subscriptions } = made.open()
+    await toShard(subscriptions, 0)
+    await toShard(subscriptions, 1)
+    await expect(toShard(subscriptions, 2)).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      message: expect.stringContaining('at most 2 (subscriptionsMax)'),
+    })
+    await toShard(made.open().subscriptions, 2)
+  })
+
+  it('so many bytes of each, whatever it asks for', async () => {
+    const made = await makeFanOut(1, { limits: { subscriptionCreditBytesMax: kibibytes(64) } })
+    await putMany(made, 0, 100)
+    const { sink, subscriptions } = made.open()
+    const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: kibibytes(256) })
+    await turns(30)
+    const bytes = bytesIn(sink)
+    expect(bytes).toBeGreaterThan(kibibytes(60))
+    expect(bytes).toBeLessThanOrEqual(kibibytes(64))
+    subscriptions.credit(subscriptionId, bytes)
+    await turns(30)
+    expect(bytesIn(sink)).toBeGreaterThan(kibibytes(60))
+  })
+
+  it('... of all of a connection', async () => {
+    const made = await makeFanOut(2, { limits: { connectionCreditBytesMax: kibibytes(100) } })
+    await putMany(made, 0, 60)
+    await putMany(made, 1, 60)
+    const { sink, subscriptions } = made.open()
+    await toShard(subscriptions, 0)
+    await toShard(subscriptions, 1)
+    await turns(30)
+    expect(made.fanOut.stats().creditOutBytes).toBeLessThanOrEqual(kibibytes(100))
+    expect(bytesIn(sink)).toBeGreaterThan(kibibytes(90))
+  })
+
+  it('heartbeats as often as is said', async () => {
+    const made = await makeFanOut(1, { limits: { heartbeatMillis: 50 } })
+    const { sink, subscriptions } = made.open()
+    await toShard(subscriptions, 0)
+    await until(() => sink.told.filter((it) => it.kind === 'Heartbeat').length > 3)
+    subscriptions.close()
+  })
+
+  it('a client that returns nothing is told of after the time for it', async () => {
+    const limits = { creditMillisMax: 100, heartbeatMillis: 50 }
+    const made = await makeFanOut(1, { limits })
+    await putMany(made, 0, 40)
+    const { sink, subscriptions } = made.open()
+    await toShard(subscriptions, 0, { creditBytes: kibibytes(10) })
+    await until(() => sink.stalls > 0)
+    subscriptions.close()
+  })
+})
+
+describe('the bytes of all subscriptions together', () => {
+  const totals = { creditTotalBytesMax: kibibytes(128), connectionCreditBytesMax: kibibytes(128) }
+
+  it('are bounded, and who waits goes on when some come back', async () => {
+    const made = await makeFanOut(1, { limits: totals })
+    await putMany(made, 0, 100)
+    const [first, second, third] = [made.open(), made.open(), made.open()]
+    const { subscriptionId: id } = await toShard(first.subscriptions, 0)
+    await turns(30)
+    const taken = bytesIn(first.sink)
+    expect(taken).toBeGreaterThan(kibibytes(120))
+    expect(taken).toBeLessThanOrEqual(kibibytes(128))
+    await toShard(second.subscriptions, 0)
+    await toShard(third.subscriptions, 0)
+    await turns(30)
+    const early = bytesIn(second.sink) + bytesIn(third.sink)
+    expect(made.fanOut.stats().creditOutBytes).toBe(taken + early)
+    expect(taken + early).toBeLessThanOrEqual(kibibytes(128))
+    // Nothing of the first one is left to be sent but what it has credit for.
+    first.subscriptions.credit(id, kibibytes(20))
+    await turns(30)
+    expect(bytesIn(second.sink) + bytesIn(third.sink) + bytesIn(first.sink)).toBeGreaterThan(
+      kibibytes(16),
+    )
+    await leave(first.subscriptions, id)
+    await turns(30)
+    expect(bytesIn(second.sink) + bytesIn(third.sink)).toBeGreaterThan(kibibytes(60))
+    expect(made.fanOut.stats().creditOutBytes).toBeLessThanOrEqual(kibibytes(128))
+    for (const it of [second, third]) it.subscriptions.close()
+    expect(made.fanOut.stats().creditOutBytes).toBe(0)
+  })
+
+  it('are not held by clients that return nothing while others wait', async () => {
+    const times = { creditMillisMax: 200, heartbeatMillis: 50 }
+    const made = await makeFanOut(2, { limits: { ...totals, ...times } })
+    await putMany(made, 0, 30)
+    await putMany(made, 1, 60)
+    const [holds, waits] = [made.open(), made.open()]
+    // It has had everything, and owes nothing for itself.
+    await toShard(holds.subscriptions, 0, { creditBytes: kibibytes(256) })
+    await turns(30)
+    expect(made.fanOut.stats()).toMatchObject({ live: 1, waiting: 0 })
+    await new Promise((resolve) => setTimeout(resolve, 3 * times.creditMillisMax))
+    expect(holds.sink.stalls).toBe(0)
+    let got = 0
+    const { subscriptionId: id } = await toShard(waits.subscriptions, 1)
+    waits.sink.onPush = () => setImmediate(() => giveBack())
+    const giveBack = () => {
+      const bytes = bytesIn(waits.sink)
+      got += bytes
+      if (bytes > 0) waits.subscriptions.credit(id, bytes)
+    }
+    await until(() => got > 60 * 2000)
+    // All room is taken by one that says nothing: then it is its turn to be cut off.
+    await putMany(made, 0, 40)
+    await until(() => made.fanOut.stats().creditOutBytes > kibibytes(100))
+    await putMany(made, 1, 40)
+    await until(() => holds.sink.stalls > 0)
+    expect(waits.sink.stalls).toBe(0)
+    holds.subscriptions.close()
+    await until(() => got > 100 * 2000)
+    waits.subscriptions.close()
+  })
+
+  it('are a quarter of what the kernel has for TCP, and never less than a connection has', () => {
+    const file = join(temporaryDirectory(), 'tcp_mem')
+    writeFileSync(file, '287901\t383870\t575802\n')
+    expect(tcpMemoryBytes(file)).toBe(575_802 * 4096)
+    expect(fanOutLimits({}).creditTotalBytesMax).toBe(
+      Math.max(Math.floor(tcpMemoryBytes() / 4), 1024 * 1024),
+    )
+    expect(fanOutLimits({ creditTotalBytesMax: 5 }).creditTotalBytesMax).toBe(1024 * 1024)
+    expect(fanOutLimits({ creditTotalBytesMax: 2 ** 30 }).creditTotalBytesMax).toBe(2 ** 30)
+  })
+
+  it('... or of what is usual, where the kernel does not say', () => {
+    expect(tcpMemoryBytes('/nowhere/tcp_mem', 32 * 2 ** 30)).toBe(3 * 2 ** 30)
+    const wrong = ['', '1 2', '1 2 three', '1 2 3 4', '-1 -2 -3']
+    expect(wrong.map((text) => parseTcpMemory(text))).toEqual(wrong.map(() => undefined))
+  })
+})
