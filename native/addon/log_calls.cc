@@ -23,7 +23,8 @@ uint32_t AnswerFlags(const log::AppendResult& result) {
 
 // What the scan of a record cannot know, compressed records, is checked by who unpacks them.
 // `payload_bytes` gets the bytes that limits count.
-Status CheckRecords(const CallBlock& block, const Bytes& bytes, uint64_t* payload_bytes) {
+Status CheckRecords(const CallBlock& block, const Bytes& bytes, bool keys_required,
+                    uint64_t* payload_bytes) {
   if (block.count == 0 || block.count > format::kBatchRecordCountMax) {
     return Status(Code::kInvalidArgument, base::Format("count is %u, it must be 1 to %u",
                                                        block.count, format::kBatchRecordCountMax));
@@ -39,7 +40,7 @@ Status CheckRecords(const CallBlock& block, const Bytes& bytes, uint64_t* payloa
   }
   ingest::ScanLimits limits;
   limits.record_bytes_max = block.record_bytes_max == 0 ? kRecordBytesMax : block.record_bytes_max;
-  limits.keys_required = block.keys_required != 0;
+  limits.keys_required = keys_required;
   return ingest::ScanRecords(bytes.data, bytes.size, limits, block.count, payload_bytes);
 }
 
@@ -69,6 +70,18 @@ bool IsRepeat(const LogHandle& handle, const log::AppendRequest& request) {
                           &verdict, &first)
              .ok() &&
          verdict == log::DuplicateVerdict::kRepeat;
+}
+
+// Keys are not asked of a repeat: the first one came when they were not required.
+Status CheckNewRecords(const LogHandle& handle, const Bytes& bytes,
+                       const log::AppendRequest& request, uint64_t* payload_bytes) {
+  const CallBlock& block = *handle.block();
+  const bool keys_required = block.keys_required != 0;
+  Status status = CheckRecords(block, bytes, keys_required, payload_bytes);
+  if (status.code() != Code::kInvalidArgument || !keys_required || !IsRepeat(handle, request)) {
+    return status;
+  }
+  return CheckRecords(block, bytes, false, payload_bytes);
 }
 
 Status RunMeteredAppend(LogHandle* handle, const ingest::Routes* routes,
@@ -101,14 +114,6 @@ Status RunMeteredAppend(LogHandle* handle, const ingest::Routes* routes,
 
 Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   CallBlock* const block = handle->block();
-  uint64_t payload_bytes = 0;
-  const ingest::Routes* routes = nullptr;
-  if (Status status = CheckRecords(*block, bytes, &payload_bytes); !status.ok()) {
-    return status;
-  }
-  if (Status status = FindRoutes(*handle, &routes); !status.ok()) {
-    return status;
-  }
   const log::Piece piece = {bytes.data, static_cast<uint32_t>(bytes.size)};
   log::AppendRequest request;
   request.pieces = &piece;
@@ -123,6 +128,14 @@ Status RunAppend(LogHandle* handle, const Bytes& bytes) {
   request.uses_reserve = block->uses_reserve != 0;
   request.repeats_only = block->repeats_only != 0;
   request.durability = block->durability == 0 ? log::Durability::kDisk : log::Durability::kOs;
+  uint64_t payload_bytes = 0;
+  if (Status status = CheckNewRecords(*handle, bytes, request, &payload_bytes); !status.ok()) {
+    return status;
+  }
+  const ingest::Routes* routes = nullptr;
+  if (Status status = FindRoutes(*handle, &routes); !status.ok()) {
+    return status;
+  }
   log::AppendResult result{};
   const LogHandle::AppendingCall call(handle);
   if (Status status = RunMeteredAppend(handle, routes, request, payload_bytes, &result);

@@ -106,12 +106,8 @@ Status PutRecords::Run(log::Core* core, const Routes& routes, const uint8_t* bod
                        const Options& options) {
   part_count_ = 0;
   parts_are_runs_ = true;
-  ScanLimits limits;
-  limits.record_bytes_max = options.record_bytes_max;
-  limits.records_max = records_max_;
-  limits.keys_required = options.keys_required;
-  Status status = request_->Scan(body, bytes, limits);
-  if (!status.ok()) {
+  Status keys;
+  if (Status status = Scan(body, bytes, options, &keys); !status.ok()) {
     return status;
   }
   const RouteMap& open = routes.open();
@@ -128,15 +124,58 @@ Status PutRecords::Run(log::Core* core, const Routes& routes, const uint8_t* bod
     SettleRepeats(*core, routes);
     router_->RouteAgain(*open.shards, *request_);
   }
+  for (uint32_t index = 0; settles && index < router_->run_count(); ++index) {
+    router_->Drop(*request_, index, settled_.get());
+  }
+  if (!keys.ok() && HasNewKeyless(*core, open)) {
+    part_count_ = 0;
+    return keys;
+  }
   for (uint32_t index = 0; index < router_->run_count(); ++index) {
-    if (settles) {
-      router_->Drop(*request_, index, settled_.get());
-    }
     if (router_->run(index).count != 0) {
       PutRun(core, routes, index, options);
     }
   }
   return Status();
+}
+
+// Where keys are required, a request without some of them may be the repeat of one that came before
+// they were: `keys` gets why it is refused unless it is.
+Status PutRecords::Scan(const uint8_t* body, uint32_t bytes, const Options& options, Status* keys) {
+  ScanLimits limits;
+  limits.record_bytes_max = options.record_bytes_max;
+  limits.records_max = records_max_;
+  limits.keys_required = options.keys_required;
+  Status status = request_->Scan(body, bytes, limits);
+  if (status.code() != Code::kInvalidArgument || !options.keys_required) {
+    return status;
+  }
+  limits.keys_required = false;
+  if (!request_->Scan(body, bytes, limits).ok() || request_->producer_id() == 0) {
+    return status;
+  }
+  *keys = std::move(status);
+  return Status();
+}
+
+// Whether a record without a key is left that no shard has already.
+bool PutRecords::HasNewKeyless(const log::Core& core, const RouteMap& open) const {
+  for (uint32_t index = 0; index < router_->run_count(); ++index) {
+    const ShardRun& run = router_->run(index);
+    bool has_keyless = false;
+    for (uint32_t i = 0; i < run.count; ++i) {
+      has_keyless = has_keyless || request_->record(run.records[i]).shape.key_bytes == 0;
+    }
+    auto verdict = log::DuplicateVerdict::kNew;
+    log::AppendResult first{};
+    if (has_keyless && !(core.FindRepeat(open.slots[run.ordinal], request_->producer_id(),
+                                         request_->producer_sequence(), &verdict, &first)
+                             .ok() &&
+                         verdict == log::DuplicateVerdict::kRepeat)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Whether a retired shard may have any of it: one look per shard that the request reaches, and

@@ -38,7 +38,7 @@ class PutRecords {
   struct Options {
     log::Durability durability = log::Durability::kDisk;
     uint32_t record_bytes_max = ScanLimits{}.record_bytes_max;
-    bool keys_required = false;
+    bool keys_required = false;  // of what is no repeat of an idempotent producer
     uint32_t epoch = 0;
     uint64_t now_millis = 0;  // of a clock that never goes back, where the routes have limits
   };
@@ -92,6 +92,9 @@ class PutRecords {
     const ShardRun* run;
   };
 
+  base::Status Scan(const uint8_t* body, uint32_t bytes, const Options& options,
+                    base::Status* keys);
+  bool HasNewKeyless(const log::Core& core, const RouteMap& open) const;
   bool IsKnownToRetired(const log::Core& core, const Routes& routes) const;
   void SettleRepeats(const log::Core& core, const Routes& routes);
   void SettleRun(const log::Core& core, const Place& place);

@@ -219,6 +219,67 @@ TEST(Keyless, AreRefusedWhereKeysAreRequired) {
   EXPECT_TRUE(stream.DataOf(shard).empty());
 }
 
+// Puts, with an answer of their own where the whole request is refused.
+base::Status RunOf(PutHarness* stream, const std::vector<PlacedRecord>& records,
+                   uint64_t producer_id, uint32_t sequence) {
+  const Bytes body = PutHarness::BodyOf(records, producer_id, sequence);
+  return stream->put->Run(stream->log.core.get(), *stream->routes, body.data(),
+                          static_cast<uint32_t>(body.size()), stream->options);
+}
+
+// What came before keys were required is answered as it was, with limits and without; what is new
+// is refused, and nothing of it is written.
+TEST(Keyless, RepeatsAreAnsweredAndNewOnesRefusedWhereKeysAreRequiredByNow) {
+  for (const bool is_limited : {false, true}) {
+    PutHarness stream;
+    const uint64_t low = stream.NewShard();
+    const uint64_t high = stream.NewShard();
+    stream.Reshard({{PutHarness::kPlaces / 2, low}, {kLast, high}});
+    const std::vector<PlacedRecord> mixed = {{10, "a"}, {kNoPlace, "b"}, {60000, "c"}};
+    const std::vector<PutOutcome> first = stream.Put(mixed, kProducer, 7);
+    stream.options.keys_required = true;
+    if (is_limited) {
+      stream.limits = ThroughputLimits{1000, 1 << 20, 10 << 20};
+      stream.SetRoutes();
+    }
+    const std::vector<PutOutcome> again = stream.Put(mixed, kProducer, 7);
+    for (size_t i = 0; i < mixed.size(); ++i) {
+      EXPECT_EQ(again[i].refused, Code::kOk);
+      EXPECT_EQ(again[i].shard, first[i].shard);
+      EXPECT_EQ(again[i].sequence, first[i].sequence);
+    }
+    const size_t before = stream.DataOf(low).size() + stream.DataOf(high).size();
+    EXPECT_EQ(before, mixed.size());
+    const base::Status refused = RunOf(&stream, mixed, kProducer, 8);
+    EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+    EXPECT_EQ(refused.message().find("record 1: it has no partition key"), 0u);
+    EXPECT_EQ(stream.put->part_count(), 0u);
+    EXPECT_EQ(RunOf(&stream, mixed, kProducer + 1, 7).code(), Code::kInvalidArgument);
+    EXPECT_EQ(RunOf(&stream, mixed, 0, 0).code(), Code::kInvalidArgument);
+    EXPECT_EQ(stream.DataOf(low).size() + stream.DataOf(high).size(), before);
+  }
+}
+
+TEST(Keyless, RepeatsOfRetiredShardsAreAnsweredWhereKeysAreRequiredByNow) {
+  PutHarness stream;
+  const uint64_t parent = stream.NewShard();
+  stream.Reshard({{kLast, parent}});
+  const std::vector<PlacedRecord> mixed = {{10, "a"}, {kNoPlace, "b"}, {60000, "c"}};
+  const std::vector<PutOutcome> first = stream.Put(mixed, kProducer, 7);
+  const uint64_t low = stream.NewShard();
+  const uint64_t high = stream.NewShard();
+  stream.Reshard({{PutHarness::kPlaces / 2, low}, {kLast, high}});
+  stream.options.keys_required = true;
+  const std::vector<PutOutcome> again = stream.Put(mixed, kProducer, 7);
+  for (size_t i = 0; i < mixed.size(); ++i) {
+    EXPECT_EQ(again[i].shard, parent);
+    EXPECT_EQ(again[i].sequence, first[i].sequence);
+  }
+  EXPECT_EQ(RunOf(&stream, mixed, kProducer, 8).code(), Code::kInvalidArgument);
+  EXPECT_TRUE(stream.DataOf(low).empty());
+  EXPECT_TRUE(stream.DataOf(high).empty());
+}
+
 // Requests whose answers get lost, between random reshards: each record is there once.
 class LossyProducer {
  public:

@@ -12,6 +12,7 @@ import { packMessage } from '../../../src/wire/codec.ts'
 import { putRecords } from '../../../src/wire/operations.ts'
 import type { PutResult } from '../../../src/wire/put-answer.ts'
 import type { RecordToPut } from '../../../src/wire/put-builder.ts'
+import { updateStreamMode } from '../../../src/wire/setting-operations.ts'
 import {
   failure,
   makeBroker,
@@ -196,6 +197,45 @@ test('Kinesis 13: 4.4 row 3, ON_DEMAND spreads records without a key, and shows 
   }
   const wanted = Array.from({ length: 40 }, (_, i) => [`${i}a`, `${i}b`, `${i}c`]).flat()
   expect(shards.flatMap((it) => it.map(({ text }) => text)).sort()).toEqual(wanted.sort())
+})
+
+test('a repeat without a key is answered as before when the stream has become PROVISIONED', async () => {
+  const { broker } = await makeBroker()
+  await makeStream(broker, 'free', 3, { streamMode: 'ON_DEMAND' })
+  const by = (id: bigint, sequence: number) => ({
+    ...{ streamName: 'free', durability: 'os' as const },
+    producer: { producerId: id, producerSequence: sequence },
+  })
+  const keyless = (text: string) => ({ data: new TextEncoder().encode(text) })
+  const builder = new BatchBuilder()
+  builder.add(undefined, new Uint8Array(1))
+  const batch = { shardIndex: 1, count: 1, records: builder.bytes.slice() }
+  const puts = (sequence: number) => [
+    () => putMany(broker, by(5n, sequence), [textRecord('k', 'a'), keyless('b')]),
+    () => put(broker, by(6n, sequence), keyless('c')),
+    () => putSealed(broker, by(7n, sequence), batch),
+  ]
+  const all = async (sequence: number) => {
+    const answers: unknown[] = []
+    for (const send of puts(sequence)) answers.push(await send())
+    return answers
+  }
+  const first = await all(1)
+  await broker.call(updateStreamMode, { streamName: 'free', streamMode: 'PROVISIONED' })
+  const count = async () => {
+    const shards = ['0', '1', '2'].map((it) => readShard(broker, 'free', it))
+    return (await Promise.all(shards)).flat().length
+  }
+  // A batch says of itself that it is one.
+  const told = [...first.slice(0, 2), { ...(first[2] as object), duplicate: true }]
+  expect(await all(1)).toEqual(told)
+  for (const send of puts(2)) {
+    expect(await failure(send())).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('has no partition key'),
+    })
+  }
+  expect(await count()).toBe(4)
 })
 
 test('Kinesis 13: 4.4 row 3, PROVISIONED asks for a key; none may be empty', async () => {
