@@ -37,4 +37,6 @@ export const broker = vitestMutants('test/unit', [
     'broker/fan-out/pacing',
     'keys and data are counted, not what encloses them',
   ],
+  ['240-total-credit-unbounded', 'broker/fan-out/limits', 'are bounded, and who waits'],
+  ['241-holder-not-cut', 'broker/fan-out/limits', 'are not held by clients'],
 ])

@@ -62,5 +62,6 @@ export const log = [
   mutant('101-plain-text-without-key', gtest('EncryptionTest.NeverAppends*'), /FAILED/),
   mutant('143-keyless-to-one-shard', gtest('Keyless.*Evenly'), /FAILED/),
   mutant('144-repeat-spread-anew', gtest('Reshards.NoRecordIsStoredTwice*'), /FAILED/),
+  mutant('243-new-keyless-taken', gtest('Keyless.*'), /FAILED/),
   mutant('181-lost-format-is-fresh', bitRot, rot),
 ]

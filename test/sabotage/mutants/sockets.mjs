@@ -12,4 +12,5 @@ export const sockets = vitestMutants('test/e2e', [
   ['166-wrong-file-taken', 'access', 'keeps its rules when it is broken'],
   ['175-refused-upgrade-kept', 'tls', 'keeps no connection of an upgrade'],
   ['176-certificate-outlived', 'tls-clients', 'ends connections with the cert'],
+  ['242-principal-message-unbounded', 'access', 'takes no larger messages'],
 ])
