@@ -24,7 +24,7 @@ describe('a broker with limits of its own', () => {
     return await serve(['--ephemeral', '--create', 'orders:3'], { environment })
   }
 
-  it('says so to clients, which open connections for the subscriptions that do not fit', async () => {
+  it('says so to clients, which open connections for what does not fit', async () => {
     const { url } = await broker(
       'MILLRACE_FAN_OUT_SUBSCRIPTIONS_MAX',
       'MILLRACE_FAN_OUT_CONNECTION_CREDIT_BYTES_MAX',

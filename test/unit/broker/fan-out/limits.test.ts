@@ -140,14 +140,16 @@ describe('the bytes of all subscriptions together', () => {
       if (bytes > 0) waits.subscriptions.credit(id, bytes)
     }
     await until(() => got > 60 * 2000)
-    // All room is taken by one that says nothing: then it is its turn to be cut off.
-    await putMany(made, 0, 40)
-    await until(() => made.fanOut.stats().creditOutBytes > kibibytes(100))
-    await putMany(made, 1, 40)
+    // One that says nothing, and waits for nothing, leaves no room for a large batch of another.
+    await putMany(made, 0, 18)
+    await until(() => made.fanOut.stats().creditOutBytes > kibibytes(97))
+    expect(holds.sink.stalls).toBe(0)
+    await made.put(1, ['k'], 40_000)
     await until(() => holds.sink.stalls > 0)
+    expect(made.fanOut.stats()).toMatchObject({ live: 1, waiting: 0 })
     expect(waits.sink.stalls).toBe(0)
     holds.subscriptions.close()
-    await until(() => got > 100 * 2000)
+    await until(() => got > 60 * 2000 + 40_000)
     waits.subscriptions.close()
   })
 
