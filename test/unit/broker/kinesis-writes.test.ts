@@ -199,7 +199,7 @@ test('Kinesis 13: 4.4 row 3, ON_DEMAND spreads records without a key, and shows 
   expect(shards.flatMap((it) => it.map(({ text }) => text)).sort()).toEqual(wanted.sort())
 })
 
-test('a repeat without a key is answered as before when the stream is PROVISIONED by now', async () => {
+test('a repeat without a key is answered when its stream is PROVISIONED by now', async () => {
   const { broker } = await makeBroker()
   await makeStream(broker, 'free', 3, { streamMode: 'ON_DEMAND' })
   const by = (id: bigint, sequence: number) => ({
