@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { Authority } from '../support/certificates.ts'
 import { jsonLines, runCli, temporaryDirectory } from './cli-process.ts'
 
 it('ends with 2 and a hint when the command line is wrong', async () => {
@@ -107,6 +108,7 @@ describe('doctor', () => {
       'uWebSockets.js',
       'native addon',
       'configuration',
+      'address',
       'data directory',
       'disk space',
       'disk sync',
@@ -114,6 +116,39 @@ describe('doctor', () => {
       'port',
     ])
     expect(status).toBe(0)
+  })
+
+  it('finds what a broker would refuse to start with, and what will soon be over', async () => {
+    const cwd = temporaryDirectory()
+    const files = new Authority(cwd, 'ca').issue({ name: 'broker' })
+    const environment = {
+      MILLRACE_TLS_CERT_FILE: files.certFile,
+      MILLRACE_TLS_KEY_FILE: files.keyFile,
+      MILLRACE_ACCESS_FILE: 'access.json',
+    }
+    const doctor = async (listen: string) => {
+      const args = ['doctor', '--quiet', '--listen', listen]
+      return await runCli(args, { cwd, environment })
+    }
+    const missing = await doctor('127.0.0.1:0')
+    expect(missing.stdout).toMatch(/^FAILED +access file +access\.json cannot be read: ENOENT/m)
+    expect(missing.stdout).toMatch(/^warning +certificate +DNS:localhost, .* valid for 1 day$/m)
+    expect(missing.status).toBe(1)
+
+    const key = { kid: 'k', algorithm: 'HS256', secretFile: 'none' }
+    const jwt = { issuer: 'i', audience: 'a', keys: [key] }
+    writeFileSync(join(cwd, 'access.json'), JSON.stringify({ principals: {}, jwt }), {
+      mode: 0o600,
+    })
+    const keyless = await doctor('127.0.0.1:0')
+    expect(keyless.stdout).toMatch(/^FAILED +access file +none cannot be read: ENOENT/m)
+
+    writeFileSync(join(cwd, 'access.json'), '{ "principals": {} }', { mode: 0o600 })
+    expect(await doctor('0.0.0.0:0')).toMatchObject({ status: 0 })
+    environment.MILLRACE_ACCESS_FILE = ''
+    const open = await doctor('0.0.0.0:0')
+    expect(open.stdout).toMatch(/^FAILED +address +listen: "0\.0\.0\.0" can be reached/m)
+    expect(open.status).toBe(1)
   })
 
   it('exits 6 when the broker that was named is not there', async () => {

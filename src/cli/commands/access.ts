@@ -6,14 +6,13 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { actions, type Action as StreamAction } from '../../broker/caller.ts'
-import { readPrivateText } from '../../broker/private-file.ts'
 import { MillraceError } from '../../errors.ts'
 import { withToken } from '../access-edit.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { withFileLock } from '../file-lock.ts'
 import { setExamples } from '../help.ts'
-import { plural } from '../units.ts'
+import { countsOf, countsText, readAccessFile, readAccessText } from '../protection.ts'
 
 /** Only commands about access need what checks the file. */
 const load = async () => ({
@@ -29,8 +28,6 @@ function pathOf(invocation: Invocation): string {
     hint: 'Name one with --access-file FILE or MILLRACE_ACCESS_FILE=FILE; token makes it.',
   })
 }
-
-const readText = (path: string) => readPrivateText(path, 'ACCESS_FILE_REFUSED', 'access file')
 
 async function addToken(invocation: Invocation): Promise<undefined> {
   const { args, options, output } = invocation
@@ -52,7 +49,7 @@ async function addToken(invocation: Invocation): Promise<undefined> {
   const target = existsSync(path) ? await realpath(path) : path
   // Of two that add a token at the same time the later one has to see what the earlier one added.
   await withFileLock(target, async () => {
-    const before = existsSync(target) ? await readText(target) : undefined
+    const before = existsSync(target) ? await readAccessText(target) : undefined
     if (before !== undefined) parseAccessFile(before, path)
     const after = withToken(before, row, permissions)
     checkTime(parseAccessFile(after, path).tokens.at(-1)?.expires)
@@ -115,8 +112,8 @@ async function hash({ stdin, output }: Invocation): Promise<undefined> {
 async function check(invocation: Invocation) {
   const { options, output } = invocation
   const path = pathOf(invocation)
-  const { parseAccessFile, Permissions } = await load()
-  const { principals, tokens, jwt, certificates } = parseAccessFile(await readText(path), path)
+  const { Permissions } = await load()
+  const rules = await readAccessFile(path)
   const { principal, stream } = options as { principal?: string; stream?: string }
   if ((principal === undefined) !== (stream === undefined)) {
     throw new CliError('USAGE', '--principal and --stream go together', {
@@ -124,21 +121,15 @@ async function check(invocation: Invocation) {
     })
   }
   if (principal === undefined || stream === undefined) {
-    const counts = {
-      principals: Object.keys(principals).length,
-      tokens: tokens.length,
-      keys: jwt?.keys.length ?? 0,
-      certificates: certificates.length,
-    }
-    const words = Object.entries(counts).map(([name, count]) => plural(count, name.slice(0, -1)))
-    output.show(counts, () => `${path} is right: ${words.join(', ')}`)
+    output.show(countsOf(rules), () => `${path} is right: ${countsText(rules)}`)
     return undefined
   }
-  const rules = Object.hasOwn(principals, principal) ? principals[principal] : undefined
-  if (rules === undefined) {
+  const { principals } = rules
+  const found = Object.hasOwn(principals, principal) ? principals[principal] : undefined
+  if (found === undefined) {
     throw new MillraceError('INVALID_ARGUMENT', `${path} has no principal ${principal}`)
   }
-  const rights = new Permissions(rules.permissions).rightsOn(stream)
+  const rights = new Permissions(found.permissions).rightsOn(stream)
   const allowed: StreamAction[] = actions.filter((_, index) => (rights & (1 << index)) !== 0)
   output.show({ principal, stream, allowed }, () => `${allowed.join(' ') || 'nothing'}`)
   return allowed.length === 0 ? exitCodes.notAllowed : undefined

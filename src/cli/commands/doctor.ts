@@ -9,6 +9,7 @@ import type { Config } from '../config-schema.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { type Check, failed, ok } from '../doctor/check.ts'
 import { checkAddon, checkLibc, checkNode, checkUws } from '../doctor/machine.ts'
+import { checkProtection } from '../doctor/protection.ts'
 import {
   checkBroker,
   checkDirectory,
@@ -48,6 +49,7 @@ async function* checks(invocation: Invocation): AsyncGenerator<Check> {
   const { config, check } = readConfig(invocation)
   yield check
   const { data, listen } = config.values
+  yield* checkProtection(config.values)
   const directory = checkDirectory(data)
   yield directory
   if (directory.state === 'ok') {
@@ -116,8 +118,9 @@ export function addDoctor(program: Command, runner: Runner): void {
     usage: 'doctor',
     summary: 'check this machine and the settings',
     purpose:
-      'Check Node, libc, the binaries, the data directory, its disk, the port and the\n' +
-      'broker. Exits 1 when something failed, 6 when only a named broker did.',
+      'Check Node, libc, the binaries, what protects a broker, the data directory,\n' +
+      'its disk, the port and the broker. Exits 1 when something failed, 6 when only\n' +
+      'a named broker did.',
     examples: ['millrace doctor', 'millrace doctor --build', 'millrace doctor --quiet --url $URL'],
     settings: ['data', 'listen', 'url'],
     options: [

@@ -6,11 +6,8 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Broker } from '../../broker/broker.ts'
 import { MillraceError } from '../../errors.ts'
-import { adminProtection } from '../../server/admin-port.ts'
-import { bindAddress } from '../../server/bind-address.ts'
 import type { Logger } from '../../server/logger.ts'
 import type { Server } from '../../server/server.ts'
-import type { TlsFiles } from '../../server/tls/tls-files.ts'
 import { createStream, describeStreamSummary } from '../../wire/operations.ts'
 import { bannerLines, type StartFacts } from '../banner.ts'
 import { clientSettings } from '../client-settings.ts'
@@ -18,11 +15,11 @@ import { type Config, parseAddress, parseCreate, settings } from '../config-sche
 import { configurationHash } from '../configuration-hash.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { hasDataDirectory, makeParents } from '../data-directory.ts'
-import { CliError } from '../exit-codes.ts'
 import { loadLog } from '../load-log.ts'
 import { logLine } from '../log-lines.ts'
 import { packageVersion } from '../package-version.ts'
 import { checkPrivileges } from '../privileges.ts'
+import { addressOf, checkAddresses, tlsFiles } from '../protection.ts'
 import { logScaling } from '../scaling-lines.ts'
 import type { LeveledLogger } from '../serve-signals.ts'
 import { withProgress } from '../slow-work.ts'
@@ -80,20 +77,6 @@ async function serve(invocation: Invocation): Promise<undefined> {
   } finally {
     await broker.close()
   }
-}
-
-async function checkAddresses(config: Config): Promise<void> {
-  const tls = tlsFiles(config)
-  const isEncrypted = tls !== undefined
-  const isAuthenticated = config.accessFile !== '' || tls?.clientCaFile !== undefined
-  await bindAddress(address(config).host, { ...config, isAuthenticated, isEncrypted })
-  const admin = parseAddress(config.adminListen)
-  if (admin === undefined) return
-  await bindAddress(admin.host, adminProtection(config), 'adminListen')
-}
-
-function address({ listen }: Config): { host: string; port: number } {
-  return parseAddress(listen) as { host: string; port: number }
 }
 
 /** Lines of JSON for programs; on a terminal, lines for people. */
@@ -165,24 +148,12 @@ async function createStreams(
   }
 }
 
-/** Throws a CliError, CONFIGURATION_INVALID, where half of a pair is given. */
-function tlsFiles(config: Config): TlsFiles | undefined {
-  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile } = config
-  if (certFile !== '' && keyFile !== '') {
-    return { certFile, keyFile, clientCaFile: clientCaFile === '' ? undefined : clientCaFile }
-  }
-  if (certFile === '' && keyFile === '' && clientCaFile === '') return undefined
-  throw new CliError('CONFIGURATION_INVALID', 'TLS takes both a certificate and its private key', {
-    hint: 'Give --tls-cert-file and --tls-key-file, or neither of them, nor --tls-client-ca-file.',
-  })
-}
-
 async function listen(broker: Broker, config: Config, logger: Logger): Promise<Server> {
   const { startServer } = await import('../../server/server.ts')
   const { insecureNoAuth, insecureNoTls, allowedOrigins, allowedHosts, accessFile } = config
   return await startServer({
     broker,
-    ...address(config),
+    ...addressOf(config),
     admin: parseAddress(config.adminListen),
     logger,
     insecureNoAuth,

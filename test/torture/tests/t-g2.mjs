@@ -21,7 +21,7 @@ const ORDERS_PAUSE_MILLIS = 50
 const NEWS_PAUSE_MILLIS = 500
 // In the full tier longer than a heartbeat.
 const LIFE_MILLIS = { ci: 2000, full: 6000 }
-const JOIN_MILLIS_MAX = 60_000
+const JOIN_MILLIS_MAX = 180_000
 // Where many tests share the machine nobody is in a hurry.
 const BACK_MILLIS_MAX = { ci: 60_000, full: 15_000 }
 const SILENT_MILLIS_MAX = { ci: 15_000, full: 5000 }
