@@ -74,7 +74,8 @@ class ShardMap {
     size_t left = high_.size();
     while (left > 1) {
       const size_t half = left / 2;
-      base += base[half - 1] < high ? half : 0;
+      // A mask and not a choice, of which gcc makes a branch here.
+      base += half & (0 - static_cast<size_t>(base[half - 1] < high));
       left -= half;
     }
     return static_cast<uint32_t>(base - high_.data());
