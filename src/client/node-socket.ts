@@ -1,10 +1,10 @@
 /** The socket of Node programs: the `ws` package. */
 
-import type { IncomingMessage } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
 import { WebSocket } from 'ws'
 import { closeCodes } from '../wire/close-codes.ts'
 import { subprotocol } from '../wire/operations.ts'
+import { httpRefusal } from './http-refusal.ts'
 import {
   answerBytesMax,
   bufferedBytesMax,
@@ -119,10 +119,12 @@ class NodeSocket implements Socket {
       this.#isHeard = true
     })
     web.on('unexpected-response', (request, response) => {
-      this.#lastError = `HTTP ${response.statusCode} instead of a WebSocket${pause(response)}`
       this.#refusedWith = codesByStatus.get(response.statusCode ?? 0)
-      request.destroy()
-      web.terminate()
+      void httpRefusal(response).then((text) => {
+        this.#lastError = text
+        request.destroy()
+        web.terminate()
+      })
     })
     web.on('error', (error) => {
       this.#lastError ||= errorText(error)
@@ -167,12 +169,6 @@ class NodeSocket implements Socket {
 function errorText(error: Error & { readonly reason?: unknown; readonly code?: unknown }): string {
   const { reason, message, code, name } = error
   return String(reason ?? (message.trim() || code || name))
-}
-
-/** How long to wait, as the reason of a close has it. */
-function pause({ headers }: IncomingMessage): string {
-  const seconds = Number(headers['retry-after'])
-  return Number.isInteger(seconds) ? ` retryAfterMs=${seconds * 1000}` : ''
 }
 
 /** A view of a Buffer makes a Buffer, which takes three times as long as a plain one. */

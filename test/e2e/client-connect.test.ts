@@ -24,10 +24,11 @@ async function urlOf(server: Server): Promise<string> {
 }
 
 /** A server that answers every upgrade with this. */
-function refusing(status: string): Promise<string> {
+function refusing(status: string, body = '', type = 'text/plain'): Promise<string> {
   const server = createHttpServer()
   server.on('upgrade', (_, socket) => {
-    socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+    const head = `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}`
+    socket.end(`HTTP/1.1 ${status}\r\n${head}\r\nConnection: close\r\n\r\n${body}`)
   })
   return urlOf(server)
 }
@@ -44,6 +45,32 @@ describe('connecting', () => {
     await expect(connect(url)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(`HTTP ${status.slice(0, 3)}`),
+    })
+  })
+
+  test.each([
+    ['the token is not valid here\n', 'text/plain', 'HTTP 401: the token is not valid here'],
+    ['a\u001b[31m\r\n\u202eb', 'text/plain; charset=utf-8', 'HTTP 401: a [31m b'],
+    ['x'.repeat(5000), 'text/plain', `HTTP 401: ${'x'.repeat(256)}`],
+    ['<html>no</html>', 'text/html', 'HTTP 401 instead of a WebSocket'],
+  ])('that is refused says what the answer says, in one line: %j', async (body, type, text) => {
+    const url = await refusing('401 Unauthorized', body, type)
+    await expect(connect(url)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: `the broker refused the connection: ${text}`,
+      hint: expect.stringContaining('MILLRACE_TOKEN'),
+    })
+  })
+
+  test('is not held up by an answer that does not end', async () => {
+    const server = createHttpServer()
+    server.on('upgrade', (_, socket) => {
+      const head = 'Content-Type: text/plain\r\nContent-Length: 100'
+      socket.write(`HTTP/1.1 403 Forbidden\r\n${head}\r\n\r\nno, and`)
+    })
+    await expect(connect(await urlOf(server))).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      message: expect.stringContaining('HTTP 403: no, and'),
     })
   })
 
