@@ -12,30 +12,41 @@ export interface GroupMemory {
   readonly bytesMax: number
 }
 
-const root = '/sys/fs/cgroup'
+/** Where the kernel tells of groups, and of which one this process is in. */
+export interface GroupPlaces {
+  readonly root: string
+  readonly self: string
+}
+
+const places: GroupPlaces = { root: '/sys/fs/cgroup', self: '/proc/self/cgroup' }
 let found: { readonly directory: string | undefined } | undefined
 
 /** Undefined where there is no such group, or nothing bounds it. */
 export function groupMemory(): GroupMemory | undefined {
-  found ??= { directory: boundedGroup() }
-  const { directory } = found
-  if (directory === undefined) return undefined
+  found ??= { directory: boundedGroup(places) }
+  return found.directory === undefined ? undefined : memoryOf(found.directory)
+}
+
+/** Undefined where it cannot be read: the process was moved to another group. */
+export function memoryOf(directory: string): GroupMemory | undefined {
   try {
     const [current, stat, max] = ['current', 'stat', 'max'].map((name) =>
       readFileSync(join(directory, `memory.${name}`), 'latin1'),
     ) as [string, string, string]
     return parseGroupMemory(current, stat, max)
   } catch {
-    return undefined // the process was moved to another group
+    return undefined
   }
 }
 
 /** The group of this process, or the nearest one around it that has a bound. */
-function boundedGroup(): string | undefined {
+export function boundedGroup({ root, self }: GroupPlaces): string | undefined {
   try {
-    const path = parseGroupPath(readFileSync('/proc/self/cgroup', 'latin1'))
+    const path = parseGroupPath(readFileSync(self, 'latin1'))
     if (path === undefined) return undefined
-    for (let directory = join(root, path); ; directory = dirname(directory)) {
+    // Without the slash at the end that the path of the root is.
+    const own = join(root, path === '/' ? '' : path)
+    for (let directory = own; ; directory = dirname(directory)) {
       const file = join(directory, 'memory.max')
       if (existsSync(file) && readFileSync(file, 'latin1').trim() !== 'max') return directory
       if (directory.length <= root.length) return undefined

@@ -42,4 +42,5 @@ export const server = vitestMutants('test/unit/server', [
   ['219-freeing-shed', 'overload', 'carries out what frees memory'],
   ['220-spared-without-sum', 'connect-rates', 'gets no more beside the rate than it once more'],
   ['221-over-takes-more', 'connections', 'when it has its answers'],
+  ['245-unbounded-group-taken', 'server/control-group', 'is the nearest one around it'],
 ])
