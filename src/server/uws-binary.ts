@@ -1,5 +1,5 @@
 /**
- * The one foreign binary that the broker loads. Its package was republished by somebody other than
+ * The one foreign binary that the broker loads (msgpackr is imported without its own, codec.ts). Its package was republished by somebody other than
  * its author, so what is loaded is compared with what was reviewed.
  */
 

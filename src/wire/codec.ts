@@ -3,7 +3,9 @@
  * they would become the format. Records never pass through it in the broker.
  */
 
-import { Packr, Unpackr } from 'msgpackr'
+// Not `msgpackr` itself: in Node it loads a native addon where there is one.
+import { Packr } from 'msgpackr/pack'
+import { Unpackr } from 'msgpackr/unpack'
 import { type ScanBounds, scanMessage } from './message-scan.ts'
 
 const options = {

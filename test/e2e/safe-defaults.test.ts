@@ -4,12 +4,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { get } from 'node:http'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { connect } from '../../src/client/node.ts'
 import * as limits from '../../src/limits.ts'
+import { binaryPath } from '../../src/server/uws-binary.ts'
 import { documented } from '../tidy/documented-limits.ts'
 import {
   jsonLines,
@@ -267,6 +268,16 @@ describe('10: nothing from outside is run, and nobody is called', () => {
     expect(put.stderr).toBe('')
     expect((await ask(`${served.url}/metrics`)).status).toBe(200)
     expect(await served.stop()).toBe(0)
+  })
+
+  it('it loads its own addon and the binary whose sum is known, and no other', async () => {
+    const served = await serve(['--ephemeral', '--create', 'orders:1'])
+    const client = await connect(served.url)
+    await client.put('orders', { key: 'a', data: Buffer.from('x') })
+    const maps = readFileSync(`/proc/${served.child.pid}/maps`, 'utf8')
+    const loaded = new Set(Array.from(maps.matchAll(/\/([^/\n]+\.node)$/gm), (it) => it[1]))
+    expect([...loaded].toSorted()).toEqual(['millrace.node', basename(binaryPath())])
+    await client.close()
   })
 
   it('it starts no program and connects to nobody', async (test) => {
