@@ -1,6 +1,7 @@
 /**
- * The one foreign binary that the broker loads (msgpackr is imported without its own, codec.ts). Its package was republished by somebody other than
- * its author, so what is loaded is compared with what was reviewed.
+ * The one foreign binary that the broker loads; msgpackr is imported without its own. The package was
+ * republished by somebody other than its author, so what is loaded is compared with what was
+ * reviewed.
  */
 
 import { createHash } from 'node:crypto'
