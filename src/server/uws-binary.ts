@@ -1,6 +1,6 @@
 /**
- * The one foreign binary that the broker loads; msgpackr is imported without its own. The package was
- * republished by somebody other than its author, so what is loaded is compared with what was
+ * The one foreign binary that the broker loads; msgpackr is imported without its own. The package
+ * was republished by somebody other than its author, so what is loaded is compared with what was
  * reviewed.
  */
 
