@@ -14,6 +14,9 @@ const batchesMax = 16
 /** Bytes that are put in one turn of the event loop when nobody waits for them. */
 const fillBytesPerTurn = 4 * 1024 * 1024
 
+/** `now.then(run)` runs after what runs now; queueMicrotask takes a microsecond of the broker's. */
+const now = Promise.resolve()
+
 /** Behind array, opcode and request id: nil when a put has worked. */
 const statusAt = 3
 
@@ -92,7 +95,7 @@ export class ObservedBroker {
         for (; observed.level < level; observed.level += 1) sentTo[observed.level] += 1
         if (done === frames || sentTo[done] < subscribers) return
         while (done < frames && sentTo[done] >= subscribers) done += 1
-        queueMicrotask(putMore)
+        void now.then(putMore)
       }
       putMore()
     })

@@ -165,9 +165,8 @@ export class Puts {
         keysRequired: target.isLimited,
         producerId,
         producerSequence,
-        ...(place === undefined
-          ? { repeatsOnly: true }
-          : { meter: { routes: stream.number, route: place } }),
+        repeatsOnly: place === undefined,
+        meter: place === undefined ? undefined : { routes: stream.number, route: place },
         nowMillis: this.#nowMillis(target),
       }
       const waiter = new PendingBatch(request, shardIndex, this.#options.onFailed)

@@ -64,7 +64,7 @@ export interface AppendOptions {
    * The routes, and the place among the open shards of them, for which the append counts: their
    * limits have room for all of it, or refuse it (THROUGHPUT_EXCEEDED, with retryAfterMs).
    */
-  readonly meter?: { readonly routes: number; readonly route: number }
+  readonly meter?: { readonly routes: number; readonly route: number } | undefined
   /** As in PutRecordsOptions. */
   readonly nowMillis?: number | undefined
 }

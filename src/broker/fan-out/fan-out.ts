@@ -13,6 +13,7 @@ import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Claims } from './claims.ts'
 import { type FanOutLimits, fanOutLimits } from './fan-out-limits.ts'
 import { Heartbeats } from './heartbeats.ts'
+import { Outbox } from './outbox.ts'
 import { Pace, Pacer } from './pacer.ts'
 import { Rounds } from './rounds.ts'
 import { ShardCursor } from './shard-cursor.ts'
@@ -64,9 +65,10 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #pacer: Pacer
+  readonly #outbox = new Outbox()
   readonly #rounds = new Rounds(roundMillis, () => this.#takeBack())
   /** Feeds that have read something in this round, and memory that is free for the next. */
-  #reading: ShardFeed[] = []
+  readonly #reading: ShardFeed[] = []
   readonly #memories: SliceScratch[] = []
   #isClosed = false
 
@@ -127,6 +129,14 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   lend(feed: ShardFeed): SliceScratch {
     this.#reading.push(feed)
     return this.#memories.pop() ?? new SliceScratch()
+  }
+
+  send(subscription: Subscription, slice: Uint8Array): void {
+    this.#outbox.add(subscription, slice)
+  }
+
+  flush(): void {
+    this.#outbox.flush()
   }
 
   ready(subscription: Subscription, isLive: boolean): void {
@@ -234,12 +244,13 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   }
 
   #takeBack(): void {
-    for (const feed of this.#reading) {
+    this.#outbox.flush()
+    // To set the length of an array is a call into the runtime, to take its last one is not.
+    for (let feed = this.#reading.pop(); feed !== undefined; feed = this.#reading.pop()) {
       const memory = feed.giveBack()
       if (memory === undefined || memory.size > keptBytesMax) continue
       if (this.#memories.length < keptCountMax) this.#memories.push(memory)
     }
-    this.#reading.length = 0
   }
 }
 

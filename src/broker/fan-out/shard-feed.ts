@@ -11,6 +11,8 @@ import type { ShardCursor } from './shard-cursor.ts'
 export interface FeedOwner {
   /** A cursor that waited has something to do: to send, or to end. */
   advance(cursor: ShardCursor): void
+  /** A slice that was read is about to change: who is still to get it has to get it now. */
+  flush(): void
   /** Lends memory for a slice, until `giveBack` is called when the round is over. */
   lend(feed: ShardFeed): SliceScratch
 }
@@ -98,6 +100,7 @@ export class ShardFeed {
         2 * Number(shared.nextPosition - position) > bytesMax
       if (isWhole && bytes <= bytesMax) return shared
     }
+    if (shared !== undefined) this.#owner.flush()
     this.#memory ??= this.#owner.lend(this)
     this.#shared = undefined
     this.#shared = this.#watch.readNow(position, bytesMax, this.#memory)

@@ -13,6 +13,8 @@ export class SharedWay {
   readonly credit: Credit
   /** Whether the sink takes no slices for now. */
   isPaused = false
+  /** Whether a slice is still to be sent: what it will do to `isPaused` is not known yet. */
+  hasUnsent = false
   /** Whether the sink takes nothing any more. */
   isClosed = false
   /** Counts how often credit came back. */

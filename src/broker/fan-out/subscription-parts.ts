@@ -13,6 +13,10 @@ export interface SubscriptionOwner {
   readonly total: SharedCredit
   /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
   ready(subscription: Subscription, isLive: boolean): void
+  /** Sends it a slice, at `flush` at the latest. */
+  send(subscription: Subscription, slice: Uint8Array): void
+  /** Sends all slices that are still to be sent, of all subscriptions. */
+  flush(): void
   /** The children of a shard that the log has closed; undefined while they are not known. */
   childrenOf(cursor: ShardCursor): readonly ChildShard[] | undefined
   /** How long ago the record arrived that is sent next; 0 where everything has been sent. */

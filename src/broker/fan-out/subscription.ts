@@ -25,6 +25,7 @@ import type { SubscribedShard } from '../../wire/structures.ts'
 import { asMillraceError } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
 import { LinkedQueue } from './linked-queue.ts'
+import type { Receiver } from './outbox.ts'
 import type { Sender } from './rounds.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
@@ -35,7 +36,7 @@ const quantumBytes = 64 * 1024
 
 type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
 
-export class Subscription implements Sender {
+export class Subscription implements Sender, Receiver {
   readonly id: number
   readonly streamName: string
   readonly streamNumber: number
@@ -184,6 +185,12 @@ export class Subscription implements Sender {
     return left <= 0 && this.#next() !== undefined
   }
 
+  deliver(slice: Uint8Array): void {
+    const way = this.#way
+    way.hasUnsent = false
+    if (!this.#hasEnded && !way.sink.push(slice, true)) way.isPaused = true
+  }
+
   /** Ends it, and says so: with an error, or as everything has been sent. */
   end(error?: MillraceError): void {
     if (this.#hasEnded) return
@@ -229,6 +236,10 @@ export class Subscription implements Sender {
 
   /** Sends the next slice of the first cursor. Answers its bytes, -1 = it has to wait. */
   #send(cursor: ShardCursor): number {
+    if (this.#way.hasUnsent) {
+      this.#owner.flush()
+      if (this.#hasEnded || this.#way.isPaused) return -1
+    }
     const { feed } = cursor
     if (cursor.position >= feed.end) return this.#reachEnd(cursor)
     if (cursor.pace !== undefined && this.#hold(cursor)) return 0
@@ -279,7 +290,8 @@ export class Subscription implements Sender {
     counts.pushedSlices += 1
     counts.pushedRecords += recordCount
     counts.pushedBytes += bytes.length
-    if (!this.#way.sink.push(bytes, true)) this.#way.isPaused = true
+    this.#way.hasUnsent = true
+    this.#owner.send(this, bytes)
   }
 
   #allows(bytes: number): boolean {
@@ -387,6 +399,7 @@ export class Subscription implements Sender {
   }
 
   #pushNow<It extends Push>(push: It, fields: PushOf<It>): void {
+    if (this.#way.hasUnsent) this.#owner.flush()
     if (this.#way.isClosed) return
     if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
   }

@@ -39,4 +39,12 @@ export const broker = vitestMutants('test/unit', [
   ],
   ['240-total-credit-unbounded', 'broker/fan-out/limits', 'are bounded, and who waits'],
   ['241-holder-not-cut', 'broker/fan-out/limits', 'are not held by clients'],
+  ['280-overwritten-before-sent', 'broker/fan-out/outbox', 'at different places of a shard'],
+  [
+    '281-said-before-sent',
+    'broker/fan-out/subscribe-to-stream',
+    'sends parents to their ends before',
+  ],
+  ['282-full-sink-gets-more', 'broker/fan-out/outbox', 'a sink that is full gets one slice'],
+  ['283-ended-and-sent-to', 'broker/fan-out/outbox', 'who ends a subscription as it takes a slice'],
 ])
