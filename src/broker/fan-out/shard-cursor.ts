@@ -1,7 +1,8 @@
 /** The place of a subscription in one shard: all that a slow reader costs. */
 
 import type { Position, SequenceNumber, ShardId } from '../../log/log.ts'
-import type { GapReason } from '../../wire/structures.ts'
+import { shardIdText } from '../../wire/shard-id-text.ts'
+import type { GapReason, SubscribedShard } from '../../wire/structures.ts'
 import type { StreamCounts } from '../stream-counters.ts'
 import type { Queued } from './linked-queue.ts'
 import type { Pace } from './pacer.ts'
@@ -49,4 +50,8 @@ export class ShardCursor implements Queued<ShardCursor> {
   get shard(): ShardId {
     return this.feed.shard
   }
+}
+
+export function subscribedShardOf({ index, shard, next }: ShardCursor): SubscribedShard {
+  return { shardId: shardIdText(index), shardNumber: shard, firstSequenceNumber: next }
 }

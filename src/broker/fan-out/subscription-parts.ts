@@ -1,6 +1,7 @@
 /** What a subscription is made of, and what it asks of those around it. */
 
-import type { MillraceError } from '../../errors.ts'
+import { errorTable, type MillraceError } from '../../errors.ts'
+import type { gap, PushOf } from '../../wire/pushes.ts'
 import type { ChildShard } from '../../wire/structures.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedCredit } from './shared-credit.ts'
@@ -50,4 +51,13 @@ export interface SubscriptionParts {
   readonly scope: Scope
   readonly way: SharedWay
   readonly owner: SubscriptionOwner
+}
+
+export type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
+
+/** What is told of the error that a subscription ends with. */
+export function endOf({ code, message, retryAfterMs }: MillraceError) {
+  // What is wrong within the broker is nothing for clients.
+  const text = code === 'INTERNAL' ? errorTable[code].message : message
+  return { code, message: text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }

@@ -6,7 +6,7 @@
  * for one, and looks at no record.
  */
 
-import { errorTable, type MillraceError } from '../../errors.ts'
+import type { MillraceError } from '../../errors.ts'
 import { sliceBytesMax } from '../../limits.ts'
 import type { Position, ShardId, Slice } from '../../log/log.ts'
 import { payloadBytes } from '../../log/payload-bytes.ts'
@@ -20,21 +20,23 @@ import {
   shardStarted,
   subscriptionEnded,
 } from '../../wire/pushes.ts'
-import { shardIdText } from '../../wire/shard-id-text.ts'
-import type { SubscribedShard } from '../../wire/structures.ts'
 import { asMillraceError } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
 import { LinkedQueue } from './linked-queue.ts'
 import type { Receiver } from './outbox.ts'
 import type { Sender } from './rounds.ts'
-import type { ShardCursor } from './shard-cursor.ts'
+import { type ShardCursor, subscribedShardOf } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
-import type { Scope, SubscriptionOwner, SubscriptionParts } from './subscription-parts.ts'
+import {
+  endOf,
+  type GapFields,
+  type Scope,
+  type SubscriptionOwner,
+  type SubscriptionParts,
+} from './subscription-parts.ts'
 
 /** Bytes that a subscription sends before others have their turn. */
 const quantumBytes = 64 * 1024
-
-type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
 
 export class Subscription implements Sender, Receiver {
   readonly id: number
@@ -403,14 +405,4 @@ export class Subscription implements Sender, Receiver {
     if (this.#way.isClosed) return
     if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
   }
-}
-
-export function subscribedShardOf({ index, shard, next }: ShardCursor): SubscribedShard {
-  return { shardId: shardIdText(index), shardNumber: shard, firstSequenceNumber: next }
-}
-
-function endOf({ code, message, retryAfterMs }: MillraceError) {
-  // What is wrong within the broker is nothing for clients.
-  const text = code === 'INTERNAL' ? errorTable[code].message : message
-  return { code, message: text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }

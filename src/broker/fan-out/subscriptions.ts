@@ -18,10 +18,11 @@ import { checkStart, findStart, type StartRequest, servedShard } from '../start-
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
 import { type FanOut, type Place, placeOf } from './fan-out.ts'
+import { subscribedShardOf } from './shard-cursor.ts'
 import { SharedWay } from './shared-way.ts'
 import type { SubscriptionSink } from './sink.ts'
 import { lineageFrom, planResume, type StreamLineage } from './stream-lineage.ts'
-import { Subscription, subscribedShardOf } from './subscription.ts'
+import { Subscription } from './subscription.ts'
 import type { Scope } from './subscription-parts.ts'
 import { checkResume, resumeAt, tooManyShards } from './subscription-requests.ts'
 
