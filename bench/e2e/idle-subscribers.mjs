@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { ownCpuSeconds } from '../lib/process.mjs'
+import { kernelKibibytes, ownCpuSeconds } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
 import { startBroker, startSubscribers } from './servers.mjs'
@@ -30,11 +30,15 @@ async function residentKibibytes(pid) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)[1])
 }
 
-async function measureMemory(broker, memory) {
+/** Both ends of a connection are on this machine, and take about the same. */
+const endsOfConnection = 2
+
+async function measureMemory(broker, memory, ofKernel) {
   const server = { port: broker.port, stream }
   const hold = (subscribers) => startSubscribers({ ...server, subscribers, mode: 'hold' })
   await (await hold(warmUpSubscribers)).stop()
   const before = await residentKibibytes(broker.pid)
+  const kernelBefore = kernelKibibytes()
   const held = []
   let subscribed = 0
   for (const count of counts) {
@@ -42,6 +46,7 @@ async function measureMemory(broker, memory) {
     subscribed = count
     memory.get(count).add(((await residentKibibytes(broker.pid)) - before) / count)
   }
+  ofKernel.add(Math.max(0, kernelKibibytes() - kernelBefore) / (endsOfConnection * all))
   for (const subscribers of held) await subscribers.stop()
 }
 
@@ -61,6 +66,7 @@ async function measureStorm(broker, seconds) {
 
 const memory = new Map(counts.map((count) => [count, new Series()]))
 const seconds = new Series()
+const ofKernel = new Series()
 let verified = ''
 /** Of the whole of the last repetition, which all rows come from. */
 let cpuSeconds
@@ -74,7 +80,7 @@ await withScratch(async (scratch) => {
       const control = await Control.connect(broker.port)
       await control.createStream(stream, 1)
       control.close()
-      await measureMemory(broker, memory)
+      await measureMemory(broker, memory, ofKernel)
       verified = await measureStorm(broker, seconds)
       cpuSeconds = { broker: broker.cpuSeconds, generator: ownCpuSeconds() - before }
     } finally {
@@ -89,6 +95,11 @@ for (const [count, figure] of memory) {
     check: `${count} subscriptions`,
   })
 }
+addRow(`kernel memory of the connection of an idle subscriber, ${all} of them`, ofKernel, 'KiB', {
+  params: { subscribers: all, of: 'Slab of /proc/meminfo, TCP mem of /proc/net/sockstat' },
+  cpuSeconds,
+  check: `${all} subscriptions`,
+})
 addRow(`until ${all} subscribers have lost their connections and subscribed again`, seconds, 's', {
   params: { subscribers: all, records: recordsInAll },
   cpuSeconds,

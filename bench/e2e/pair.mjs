@@ -15,7 +15,7 @@ export const keyId = 'bench'
 const framesOfTurn = Math.max(8, Math.floor(pick(200e6, 15e6, 200e3) / putRecords.frameBytes))
 const load = { ...putRecords.load, ...withWarmUp(framesOfTurn) }
 const blocksPerProcess = pick(8, 2, 1)
-const blocks = pick({ least: 24, most: 64 }, { least: 2, most: 2 }, { least: 1, most: 1 })
+const blocks = pick({ least: 24, most: 64 }, { least: 1, most: 1 }, { least: 1, most: 1 })
 /** Of one pair: a slow machine has fewer blocks, and a wider interval. */
 const secondsMax = 100
 /** In a process that is new: for memory that has been used before, and for compiled code. */

@@ -49,6 +49,7 @@ export class ObservedBroker {
   constructor(broker) {
     this.#broker = broker
     this.failed = broker.failed
+    this.fanOutLimits = broker.fanOutLimits
   }
 
   call = (operation, request) => this.#broker.call(operation, request)

@@ -209,6 +209,7 @@ export const benches = [
     runs: [broker(undefined, 'idle-connections'), broker(undefined, 'idle-subscribers')],
     goals: [
       [/^memory of an idle/, { ...atMost('value', 20, kibibytes(2000)), goal: kibibytes(4000) }],
+      [/^kernel memory/, atMost('value', kibibytes(16_000 - 4000), kibibytes(8000 - 2000))],
       [/^until/, atMost('value', 5, 2)],
     ],
   },

@@ -1,6 +1,7 @@
 // What a process takes of processor and memory, as Linux counts it.
 import { readdirSync, readFileSync } from 'node:fs'
 
+const kibibytesOfPage = 4 // of /proc/net/sockstat, where pages are as small as they mostly are
 const ticksPerSecond = 100 // of /proc, on every Linux that Node runs on
 
 /** CPU seconds of all threads of a process that runs. */
@@ -24,6 +25,16 @@ export function childCpuSeconds() {
   // The name of the program may have spaces, and stands in brackets.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+}
+
+/**
+ * What the kernel has for its own objects and for what sockets hold, of the whole machine: others
+ * that open or close something meanwhile are in it.
+ */
+export function kernelKibibytes() {
+  const slab = Number(/^Slab:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))[1])
+  const sockets = /^TCP:.* mem (\d+)$/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))
+  return slab + Number(sockets[1]) * kibibytesOfPage
 }
 
 /** Memory without the pages of files that are mapped: those are the kernel's to take back. */

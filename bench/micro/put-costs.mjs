@@ -31,7 +31,7 @@ const recordsPerRequest = 500
 const recordBytes = 100
 const shardCount = 4
 const framesOfTurn = pick(32, 16, 2)
-const blocks = pick(3000, 200, 8)
+const blocks = pick(3000, 100, 8)
 /** Streams are made anew before they fill the page cache. */
 const blocksPerStream = pick(100, 50, 4)
 const warmUpBlocks = pick(50, 20, 0)

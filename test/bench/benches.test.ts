@@ -60,7 +60,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   L1: 6,
   L2: 6,
   L3: 3,
-  C1: 3,
+  C1: 4,
   X2: 6,
   'map-vs-pwritev': 24,
   'group-commit': 6,
