@@ -17,4 +17,5 @@ export const client = vitestMutants('test/unit/client', [
   ['212-renewal-tried-once', 'token-renewal', 'is shown again where it was refused'],
   ['213-cut-slice-read-on', 'connection', 'and ends before those behind it'],
   ['214-plain-token', 'plain-token', 'does not go to'],
+  ['260-backoff-without-growth', 'backoff', 'comes within'],
 ])

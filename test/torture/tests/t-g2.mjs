@@ -17,7 +17,7 @@ const NEWS = { stream: 'news', shards: 1 }
 const RESTARTS = { ci: 2, full: 5 }
 // For how long there is no broker: some attempts to come back are in vain.
 const AWAY_MILLIS = [0, 3000]
-const ORDERS_PAUSE_MILLIS = 50
+const ORDERS_PAUSE_MILLIS = 200
 const NEWS_PAUSE_MILLIS = 500
 // In the full tier longer than a heartbeat.
 const LIFE_MILLIS = { ci: 2000, full: 6000 }
