@@ -18,7 +18,7 @@ const RESTARTS = { ci: 2, full: 5 }
 // For how long there is no broker: some attempts to come back are in vain.
 const AWAY_MILLIS = [0, 3000]
 const ORDERS_PAUSE_MILLIS = 200
-const NEWS_PAUSE_MILLIS = 500
+const NEWS_PAUSE_MILLIS = 1000
 // In the full tier longer than a heartbeat.
 const LIFE_MILLIS = { ci: 2000, full: 6000 }
 const JOIN_MILLIS_MAX = 180_000
