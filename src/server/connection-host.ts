@@ -7,6 +7,7 @@ import type { LivenessLimits } from './liveness.ts'
 import type { Logger } from './logger.ts'
 import type { Overload } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
+import type { TurnTime } from './turn-time.ts'
 import type { UnreadAnswers } from './unread-answers.ts'
 
 export interface ConnectionLimits extends AnswerBounds, LivenessLimits {
@@ -23,6 +24,7 @@ export interface ConnectionHost {
   readonly limits: ConnectionLimits
   /** Shared by all of them. */
   readonly unread: UnreadAnswers
+  readonly turnTime: TurnTime
   readonly overload: Overload
   readonly brokerVersion: string
   readonly now: () => number

@@ -306,8 +306,9 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   }
 
   async #answerLarge(request: RequestFrame): Promise<void> {
-    const { unread } = this.#host
+    const { unread, turnTime } = this.#host
     unread.begin(this)
+    if (!turnTime.hasTime()) await turnTime.later()
     await this.#carryOut(request, true)
     unread.end(this)
   }

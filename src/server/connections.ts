@@ -17,6 +17,7 @@ import type { Logger } from './logger.ts'
 import { Overload, type OverloadLimits, type OverloadSources } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
+import { TurnTime } from './turn-time.ts'
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
 
@@ -62,6 +63,7 @@ export class Connections implements ConnectionHost {
   readonly logger: Logger
   readonly gate: Gate
   readonly limits: ServerLimits
+  readonly turnTime: TurnTime
   readonly unread: UnreadAnswers
   readonly overload: Overload
   readonly brokerVersion: string
@@ -84,6 +86,7 @@ export class Connections implements ConnectionHost {
     this.gate = gate
     this.limits = limits
     this.unread = new UnreadAnswers(limits, now)
+    this.turnTime = new TurnTime(now)
     this.overload = new Overload(limits, logger, now, overload)
     this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion

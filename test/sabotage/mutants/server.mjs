@@ -43,4 +43,6 @@ export const server = vitestMutants('test/unit/server', [
   ['220-spared-without-sum', 'connect-rates', 'gets no more beside the rate than it once more'],
   ['221-over-takes-more', 'connections', 'when it has its answers'],
   ['245-unbounded-group-taken', 'server/control-group', 'is the nearest one around it'],
+  ['262-large-answers-in-one-turn', 'turn-time', 'bounds the large answers of all'],
+  ['263-turn-without-end', 'turn-time', 'is over after 5 ms'],
 ])
