@@ -165,10 +165,14 @@ class NodeSocket implements Socket {
   }
 }
 
-/** What OpenSSL finds has its reason beside a message that is about its own sources. */
+/**
+ * What OpenSSL finds has its reason beside a message that is about its own sources; of what is no
+ * HTTP the message says that, too.
+ */
 function errorText(error: Error & { readonly reason?: unknown; readonly code?: unknown }): string {
   const { reason, message, code, name } = error
-  return String(reason ?? (message.trim() || code || name))
+  const isOfParser = String(code).startsWith('HPE_')
+  return String((isOfParser ? undefined : reason) ?? (message.trim() || code || name))
 }
 
 /** A view of a Buffer makes a Buffer, which takes three times as long as a plain one. */
