@@ -9,7 +9,7 @@ import { addRow, logOptions, pick, printReport, Series, withScratch } from '../m
 import { Control } from './control.mjs'
 import { startBroker, startSubscribers } from './servers.mjs'
 
-const counts = pick([100, 1000, 10_000], [100, 1000, 10_000], [10])
+const counts = pick([100, 1000, 10_000], [100, 1000], [10])
 const all = counts.at(-1)
 const repetitions = pick(5, 2, 1)
 const warmUpSubscribers = pick(500, 300, 10)

@@ -32,7 +32,7 @@ const sealed = {
 const putRecords = { ...keyed, ...framesOf(keyed.frameBytes) }
 const pipelined = {
   name: 'single puts, 100 B, 256 in flight on one connection',
-  ...frames(pick(1_000_000, 100_000, 500)),
+  ...frames(pick(1_000_000, 50_000, 500)),
   load: { kind: 'record', records: 1, recordBytes: 100, connections: 1, window: 256 },
 }
 
@@ -57,7 +57,7 @@ const parts = {
   I5: [
     {
       name: 'single puts, 100 B, 100 connections, one in flight on each',
-      ...frames(pick(200_000, 40_000, 500)),
+      ...frames(pick(200_000, 20_000, 500)),
       load: { kind: 'record', records: 1, recordBytes: 100, connections: 100, window: 1 },
     },
   ],

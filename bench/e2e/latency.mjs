@@ -8,7 +8,7 @@ import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 const stream = 'bench'
 const recordBytes = 100
 const repetitions = pick(5, 2, 1)
-const secondsPerTurn = pick(4, 0.4, 0.02)
+const secondsPerTurn = pick(4, 0.25, 0.02)
 const warmUpSeconds = pick(1, 0.1, 0)
 
 /** So many records a second, for so long. */

@@ -13,8 +13,8 @@ const { SliceCursor } = await loadPart('wire/slice-cursor.js')
 const dist = process.env.MILLRACE_BENCH_DIST
 const stream = 'bench'
 const load = { records: 545, recordBytes: 100 }
-const frames = Math.ceil(pick(2e9, 500e6, 1e6) / (load.records * load.recordBytes))
-const repetitions = pick(5, 3, 1)
+const frames = Math.ceil(pick(2e9, 200e6, 1e6) / (load.records * load.recordBytes))
+const repetitions = pick(5, 2, 1)
 
 /** Records a second that are looked at in a slice that is in memory. */
 function inMemory(look) {

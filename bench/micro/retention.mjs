@@ -67,7 +67,7 @@ function anonymousMebibytes() {
 
 async function benchMemory() {
   const little = pick(gigabyte, 0.2 * gigabyte, mebibyte)
-  const much = pick(20 * gigabyte, 2 * gigabyte, 4 * mebibyte)
+  const much = pick(20 * gigabyte, 1 * gigabyte, 4 * mebibyte)
   await withStream(4, {}, async ({ log, shards, streams }) => {
     const measured = []
     let retained = 0

@@ -37,8 +37,8 @@ const secondsOfGoal = 1
 // More than the 16 files that are kept for new segments hold, or nothing would be freed.
 const segmentBytes = pick(64, 16, 1 / 16) * mebibyte
 const segmentSizes = { segmentBytesMin: segmentBytes, segmentBytesMax: segmentBytes }
-const onDiskSizes = pick([2, 6, 18], [0.5, 1.2], [0.002, 0.004]).map((it) => it * gigabyte)
-const cachedSizes = pick([2, 4, 8], [0.5, 1.2], [0.002, 0.004]).map((it) => it * gigabyte)
+const onDiskSizes = pick([2, 6, 18], [0.2, 0.6], [0.002, 0.004]).map((it) => it * gigabyte)
+const cachedSizes = pick([2, 4, 8], [0.2, 0.6], [0.002, 0.004]).map((it) => it * gigabyte)
 
 /** Of the log, that plain files are made like. */
 const bareFiles = pick(40, 40, 2)

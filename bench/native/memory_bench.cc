@@ -195,7 +195,7 @@ void RaiseFileLimit() {
 int main(int argument_count, char** arguments) {
   using namespace millrace::bench;
   const RunOptions options = ParseRunOptions(argument_count, arguments);
-  const uint32_t shard_count = options.Pick<uint32_t>(10'000, 2000, 20);
+  const uint32_t shard_count = options.Pick<uint32_t>(10'000, 1000, 20);
   RaiseFileLimit();
   Report report;
   const ScratchDirectory scratch(options.directory);
