@@ -1,6 +1,7 @@
 // The deliberate bugs. `number` is that of the reliability document's table of sabotage, and from 23
 // on this table's own, from 61 on for fan-out and groups of workers. 12 is none any more: nothing can
 // publish where no socket has a topic. 17 is none yet; 18, the origin, is 171 here.
+import { bench } from './mutants/bench.mjs'
 import { broker } from './mutants/broker.mjs'
 import { cli } from './mutants/cli.mjs'
 import { client } from './mutants/client.mjs'
@@ -17,4 +18,5 @@ export const mutants = [
   ...sockets,
   ...client,
   ...cli,
+  ...bench,
 ].sort((one, other) => one.number - other.number)
