@@ -11,6 +11,7 @@ const barCells = 10
 const barPercent = 100
 const fullCell = '█'
 const emptyCell = '·'
+const unknown = '-'
 
 type Mark = 'split' | 'merge' | 'blocked' | ''
 
@@ -27,16 +28,35 @@ export function heatLines(
   const rows = shards.map((it) => [
     it.shardId,
     rangeText(it.startingHashKey, it.endingHashKey),
-    formatCount(it.recordsPerSecond),
-    formatBytes(it.bytesPerSecond),
-    `${formatCount(it.loadPercent)} %`,
+    ...ratesOf(it),
     `${bar(it)} ${marks.get(it.shardId) ?? ''}`,
   ])
   const [headLine = '', ...lines] = rightTable([head, ...rows], [2, 3, 4])
   return [
     output.style('dim', headLine),
     ...lines.map((line, at) => coloured(output, line, marks.get(shards[at]?.shardId ?? ''))),
+    ...measuredLines(shards),
   ]
+}
+
+function ratesOf({ recordsPerSecond, bytesPerSecond, loadPercent, ...heat }: ShardHeat): string[] {
+  if (heat.measuredMillis === 0) return [unknown, unknown, unknown]
+  return [
+    formatCount(recordsPerSecond),
+    formatBytes(bytesPerSecond),
+    `${formatCount(loadPercent)} %`,
+  ]
+}
+
+/** Over which time, and what is missing: nothing known is not the same as nothing there. */
+function measuredLines(shards: readonly ShardHeat[]): string[] {
+  const millis = Math.max(0, ...shards.map((it) => it.measuredMillis))
+  const lines =
+    millis === 0
+      ? []
+      : ['', `Measured over ${formatMillis(millis)}; load: of what a shard is taken to carry.`]
+  if (shards.every((it) => it.measuredMillis > 0)) return lines
+  return [...lines, '', `${unknown} is not known yet: ask again in some seconds.`]
 }
 
 function bar({ loadPercent }: ShardHeat): string {
@@ -56,15 +76,12 @@ export function scalingLines(
   described: ScalingDescription,
 ): string[] {
   const { streamMode, shards, shardsMin, shardsMax } = described
-  const millis = Math.max(0, ...shards.map((it) => it.measuredMillis))
   const bounds = streamMode === 'ON_DEMAND' ? `, ${shardsMin} to ${shardsMax} allowed` : ''
   return [
     `${output.style('bold', stream)} is ${streamMode}: ` +
       `${plural(shards.length, 'open shard')}${bounds}`,
     '',
     ...heatLines(output, described),
-    '',
-    `Measured over ${formatMillis(millis)}; load: of what a shard is taken to carry.`,
     ...decisionLines(described),
   ]
 }

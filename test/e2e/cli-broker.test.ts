@@ -46,7 +46,8 @@ describe('stream', () => {
     expect(status).toBe(0)
     expect(stdout).toMatch(/^orders is ON_DEMAND: 2 open shards, 4 to 64 allowed$/m)
     expect(stdout).toMatch(/^shard +hash keys +records\/s +bytes\/s +load$/m)
-    expect(stdout).toMatch(/^shardId-000000000001 +50 % to 100 % +0 +0 B +0 % +·{10}$/m)
+    expect(stdout).toMatch(/^shardId-000000000001 +50 % to 100 % .* +·{10}$/m)
+    expect(stdout).toMatch(/^(?:- is not known yet|Measured over)/m)
     expect(stdout).toMatch(/^Changes nothing for another .* s\.$/m)
     const row = JSON.parse((await run(['stream', 'scale', 'orders', '--dry-run', '--json'])).stdout)
     expect(row).toMatchObject({ stream: 'orders', streamMode: 'ON_DEMAND', splitPercent: 50 })
@@ -56,7 +57,34 @@ describe('stream', () => {
     expect((await dry('trains')).stdout).toContain('Its shards stay as they are')
     const scaled = (await dry('trains', '4')).stdout
     expect(scaled).toMatch(/^75 % to 100 % +\d+ +shardId-000000000001$/m)
-    expect(scaled).toMatch(/^shardId-000000000000 +0 % to 50 % +0 +0 B +0 % +·{10}$/m)
+    expect(scaled).toMatch(/^shardId-000000000000 +0 % to 50 % .* +·{10}$/m)
+  })
+
+  it('shows the measured heat of each shard beside what would move', async () => {
+    const { run, served } = await broker()
+    const client = await connect(served.url)
+    await client.createStream('trains', { shardCount: 2, streamMode: 'PROVISIONED' })
+    const heat = async () =>
+      JSON.parse((await run(['stream', 'split', 'trains', '0', '--dry-run', '--json'])).stdout)
+        .shards as { recordsPerSecond: number; bytesPerSecond: number; measuredMillis: number }[]
+    // The first look is what the next one is compared with.
+    expect((await heat()).map((it) => it.measuredMillis)).toEqual([0, 0])
+    const data = new Uint8Array(1000)
+    const producer = client.producer('trains')
+    for (let i = 0; i < 500; i += 1) await producer.put({ explicitHashKey: 0n, key: 'k', data })
+    await producer.flush()
+    let shards = await heat()
+    while (shards.some((it) => it.measuredMillis === 0)) shards = await heat()
+    const [hot, cold] = shards
+    const records = ((hot?.recordsPerSecond ?? 0) * (hot?.measuredMillis ?? 0)) / 1000
+    expect(records).toBeGreaterThan(450)
+    expect(records).toBeLessThan(550)
+    expect((hot?.bytesPerSecond ?? 0) / (hot?.recordsPerSecond ?? 0)).toBeCloseTo(1001, -2)
+    expect(cold).toMatchObject({ recordsPerSecond: 0, bytesPerSecond: 0 })
+    await client.close()
+    const shown = (await run(['stream', 'split', 'trains', '0', '--dry-run'])).stdout
+    expect(shown).toMatch(/^shardId-0+ +0 % to 50 % +[\d,.]+ +[\d.]+ \w*B +\d+ % /m)
+    expect(shown).toMatch(/^Measured over /m)
   })
 
   it('is monitored shard by shard', async () => {
@@ -117,6 +145,10 @@ describe('the shards of a stream', () => {
       expect.stringMatching(/^shard +hash keys +records\/s +bytes\/s +load$/),
       expect.stringMatching(/^shardId-0+ +0 % to 50 % /),
       expect.stringMatching(/^shardId-0+1 +50 % to 100 % /),
+      '',
+      expect.stringMatching(
+        /^(?:- is not known yet: ask again in some seconds|Measured over .*)\.$/,
+      ),
       '',
     ]
     const tried = await run(['stream', 'scale', 'flights', '3', '--dry-run'])

@@ -99,6 +99,17 @@ test('Kinesis 3: an explicit hash key replaces the MD5 in both puts, and is not 
   ])
 })
 
+test('Kinesis 3: one explicit hash key out of range fails the whole request', async () => {
+  const { broker } = await makeBroker()
+  await makeStream(broker, streamName, 2)
+  const wrong = { ...textRecord('b', 'y'), explicitHashKey: 2n ** 128n }
+  for (const records of [[wrong], [textRecord('a', 'x'), wrong, textRecord('c', 'z')]]) {
+    expect((await failure(putMany(broker, os, records))).code).toBe('INVALID_ARGUMENT')
+  }
+  expect(await readShard(broker, streamName, '0')).toEqual([])
+  expect(await readShard(broker, streamName, '1')).toEqual([])
+})
+
 test('Kinesis 6, 7: the end of a closed shard, after everything, names its children', async () => {
   const made = await makeBroker()
   const { broker } = made

@@ -54,7 +54,8 @@ const blocked = { shardId: id(0), blockReason: 'HOT_KEY' as const, reason: 'one 
 
 describe('the shards', () => {
   test('have a bar each, which is full at 100 % and no longer beyond', () => {
-    const [head, ...lines] = heatLines(outputOf(), described([0, 4, 5, 50, 100, 250]))
+    const [head, ...rest] = heatLines(outputOf(), described([0, 4, 5, 50, 100, 250]))
+    const lines = rest.slice(0, 6)
     expect(head).toMatch(/^shard +hash keys +records\/s +bytes\/s +load$/)
     expect(lines.map((it) => it.replace(/^.* % +/, ''))).toEqual([
       '··········',
@@ -70,7 +71,7 @@ describe('the shards', () => {
 
   test('are marked by what is done with them, and coloured on a terminal alone', () => {
     const all = described([90, 80, 2, 3, 20], { changes: [split, merge], blocked: [blocked] })
-    const lines = heatLines(outputOf(), all).slice(1)
+    const lines = heatLines(outputOf(), all).slice(1, 6)
     expect(lines.map((it) => it.replace(/^.*[█·] ?/, ''))).toEqual([
       'blocked',
       'split',
@@ -80,7 +81,7 @@ describe('the shards', () => {
     ])
     const escapeCode = String.fromCharCode(27)
     expect(lines.join('')).not.toContain(escapeCode)
-    const coloured = heatLines(outputOf(true), all).slice(1)
+    const coloured = heatLines(outputOf(true), all).slice(1, 6)
     expect(coloured.map((it) => it.startsWith(`${escapeCode}[31m`))).toEqual([
       true,
       false,
@@ -95,6 +96,32 @@ describe('the shards', () => {
       true,
       false,
     ])
+  })
+})
+
+describe('the time over which it was measured', () => {
+  const notYet = (all: ScalingDescription, ...places: number[]) => ({
+    ...all,
+    shards: all.shards.map((it, at) => (places.includes(at) ? { ...it, measuredMillis: 0 } : it)),
+  })
+
+  test('is told', () => {
+    expect(heatLines(outputOf(), described([5])).slice(2)).toEqual([
+      '',
+      'Measured over 1 min 0 s; load: of what a shard is taken to carry.',
+    ])
+  })
+
+  test('is none for a shard that is new: nothing known is not shown as nothing', () => {
+    const lines = heatLines(outputOf(), notYet(described([5, 90]), 1))
+    expect(lines[1]).toMatch(/^shardId-0+ .* 50 +5\.0 KiB +5 % +█/)
+    expect(lines[2]).toMatch(/^shardId-0+1 .* % +- +- +- /)
+    expect(lines.slice(3).filter((it) => it !== '')).toEqual([
+      'Measured over 1 min 0 s; load: of what a shard is taken to carry.',
+      '- is not known yet: ask again in some seconds.',
+    ])
+    const none = heatLines(outputOf(), notYet(described([5]), 0))
+    expect(none.slice(2)).toEqual(['', '- is not known yet: ask again in some seconds.'])
   })
 })
 

@@ -38,7 +38,7 @@ test('a newer lease takes over at once, anything else after 5 s', () => {
   expect(millisToWait(held(6n), undefined, 1000)).toBe(takeOverMillis)
 })
 
-test('a second subscription has to wait 5 s, and then takes over', async () => {
+test('Kinesis 19: a second subscription has to wait 5 s, and then takes over', async () => {
   const made = await withConsumer()
   const [first, second] = [made.open(), made.open()]
   await toShard(first.subscriptions, 0, { consumerName })

@@ -30,7 +30,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('a heartbeat comes every 5 s, with all shards and how far each is behind', async () => {
+test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind', async () => {
   const made = await makeFanOut(2)
   await made.put(0, ['a'], 100)
   await made.put(0, ['b'], 100)
