@@ -86,13 +86,19 @@ async function frames(makeFrame, window) {
 }
 
 const BULK = { connections: 8, window: 8, records: 9, bytes: 100_000 }
-const HALF = { connections: 36, bytes: 10_000_000, held: 9_800_000, retryMillis: 200 }
+const HALF = {
+  connections: 36,
+  bytes: 10_000_000,
+  held: 9_800_000,
+  openMillis: 5000,
+  retryMillis: 200,
+}
 const UNREAD = { connections: 60, roundMillis: 2000 }
 
 // Keeps most of a long message in the broker, and the rest to itself.
 async function half(bytes) {
   const lane = new RawLane(port)
-  if (await lane.open(HALF.retryMillis)) {
+  if (await lane.open(HALF.openMillis)) {
     lane.write(bytes)
     done += 1
     await lane.until(() => isOver(), until - performance.now())
