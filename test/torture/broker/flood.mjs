@@ -1,6 +1,6 @@
 // A flood, in a thread of its own: `workerData` says which, from which address and for how long. It
-// posts how many times it has done what it does, and how it was refused: by status of HTTP, or by the
-// code of an answer with whether it may be tried again.
+// posts how many times it has done what it does, and how it was refused: by status of HTTP, or by
+// the code of an answer with whether it may be tried again.
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -52,7 +52,7 @@ async function untilTaken(client) {
 
 async function setUp(context) {
   const { directory, random, cleanup } = context
-  const group = MemoryGroup.make(`millrace-torture-${process.pid}`, GROUP_BYTES)
+  const group = MemoryGroup.make(`millrace-torture-${Date.now()}`, GROUP_BYTES)
   cleanup(() => group.remove())
   const port = await freePort(random)
   const broker = new BrokerProcess(join(directory, 'data'), port, { group })
