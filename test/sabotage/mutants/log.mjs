@@ -1,5 +1,5 @@
 // Bugs of the native core, of what it writes and of the views that it hands out.
-import { mutant } from './kinds.mjs'
+import { mutant, vitestMutants } from './kinds.mjs'
 
 const powerCut = ['power_cut_main', '--count', '4000', '--seed', '1']
 const callFault = ['call_fault_main', '--count', '3000', '--seed', '1']
@@ -64,4 +64,15 @@ export const log = [
   mutant('144-repeat-spread-anew', gtest('Reshards.NoRecordIsStoredTwice*'), /FAILED/),
   mutant('243-new-keyless-taken', gtest('Keyless.*'), /FAILED/),
   mutant('181-lost-format-is-fresh', bitRot, rot),
+  ...vitestMutants('test/seam', [
+    ['300-scrub-of-all-shards', 'scrub', 'names each damaged batch'],
+    ['301-scrub-without-pace', 'scrub', 'keeps to its pace'],
+    ['302-damage-not-kept', 'scrub', 'finds what is damaged and counts it'],
+    ['303-scrub-saves-nothing-up', 'scrub', 'finds what is damaged and counts it'],
+    ['304-append-reads-later', 'lent-bytes', 'those of an append'],
+    ['305-put-reads-later', 'lent-bytes', 'those of a put'],
+  ]),
+  ...vitestMutants('test/e2e', [
+    ['306-frame-read-later', 'lent-frames', 'nothing of it is read later'],
+  ]),
 ]
