@@ -14,6 +14,8 @@ export interface Receiver {
 /** Others have to wait for so many sends at most, and for so many bytes and one slice. */
 const receiversMax = 32
 const bytesMax = 128 * 1024
+/** A slice as large as this is sent at once: it would leave the caches before its turn. */
+const directBytesMin = 16 * 1024
 
 export class Outbox {
   readonly #receivers: (Receiver | undefined)[] = new Array(receiversMax).fill(undefined)
@@ -29,7 +31,8 @@ export class Outbox {
     }
     this.#receivers[this.#count] = receiver
     this.#count += 1
-    if (this.#count === receiversMax || this.#count * slice.length >= bytesMax) this.flush()
+    const isFull = this.#count === receiversMax || this.#count * slice.length >= bytesMax
+    if (isFull || slice.length >= directBytesMin) this.flush()
   }
 
   /** Delivers all that is there. Receivers may call this, too: each gets its slice once. */

@@ -42,7 +42,7 @@ test('one slice waits for more receivers, another one lets it go first', () => {
   expect(told).toEqual([])
 })
 
-test('no more than 32 receivers wait, and no more than 128 KiB', () => {
+test('no more than 32 receivers wait, no more than 128 KiB, and no large slice', () => {
   const told: string[] = []
   const outbox = new Outbox()
   const small = sliceOf(1)
@@ -50,11 +50,13 @@ test('no more than 32 receivers wait, and no more than 128 KiB', () => {
   expect(told).toEqual([])
   outbox.add(new Noted(told, '31'), small)
   expect(told.splice(0)).toEqual(Array.from({ length: 32 }, (_, i) => `${i}:1`))
-  const large = sliceOf(2, 64 * 1024)
-  outbox.add(new Noted(told, 'a'), large)
+  const larger = sliceOf(2, 15 * 1024)
+  for (let i = 0; i < 8; i += 1) outbox.add(new Noted(told, String(i)), larger)
   expect(told).toEqual([])
-  outbox.add(new Noted(told, 'b'), large)
-  expect(told).toEqual(['a:2', 'b:2'])
+  outbox.add(new Noted(told, '8'), larger)
+  expect(told.splice(0)).toHaveLength(9)
+  outbox.add(new Noted(told, 'a'), sliceOf(3, 16 * 1024))
+  expect(told).toEqual(['a:3'])
 })
 
 test('a receiver that lets go of what waits behind it changes nothing', () => {
