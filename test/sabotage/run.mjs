@@ -6,6 +6,7 @@
 //   node test/sabotage/run.mjs                   all mutants
 //   node test/sabotage/run.mjs --only 1,9        these
 //   node test/sabotage/run.mjs --count 8 --seed 3   eight, another eight for another seed
+//   node test/sabotage/run.mjs --tier ci --count 24   those of the table, and others of the day
 //   node test/sabotage/run.mjs --list
 //
 // Its last line is "N passed, M failed": passed = the mutant was killed.
@@ -15,8 +16,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeEnd, killChildren, run } from '../torture/lib/processes.mjs'
-import { mutants } from './mutants.mjs'
+import { mutants, table } from './mutants.mjs'
 import { Scratch } from './scratch.mjs'
+import { select, today } from './select.mjs'
 
 const HERE = fileURLToPath(new URL('./', import.meta.url))
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
@@ -34,6 +36,7 @@ function options() {
       list: { type: 'boolean', default: false },
       only: { type: 'string' },
       count: { type: 'string' },
+      tier: { type: 'string', default: 'full' },
       seed: { type: 'string', default: '0' },
       scratch: { type: 'string', default: join(CHECKOUT, 'build-sabotage') },
     },
@@ -46,19 +49,6 @@ function headerOf(mutant) {
   return /^# Breaks: (.*)$/m.exec(text)?.[1] ?? ''
 }
 
-// The mutants that the command line asks for.
-function select({ only, count, seed }) {
-  if (only !== undefined) {
-    const numbers = new Set(only.split(',').map(Number))
-    const chosen = mutants.filter((mutant) => numbers.delete(mutant.number))
-    if (numbers.size > 0) throw new Error(`there is no mutant ${[...numbers].join(', ')}`)
-    return chosen
-  }
-  const wanted = Math.min(Number(count ?? mutants.length), mutants.length)
-  const first = (Number(seed) * wanted) % mutants.length
-  return Array.from({ length: wanted }, (_, at) => mutants[(first + at) % mutants.length])
-}
-
 // A patch without a row, or a row without a patch, is a mutant that nobody kills.
 function checkTable() {
   const patches = readdirSync(HERE).filter((name) => name.endsWith('.patch'))
@@ -68,6 +58,11 @@ function checkTable() {
   if (stray.length > 0 || rows.size > 0 || numbers.size < mutants.length) {
     throw new Error(`mutants.mjs and the patches differ: ${[...stray, ...rows].join(', ')}`)
   }
+}
+
+// Also of the mutants that this run does not make: one that fits no more is none.
+async function checkFit(scratch) {
+  for (const { patch } of mutants) await scratch.checkFits(join(HERE, patch))
 }
 
 // Runs the command of a mutant in the copy; answers how it ended, and all that it said.
@@ -135,6 +130,7 @@ async function sabotage(chosen, home) {
   scratch.synchronize()
   const targets = [...new Set(chosen.map((mutant) => mutant.target))]
   const startedAt = performance.now()
+  await checkFit(scratch)
   await scratch.compile(targets)
   if (targets.includes('millrace')) await scratch.compilePackage()
   await checkUnpatched(scratch, chosen)
@@ -158,7 +154,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 const chosenOptions = options()
 checkTable()
-const chosen = select(chosenOptions)
+// A seed that is the same at every change would leave out the same mutants for good.
+const seed = chosenOptions.tier === 'ci' ? today() : chosenOptions.seed
+const chosen = select(mutants, { ...chosenOptions, seed, table })
 if (chosenOptions.list) {
   for (const mutant of chosen) {
     say(`${String(mutant.number).padStart(2)}  ${headerOf(mutant)}`)

@@ -96,22 +96,31 @@ export class Scratch {
     writeFileSync(join(this.dist, 'package.json'), '{ "type": "module" }\n')
   }
 
+  // Throws when a patch does not fit.
+  async checkFits(file) {
+    await this.#apply('--check', file)
+  }
+
   // Applies a patch to the copy; throws when it does not fit.
   async patch(file) {
-    // Away from the repository that the copy may lie in, git takes the patch for one of this folder.
-    const env = { ...process.env, GIT_CEILING_DIRECTORIES: this.#home }
-    for (const name of ['GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE']) delete env[name]
     const paths = readFileSync(file, 'utf8').matchAll(/^\+\+\+ b\/(.*)$/gm)
     for (const [, path] of paths) {
       this.#originals.set(path, readFileSync(join(this.tree, path)))
     }
-    await mustRun('git', ['apply', '--whitespace=nowarn', file], { cwd: this.tree, env })
+    await this.#apply('--whitespace=nowarn', file)
   }
 
   // Takes the patch back.
   restore() {
     for (const [path, bytes] of this.#originals) writeFileSync(join(this.tree, path), bytes)
     this.#originals.clear()
+  }
+
+  async #apply(option, file) {
+    // Away from the repository that the copy may lie in, git takes the patch for one of this folder.
+    const env = { ...process.env, GIT_CEILING_DIRECTORIES: this.#home }
+    for (const name of ['GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE']) delete env[name]
+    await mustRun('git', ['apply', option, file], { cwd: this.tree, env })
   }
 
   #run(command, args) {
