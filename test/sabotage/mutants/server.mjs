@@ -45,4 +45,6 @@ export const server = vitestMutants('test/unit/server', [
   ['245-unbounded-group-taken', 'server/control-group', 'is the nearest one around it'],
   ['262-large-answers-in-one-turn', 'turn-time', 'bounds the large answers of all'],
   ['263-turn-without-end', 'turn-time', 'is over after 5 ms'],
+  ['320-rules-looked-for-late', 'access/in-time', 'is looked for within a second'],
+  ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

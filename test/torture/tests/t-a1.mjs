@@ -23,7 +23,7 @@ import { needBuild } from '../lib/machine.mjs'
 const names = Object.keys(KINDS)
 const CELLS_MIN = 2000
 // What the broker promises, and as much again for a busy machine.
-const CHANGE_MILLIS = 2000
+const CHANGE_MILLIS = 1000
 
 const secret = () => randomBytes(32).toString('base64url')
 const tokenOf = (id) => `mrt_${id}_${secret()}`
