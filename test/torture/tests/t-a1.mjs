@@ -22,7 +22,7 @@ import { needBuild } from '../lib/machine.mjs'
 
 const names = Object.keys(KINDS)
 const CELLS_MIN = 2000
-// What the broker promises, and as much again for a busy machine.
+// What the broker promises.
 const CHANGE_MILLIS = 1000
 
 const secret = () => randomBytes(32).toString('base64url')
