@@ -14,7 +14,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { mustRun } from '../torture/lib/processes.mjs'
 
-const FOLDERS = ['native', 'src', 'test']
+const FOLDERS = ['bench', 'native', 'src', 'test']
 const FILES = ['CMakeLists.txt', 'package.json', 'tsconfig.json', 'vitest.config.ts']
 const BUILD_SECONDS_MAX = 1800
 
