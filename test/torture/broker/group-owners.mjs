@@ -11,8 +11,8 @@
 // late with everything else, and is allowed that much more: for each of the steps of which a
 // take-over consists, and up to a bound. What the broker itself is slow with excuses nothing.
 
-// What is later than this, or takes longer, is late.
-const PROMPT_MILLIS = { timer: 20, sync: 100 }
+import { lateness } from './machine-lag.mjs'
+
 // The renewal of what the worker has, the write that is under way in the catalog, and its own.
 const STEPS = 3
 
@@ -50,7 +50,10 @@ export function judgeOwners(looks, delays, bounds, say) {
     const millis = Math.round(until - known.since)
     longest.idleMillis = Math.max(longest.idleMillis, millis)
     if (millis <= idleMillisMax || known.isTold) return
-    const lateMillis = Math.min(lateMillisMax, lateness(delays, known.since, until))
+    const lateMillis = Math.min(
+      lateMillisMax,
+      Math.round(STEPS * lateness(delays, known.since, until)),
+    )
     if (millis <= idleMillisMax + lateMillis) {
       longest.lateMillis = Math.max(longest.lateMillis, millis - idleMillisMax)
       return
@@ -58,18 +61,4 @@ export function judgeOwners(looks, delays, bounds, say) {
     known.isTold = true
     say(`shard ${shard} had no owner for ${millis} ms, behind lease ${known.counter}`)
   }
-}
-
-// How late the machine was at the most in this time: with a timer, and with a sync.
-function lateness(delays, since, until) {
-  let sum = 0
-  for (const [kind, prompt] of Object.entries(PROMPT_MILLIS)) {
-    let longest = prompt
-    for (const delay of delays[kind]) {
-      if (delay.until < since || delay.from > until) continue
-      longest = Math.max(longest, delay.until - delay.from)
-    }
-    sum += longest - prompt
-  }
-  return Math.round(STEPS * sum)
 }

@@ -7,6 +7,23 @@ import { clockMillis } from './group-lines.mjs'
 const TICK_MILLIS = 20
 const SYNC_EVERY_MILLIS = 100
 const PAGE_BYTES = 4096
+// What is later than this, or takes longer, is late.
+const PROMPT_MILLIS = { timer: 20, sync: 100 }
+
+// How late the machine was at the most between two times: with a timer, and with a sync, in ms.
+// delays: { timer: [{ from, until }], sync: [the same] }.
+export function lateness(delays, since, until) {
+  let sum = 0
+  for (const [kind, prompt] of Object.entries(PROMPT_MILLIS)) {
+    let longest = prompt
+    for (const delay of delays[kind]) {
+      if (delay.until < since || delay.from > until) continue
+      longest = Math.max(longest, delay.until - delay.from)
+    }
+    sum += longest - prompt
+  }
+  return sum
+}
 
 export class MachineLag {
   #path

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include "native/base/check.h"
@@ -39,6 +40,11 @@ class EventBuffer final : public EventSink {
   std::vector<Event> events_;
   std::vector<std::vector<uint64_t>> hashes_;
 };
+
+uint64_t MonotonicMillis() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
 
 }  // namespace
 
@@ -197,7 +203,10 @@ base::Status LogWriter::Refused(uint64_t shard, ShardState* state, base::Status 
     refused_since_millis_ = now;
     full_count_ += full ? 1 : 0;
   }
-  refused_millis_max_ = std::max(refused_millis_max_, now - refused_since_millis_);
+  if (now - refused_since_millis_ >= refused_millis_max_) {
+    refused_millis_max_ = now - refused_since_millis_;
+    refused_max_until_millis_ = MonotonicMillis();
+  }
   if (!options_.persist || now - refused_since_millis_ > kRefusedMillisMax) {
     return status;
   }

@@ -55,6 +55,9 @@ class LogWriter final : public log::CommitListener {
   // The longest time for which every append was refused, though room was made for them.
   uint64_t refused_millis_max() const { return refused_millis_max_; }
 
+  // When that was over, by the clock that scripts of the tests have, too (CLOCK_MONOTONIC).
+  uint64_t refused_max_until_millis() const { return refused_max_until_millis_; }
+
   void OnCommitted() override;
 
  private:
@@ -99,6 +102,7 @@ class LogWriter final : public log::CommitListener {
   uint64_t full_count_ = 0;
   uint64_t refused_since_millis_ = 0;  // 0 = the last append was taken
   uint64_t refused_millis_max_ = 0;
+  uint64_t refused_max_until_millis_ = 0;
   std::atomic<uint32_t> commits_{0};
 };
 

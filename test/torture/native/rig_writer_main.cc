@@ -56,11 +56,14 @@ void Shape(const std::string& work, log::CoreOptions* core, LogWriterOptions* wr
 
 void PrintResult(const LogWriter* writer, const base::Status& status) {
   std::printf("result {\"acked\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"full\": %" PRIu64
-              ", \"refusedMillisMax\": %" PRIu64 ", \"code\": \"%s\"}\n",
+              ", \"refusedMillisMax\": %" PRIu64 ", \"refusedUntilMillis\": %" PRIu64
+              ", \"code\": \"%s\"}\n",
               writer == nullptr ? 0 : writer->acked_batch_count(),
               writer == nullptr ? 0 : writer->refused_batch_count(),
               writer == nullptr ? 0 : writer->full_count(),
-              writer == nullptr ? 0 : writer->refused_millis_max(), base::CodeName(status.code()));
+              writer == nullptr ? 0 : writer->refused_millis_max(),
+              writer == nullptr ? 0 : writer->refused_max_until_millis(),
+              base::CodeName(status.code()));
 }
 
 int Finish(const LogWriter* writer, const base::Status& status) {
