@@ -347,3 +347,16 @@ export class MillraceError extends Error {
     Object.defineProperty(MillraceError.prototype, 'name', { value: 'MillraceError' })
   }
 }
+
+/**
+ * A call with a value of the wrong type, or with memory that cannot be used: it is refused before
+ * anything happens. A TypeError, as in JavaScript itself, with the code of a broker for the same.
+ */
+export class InvalidTypeError extends TypeError {
+  readonly code = 'INVALID_ARGUMENT' as const
+}
+
+/** A call with a value out of its bounds; the same. */
+export class InvalidValueError extends RangeError {
+  readonly code = 'INVALID_ARGUMENT' as const
+}

@@ -1,6 +1,6 @@
 /** A client of a broker behind a socket, whatever the socket is. */
 
-import { MillraceError } from '../errors.ts'
+import { InvalidTypeError, MillraceError } from '../errors.ts'
 import { type Clock, systemClock, timerMillisMax } from './clock.ts'
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts'
 import { ConnectionGroup } from './connection-group.ts'
@@ -145,6 +145,6 @@ function giveUp(
 function checkUrl(url: string): void {
   const { protocol } = new URL(url)
   if (protocol !== 'ws:' && protocol !== 'wss:') {
-    throw new TypeError(`url: wanted ws://host:port or wss://host:port, got ${url}`)
+    throw new InvalidTypeError(`url: wanted ws://host:port or wss://host:port, got ${url}`)
   }
 }

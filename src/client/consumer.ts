@@ -4,7 +4,7 @@
  * again: each record is delivered at least once.
  */
 
-import { MillraceError } from '../errors.ts'
+import { InvalidTypeError, MillraceError } from '../errors.ts'
 import type { RecordView } from '../wire/slice-cursor.ts'
 import type { Verbs } from '../wire/verbs.ts'
 import { CheckpointWriter, isLeaseLost } from './checkpoint-writer.ts'
@@ -170,7 +170,8 @@ export class Consumer extends PushedBatches {
    */
   async checkpoint(batch: RecordBatch): Promise<void> {
     const place = this.#places.get(batch)
-    if (place === undefined) throw new TypeError('batch: wanted one that this consumer delivered')
+    if (place === undefined)
+      throw new InvalidTypeError('batch: wanted one that this consumer delivered')
     this.#workOff(place)
     await this.#writer.store(place.held, this.#writingStop.signal)
   }

@@ -3,7 +3,7 @@
  * they are acknowledged. Works over any Exchange; batch-sender.ts does the sending.
  */
 
-import { MillraceError } from '../errors.ts'
+import { InvalidTypeError, MillraceError } from '../errors.ts'
 import { checkBytes } from '../wire/arguments.ts'
 import type { PutAnswer, RecordInput } from '../wire/verbs.ts'
 import { BatchSender, type SenderParts } from './batch-sender.ts'
@@ -183,7 +183,7 @@ export class Producer implements AsyncDisposable {
   /** The most bytes that the record can take. */
   #checkSize({ key, data }: RecordInput): number {
     if (key !== undefined && typeof key !== 'string') {
-      throw new TypeError(`key: wanted a string, got ${typeof key}`)
+      throw new InvalidTypeError(`key: wanted a string, got ${typeof key}`)
     }
     checkBytes('data', data)
     const bytes = (key?.length ?? 0) * utf8BytesPerUnit + data.length + recordOverheadBytes

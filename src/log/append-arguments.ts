@@ -1,5 +1,6 @@
 /** Checks of what an append is given; see `Log.append`. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
 import { recordBytesMaxHighest } from '../limits.ts'
 import { checkBytes, checkInteger, describe, unsigned32Max } from '../wire/arguments.ts'
 import { constants } from './binding.ts'
@@ -15,7 +16,7 @@ import {
 export function checkDurability(value: unknown): Durability {
   if (value === undefined) return 'disk'
   if (value !== 'disk' && value !== 'os') {
-    throw new TypeError(
+    throw new InvalidTypeError(
       `durability: wanted 'disk' or 'os', got ${describe(value)} ${String(value)}`,
     )
   }
@@ -24,7 +25,7 @@ export function checkDurability(value: unknown): Durability {
 
 export function checkBatch(batch: Batch): void {
   if (typeof batch !== 'object' || batch === null) {
-    throw new TypeError(`batch: wanted { bytes, count }, got ${describe(batch)}`)
+    throw new InvalidTypeError(`batch: wanted { bytes, count }, got ${describe(batch)}`)
   }
   checkBytes('batch.bytes', batch.bytes)
   checkInteger('batch.count', batch.count, 1, constants.batch.recordCountMax)
@@ -63,6 +64,8 @@ export function checkPutOptions(options: PutRecordsOptions, bodyBytes: number): 
 function checkNow(nowMillis: unknown): void {
   if (nowMillis === undefined) return
   if (typeof nowMillis !== 'number' || !(nowMillis >= 0 && nowMillis < Number.MAX_SAFE_INTEGER)) {
-    throw new RangeError(`nowMillis is ${String(nowMillis)}, it must be a time of 0 to 2^53-2`)
+    throw new InvalidValueError(
+      `nowMillis is ${String(nowMillis)}, it must be a time of 0 to 2^53-2`,
+    )
   }
 }

@@ -1,5 +1,6 @@
 /** Keys, and what is encrypted with them. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
 import { checkBytes, describe } from '../wire/arguments.ts'
 import type { NativeLogHandle } from './binding.ts'
 
@@ -42,7 +43,7 @@ function encodeKeys(keys: readonly MasterKey[]): Uint8Array<ArrayBuffer> {
     const id = ids[i] as Uint8Array
     checkBytes('bytes of the key', key.bytes)
     if (key.bytes.length !== masterKeyBytes) {
-      throw new RangeError(`a key has ${masterKeyBytes} bytes, not ${key.bytes.length}`)
+      throw new InvalidValueError(`a key has ${masterKeyBytes} bytes, not ${key.bytes.length}`)
     }
     table[at] = id.length
     table.set(id, at + 1)
@@ -54,11 +55,13 @@ function encodeKeys(keys: readonly MasterKey[]): Uint8Array<ArrayBuffer> {
 
 function encodeId(id: unknown): Uint8Array {
   if (typeof id !== 'string') {
-    throw new TypeError(`id of the key: wanted a string, got ${describe(id)}`)
+    throw new InvalidTypeError(`id of the key: wanted a string, got ${describe(id)}`)
   }
   const bytes = new TextEncoder().encode(id)
   if (bytes.length > idBytesMax) {
-    throw new RangeError(`an id of a key has at most ${idBytesMax} bytes, not ${bytes.length}`)
+    throw new InvalidValueError(
+      `an id of a key has at most ${idBytesMax} bytes, not ${bytes.length}`,
+    )
   }
   return bytes
 }

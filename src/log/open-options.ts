@@ -1,5 +1,6 @@
 /** The options of a log, in the form in which native takes them. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
 import { checkInteger, describe, unsigned32Max } from '../wire/arguments.ts'
 import { constants } from './binding.ts'
 
@@ -54,7 +55,7 @@ export function encodeOptions(options: LogOptions): BigUint64Array {
     if (value === undefined) return
     if (switches.has(name)) {
       if (typeof value !== 'boolean') {
-        throw new TypeError(`${name}: wanted a boolean, got ${describe(value)}`)
+        throw new InvalidTypeError(`${name}: wanted a boolean, got ${describe(value)}`)
       }
       values[index] = value ? 1n : 0n
       return
@@ -68,8 +69,9 @@ export function encodeOptions(options: LogOptions): BigUint64Array {
 
 /** Throws a TypeError or a RangeError for what is no directory name. */
 export function checkDirectory(dir: unknown): asserts dir is string {
-  if (typeof dir !== 'string') throw new TypeError(`dir: wanted a string, got ${describe(dir)}`)
+  if (typeof dir !== 'string')
+    throw new InvalidTypeError(`dir: wanted a string, got ${describe(dir)}`)
   if (dir === '' || dir.includes('\0')) {
-    throw new RangeError('dir is empty or has a zero byte, wanted the name of a directory')
+    throw new InvalidValueError('dir is empty or has a zero byte, wanted the name of a directory')
   }
 }

@@ -1,5 +1,6 @@
 /** The routes of a stream, and their limits, in the form in which native takes them. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
 import { checkInteger, describe } from '../wire/arguments.ts'
 import { type Route, shardId, type ThroughputLimits } from './log.ts'
 
@@ -38,16 +39,16 @@ export function encodeRoutes(
 
 function checkArray(name: string, value: unknown): void {
   if (!Array.isArray(value)) {
-    throw new TypeError(`${name}: wanted an array, got ${describe(value)}`)
+    throw new InvalidTypeError(`${name}: wanted an array, got ${describe(value)}`)
   }
 }
 
 function writeRoute(table: DataView, at: number, { shard, endingHashKey }: Route): void {
   if (typeof endingHashKey !== 'bigint') {
-    throw new TypeError(`ending hash key: wanted a bigint, got ${describe(endingHashKey)}`)
+    throw new InvalidTypeError(`ending hash key: wanted a bigint, got ${describe(endingHashKey)}`)
   }
   if (endingHashKey < 0n || endingHashKey > hashKeyMax) {
-    throw new RangeError(`ending hash key is ${endingHashKey}, it must be 0 to 2^128-1`)
+    throw new InvalidValueError(`ending hash key is ${endingHashKey}, it must be 0 to 2^128-1`)
   }
   table.setBigUint64(at, endingHashKey >> halfBits)
   table.setBigUint64(at + 8, BigInt.asUintN(64, endingHashKey))

@@ -1,5 +1,7 @@
 /** Misuse is refused here, by name, before a call crosses to native. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
+
 /** What a value is, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
@@ -13,14 +15,14 @@ export function describe(value: unknown): string {
  */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array<ArrayBuffer> {
   if (!(value instanceof Uint8Array)) {
-    throw new TypeError(`${name}: wanted a Uint8Array, got ${describe(value)}`)
+    throw new InvalidTypeError(`${name}: wanted a Uint8Array, got ${describe(value)}`)
   }
   const buffer = value.buffer
   if (!(buffer instanceof ArrayBuffer)) {
-    throw new TypeError(`${name}: lies in a SharedArrayBuffer; copy it first`)
+    throw new InvalidTypeError(`${name}: lies in a SharedArrayBuffer; copy it first`)
   }
   if ((buffer as { resizable?: boolean }).resizable === true) {
-    throw new TypeError(`${name}: lies in a resizable ArrayBuffer; copy it first`)
+    throw new InvalidTypeError(`${name}: lies in a resizable ArrayBuffer; copy it first`)
   }
   checkAttached(name, value)
 }
@@ -28,7 +30,9 @@ export function checkBytes(name: string, value: unknown): asserts value is Uint8
 /** Refuses a view of memory that has been transferred away: it would pass for empty. */
 export function checkAttached(name: string, { buffer }: Uint8Array): void {
   if (buffer.byteLength === 0 && isDetached(buffer)) {
-    throw new TypeError(`${name}: its memory is detached; copy it before it is transferred away`)
+    throw new InvalidTypeError(
+      `${name}: its memory is detached; copy it before it is transferred away`,
+    )
   }
 }
 
@@ -50,10 +54,12 @@ export function checkInteger(
   highest: number,
 ): asserts value is number {
   if (typeof value !== 'number') {
-    throw new TypeError(`${name}: wanted a number, got ${describe(value)}`)
+    throw new InvalidTypeError(`${name}: wanted a number, got ${describe(value)}`)
   }
   if (!Number.isInteger(value) || value < lowest || value > highest) {
-    throw new RangeError(`${name} is ${value}, it must be an integer of ${lowest} to ${highest}`)
+    throw new InvalidValueError(
+      `${name} is ${value}, it must be an integer of ${lowest} to ${highest}`,
+    )
   }
 }
 

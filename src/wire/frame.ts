@@ -4,7 +4,13 @@
  * `[opcode, requestId, code, message, retryable, retryAfterMs, range]` for what did not.
  */
 
-import { type ErrorCode, type ErrorRange, errorTable, MillraceError } from '../errors.ts'
+import {
+  type ErrorCode,
+  type ErrorRange,
+  errorTable,
+  InvalidTypeError,
+  MillraceError,
+} from '../errors.ts'
 import { answerElementsMax, messageStringBytesMax } from '../limits.ts'
 import { packMessage, unpackMessage } from './codec.ts'
 import { packFields, parseFields } from './fields.ts'
@@ -41,7 +47,7 @@ function parsePacked<Op extends Operation>(
     return parseFields(operation.request as Op['request'], values, requestPlace(0))
   } catch (error) {
     const isWrongType = error instanceof MillraceError && error.code === 'PROTOCOL_VIOLATION'
-    throw isWrongType ? new TypeError(`${operation.name}: ${error.message}`) : error
+    throw isWrongType ? new InvalidTypeError(`${operation.name}: ${error.message}`) : error
   }
 }
 

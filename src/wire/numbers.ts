@@ -1,5 +1,7 @@
 /** The 64-bit numbers that users hold: bigint, and of three kinds that cannot be mixed up. */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
+
 declare const brand: unique symbol
 
 /** Names a record within its shard: unsigned, 64 bits, from 1. */
@@ -13,10 +15,12 @@ const unsigned64Max = 2n ** 64n - 1n
 
 function unsigned64(name: string, value: unknown): bigint {
   if (typeof value !== 'bigint') {
-    throw new TypeError(`${name}: wanted a bigint, got ${value === null ? 'null' : typeof value}`)
+    throw new InvalidTypeError(
+      `${name}: wanted a bigint, got ${value === null ? 'null' : typeof value}`,
+    )
   }
   if (value < 0n || value > unsigned64Max) {
-    throw new RangeError(`${name} is ${value}, it must be 0 to 2^64-1`)
+    throw new InvalidValueError(`${name} is ${value}, it must be 0 to 2^64-1`)
   }
   return value
 }

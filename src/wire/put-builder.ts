@@ -1,5 +1,6 @@
 /** The frames of the put operations as clients write them. */
 
+import { InvalidTypeError } from '../errors.ts'
 import { hashKey } from './fields.ts'
 import { allocateFrame } from './frame-memory.ts'
 import {
@@ -129,7 +130,7 @@ export class PutRecordsBuilder extends RecordWriter {
 
 function checkHashKey(value: bigint): void {
   if (typeof value !== 'bigint') {
-    throw new TypeError(`explicit hash key: wanted a bigint, got ${typeof value}`)
+    throw new InvalidTypeError(`explicit hash key: wanted a bigint, got ${typeof value}`)
   }
   hashKey.pack(value)
 }

@@ -3,6 +3,7 @@
  * each is a MessagePack array `[partitionKey: str or nil, data: bin]`, and they stand back to back.
  */
 
+import { InvalidTypeError, InvalidValueError } from '../errors.ts'
 import { partitionKeyCharactersMax } from '../limits.ts'
 import { checkAttached, checkBytes, describe } from './arguments.ts'
 import { batchLayout } from './batch-layout.ts'
@@ -82,7 +83,7 @@ export class RecordWriter {
    */
   add(partitionKey: string | undefined, data: Uint8Array): void {
     if (partitionKey !== undefined && typeof partitionKey !== 'string') {
-      throw new TypeError(`partition key: wanted a string, got ${describe(partitionKey)}`)
+      throw new InvalidTypeError(`partition key: wanted a string, got ${describe(partitionKey)}`)
     }
     if (!(data instanceof Uint8Array)) checkBytes('data', data)
     if (data.length === 0) checkAttached('data', data)
@@ -147,7 +148,7 @@ export class RecordWriter {
     const needed = this.#end - this.start + more
     const bytesMax = batchLayout.recordsBytesMax
     if (needed > bytesMax) {
-      throw new RangeError(`the batch would have ${needed} bytes, at most ${bytesMax}`)
+      throw new InvalidValueError(`the batch would have ${needed} bytes, at most ${bytesMax}`)
     }
     const wanted = Math.min(Math.max(needed, 2 * this.#memory.length, this.#bytesNext), bytesMax)
     const memory = new Uint8Array(this.start + wanted)
@@ -157,13 +158,15 @@ export class RecordWriter {
 }
 
 function checkKey(key: string): void {
-  if (key.length === 0) throw new RangeError('partition key is empty, it has 1 to 256 characters')
-  if (/\p{Surrogate}/u.test(key)) throw new RangeError('partition key has half of a surrogate pair')
+  if (key.length === 0)
+    throw new InvalidValueError('partition key is empty, it has 1 to 256 characters')
+  if (/\p{Surrogate}/u.test(key))
+    throw new InvalidValueError('partition key has half of a surrogate pair')
   if (key.length > partitionKeyCharactersMax) {
     let characters = 0
     for (const _ of key) characters += 1
     if (characters > partitionKeyCharactersMax) {
-      throw new RangeError(`partition key has ${characters} characters, at most 256`)
+      throw new InvalidValueError(`partition key has ${characters} characters, at most 256`)
     }
   }
 }

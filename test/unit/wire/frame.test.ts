@@ -1,7 +1,7 @@
 import { decode } from '@msgpack/msgpack'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MillraceError } from '../../../src/errors.ts'
+import { InvalidTypeError, MillraceError } from '../../../src/errors.ts'
 import { packMessage, unpackMessage } from '../../../src/wire/codec.ts'
 import { packFields, parseFields } from '../../../src/wire/fields.ts'
 import {
@@ -82,7 +82,9 @@ describe('requests', () => {
   })
 
   it('are refused before they are sent: wrong types as misuse, bounds as the broker would', () => {
-    expect(() => encode({})).toThrow(new TypeError('CreateStream: streamName: wanted str, got nil'))
+    expect(() => encode({})).toThrow(
+      new InvalidTypeError('CreateStream: streamName: wanted str, got nil'),
+    )
     expect(() => encode({ streamName: 's', shardCount: 1.5 })).toThrow(TypeError)
     expect(() => encode({ streamName: 's', tags: 'x' })).toThrow(/tags: wanted array, got string/)
     expect(() => encode({ streamName: 's', tags: [null] })).toThrow(/tags\[0\]: wanted Tag/)
