@@ -36,6 +36,7 @@ constexpr Failure kFailures[] = {
     {ENOSPC, 128, "ENOSPC"},
     {EDQUOT, 64, "EDQUOT"},
     {EMFILE, 0, "EMFILE"},
+    {ENFILE, 0, "ENFILE"},
     {ENOMEM, 0, "ENOMEM"},
     {EROFS, 0, "EROFS"},
     {EIO, 100, "EIO after a part of the write"},

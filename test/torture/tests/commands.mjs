@@ -138,6 +138,18 @@ const TABLE = [
     trialsIn: /^T-F4: (\d+) frames.* 0 differences/m,
   },
   {
+    id: 'T-F5',
+    title: 'random arguments over all exports of the addon',
+    unit: 'calls',
+    counts: { ci: 20_000, full: 1_000_000 },
+    skip: needBuild,
+    command: [
+      process.execPath,
+      ...['test/seam/children/random-arguments.mjs', '{scratch}/log', '{seed}', '{count}'],
+    ],
+    trialsIn: /"calls":(\d+)/,
+  },
+  {
     id: 'T-R1',
     title: 'everything at once, watched by the thread sanitizer',
     unit: 'seconds',
