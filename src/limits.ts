@@ -235,6 +235,14 @@ export const unauthenticatedConnectionsMax: number = 64
 export const tokenIdCharactersMax: number = 64
 export const principalCharactersMax: number = 128
 
+/**
+ * Tokens of an access file, and its certificates; bytes of the file, which fit both. It is read
+ * within one turn of the event loop: who has more clients than that gives them JWTs.
+ */
+export const accessTokensMax: number = 10_000
+export const accessCertificatesMax: number = 10_000
+export const accessFileBytesMax: number = 32 * 1024 * 1024
+
 /** A JWT lives from `iat` to `exp`: the most that can be set, and what is allowed unless it is. */
 export const tokenLifeSecondsMax: number = 31_536_000
 export const tokenLifeSecondsDefault: number = 86_400

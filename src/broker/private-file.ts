@@ -5,7 +5,7 @@ import { type ErrorCode, MillraceError } from '../errors.ts'
 
 /** Who else than the owner may read or write it. */
 const othersMask = 0o077
-/** Of a larger one it is not likely that it is what it is taken for. */
+/** Of a larger one it is not likely that it is what it is taken for, unless it is a list. */
 const fileBytesMax = 1024 * 1024
 
 /**
@@ -16,6 +16,7 @@ export async function readPrivateText(
   path: string,
   code: ErrorCode,
   what: string,
+  bytesMax: number = fileBytesMax,
 ): Promise<string> {
   const refuse = (text: string): never => {
     throw new MillraceError(code, text)
@@ -26,7 +27,9 @@ export async function readPrivateText(
       // Of the file that is open, and not of one that comes to stand under its name.
       const { mode, size } = await file.stat()
       if (isOpenToOthers(mode)) refuse(modeText(path, mode))
-      if (size > fileBytesMax) refuse(`${path} has ${size} bytes, which is no ${what}`)
+      if (size > bytesMax) {
+        refuse(`${path} has ${size} bytes, which is no ${what}: at most ${bytesMax}`)
+      }
       return await file.readFile('utf8')
     } finally {
       await file.close()

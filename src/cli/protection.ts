@@ -1,7 +1,7 @@
 /** What protects a broker, as it is set: the addresses that it may have, and the files. */
 
-import { readPrivateText } from '../broker/private-file.ts'
 import type { AccessRules } from '../server/access/access-file.ts'
+import { readAccessText } from '../server/access/access-text.ts'
 import { adminProtection } from '../server/admin-port.ts'
 import { bindAddress } from '../server/bind-address.ts'
 import type { TlsFiles } from '../server/tls/tls-files.ts'
@@ -46,9 +46,6 @@ export async function readAccessFile(path: string): Promise<AccessRules> {
   }
   return rules
 }
-
-export const readAccessText = (path: string): Promise<string> =>
-  readPrivateText(path, 'ACCESS_FILE_REFUSED', 'access file')
 
 /** How much there is of what. */
 export function countsOf({ principals, tokens, jwt, certificates }: AccessRules) {

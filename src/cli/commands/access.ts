@@ -7,12 +7,13 @@ import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { actions, type Action as StreamAction } from '../../broker/caller.ts'
 import { MillraceError } from '../../errors.ts'
+import { readAccessText } from '../../server/access/access-text.ts'
 import { withToken } from '../access-edit.ts'
 import { defineCommand, type Invocation, type Runner } from '../context.ts'
 import { CliError, exitCodes } from '../exit-codes.ts'
 import { withFileLock } from '../file-lock.ts'
 import { setExamples } from '../help.ts'
-import { countsOf, countsText, readAccessFile, readAccessText } from '../protection.ts'
+import { countsOf, countsText, readAccessFile } from '../protection.ts'
 
 /** Only commands about access need what checks the file. */
 const load = async () => ({

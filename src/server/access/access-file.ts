@@ -8,6 +8,8 @@ import { z } from 'zod'
 import { actions } from '../../broker/caller.ts'
 import { MillraceError } from '../../errors.ts'
 import {
+  accessCertificatesMax,
+  accessTokensMax,
   clockSkewSecondsDefault,
   clockSkewSecondsMax,
   principalBytesPerSecond,
@@ -108,9 +110,9 @@ const certificate = z.strictObject({
 
 const schema = z.strictObject({
   principals: z.record(principalName, principal),
-  tokens: z.array(token).max(100_000).default([]),
+  tokens: z.array(token).max(accessTokensMax).default([]),
   jwt: jwt.optional(),
-  certificates: z.array(certificate).max(100_000).default([]),
+  certificates: z.array(certificate).max(accessCertificatesMax).default([]),
 })
 
 export type AccessRules = z.infer<typeof schema>

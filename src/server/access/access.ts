@@ -3,11 +3,11 @@
  * change acts on connections that are open within a second. One that is wrong changes nothing.
  */
 
-import { readPrivateText } from '../../broker/private-file.ts'
 import { accessLookMillis, tokenBytesMax } from '../../limits.ts'
 import { errorFacts, type Logger } from '../logger.ts'
 import { WatchedFiles } from '../watched-files.ts'
 import { parseAccessFile } from './access-file.ts'
+import { readAccessText } from './access-text.ts'
 import type { Identity } from './identity.ts'
 import { JwtVerifier } from './jwt-verifier.ts'
 import type { Refusal } from './refusal.ts'
@@ -104,11 +104,9 @@ export class Access {
 
 async function readRules(path: string, watched: WatchedFiles): Promise<Rules> {
   await watched.add(path)
-  const rules = parseAccessFile(await readPrivateText(path, 'ACCESS_FILE_REFUSED', what), path)
+  const rules = parseAccessFile(await readAccessText(path), path)
   for (const key of rules.jwt?.keys ?? []) {
     if (key.algorithm === 'HS256') await watched.add(key.secretFile)
   }
   return new Rules(rules, rules.jwt === undefined ? undefined : await JwtVerifier.open(rules.jwt))
 }
-
-const what = 'access file'

@@ -1,6 +1,11 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { MillraceError } from '../../../../src/errors.ts'
+import {
+  accessCertificatesMax,
+  accessFileBytesMax,
+  accessTokensMax,
+} from '../../../../src/limits.ts'
 import { Access } from '../../../../src/server/access/access.ts'
 import { parseAccessFile } from '../../../../src/server/access/access-file.ts'
 import { FakeLogger } from '../fakes.ts'
@@ -148,3 +153,36 @@ it('is refused with the key of another algorithm, or a secret that can be guesse
     await expect(open(rows)).rejects.toMatchObject({ code: 'ACCESS_FILE_REFUSED' })
   }
 })
+
+it('has room for as many tokens and certificates as it may have, and for no more', async () => {
+  const longest = 'x'.repeat(58)
+  const name = (index: number) => `CN:${String(index).padStart(1021, '0')}`
+  const principal = 'w'.repeat(128)
+  const tokens = Array.from({ length: accessTokensMax - 1 }, (_, index) => ({
+    id: `${longest}${String(index).padStart(6, '0')}`,
+    sha256: index.toString(16).padStart(64, '0'),
+    principal,
+    expires: '2027-01-31T00:00:00.000+00:00',
+  }))
+  const certificates = Array.from({ length: accessCertificatesMax }, (_, index) => ({
+    name: name(index),
+    principal,
+  }))
+  const last = tokenFor(principal, 'last')
+  const full = { principals: { [principal]: writer }, tokens: [...tokens, last.row], certificates }
+  // As the program writes it.
+  const file = new AccessFile(JSON.stringify(full, undefined, 2))
+  expect(statSync(file.path).size).toBeLessThan(accessFileBytesMax)
+  const access = await Access.open({ path: file.path, logger: new FakeLogger() })
+  expect(await access.identify(last.token)).toMatchObject({ principal })
+  access.close()
+  const one = tokenFor(principal, 'one')
+  expect(refusal({ ...full, tokens: [...full.tokens, one.row] })).toMatch(/^F: tokens: /)
+  const more = [...certificates, { name: 'CN:one', principal }]
+  expect(refusal({ ...full, certificates: more })).toMatch(/^F: certificates: /)
+  file.write(JSON.stringify(full).padEnd(accessFileBytesMax + 1))
+  await expect(Access.open({ path: file.path, logger: new FakeLogger() })).rejects.toMatchObject({
+    code: 'ACCESS_FILE_REFUSED',
+    message: expect.stringContaining(`at most ${accessFileBytesMax}`),
+  })
+}, 60_000)
