@@ -1,5 +1,6 @@
 // Serves the page, and the client as it is in the package: no bundler.
 //
+//   millrace serve --create orders --allowed-origins http://127.0.0.1:8080
 //   node examples/browser/serve.mjs          then open the address that it prints
 
 import { readFile } from 'node:fs/promises'

@@ -8,7 +8,7 @@ import { offeredSubprotocols } from './access/credential.ts'
 export interface AdmissionRules {
   /** The address that is listened on. */
   readonly host: string
-  /** Origins of web pages that may connect, beside those that this machine serves itself. */
+  /** Origins of web pages that may connect, beside that of the broker itself. */
   readonly allowedOrigins: readonly string[]
   /** Names by which it may be addressed, beside those of loopback and its own. */
   readonly allowedHosts: readonly string[]
@@ -117,15 +117,28 @@ export function hostRefusal(rules: AdmissionRules, header: string): string | und
 
 /**
  * Why a request is refused by its Origin header, or undefined. Any web page can open a WebSocket to
- * 127.0.0.1, and the browser says only from where. Pages that this machine serves may.
+ * 127.0.0.1, and the browser says only from where. Whoever serves pages on this machine may be
+ * anybody, too: an origin has to be named, or be that of the broker itself, as where a proxy serves
+ * a page under the name of the broker. `host`: of a Host header that was let in.
  */
-export function originRefusal(rules: AdmissionRules, origin: string): string | undefined {
+export function originRefusal(
+  rules: AdmissionRules,
+  origin: string,
+  host: string,
+): string | undefined {
   // Not a browser.
   if (origin === '') return undefined
   if (rules.allowedOrigins.includes(origin)) return undefined
-  const name = /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?$/.exec(origin)?.[1]
-  if (name !== undefined && isLoopbackName(rules.host) && isLoopbackName(name)) return undefined
-  return 'pages of this origin may not connect; name it in the allowed origins'
+  if (host !== '' && [`http://${host}`, `https://${host}`].includes(origin)) return undefined
+  return `pages of this origin may not connect; name it with --allowed-origins`
+}
+
+/** Why a request is refused by what it says of its way here, or undefined. */
+export function headersRefusal(
+  rules: AdmissionRules,
+  { host, origin }: { readonly host: string; readonly origin: string },
+): string | undefined {
+  return hostRefusal(rules, host) ?? originRefusal(rules, origin, host)
 }
 
 /** Which subprotocol a connection gets, and whether it is the one that is spoken here. */

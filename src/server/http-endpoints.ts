@@ -1,7 +1,7 @@
 /** What the port says to plain HTTP. Decided here, sent by the transport. */
 
 import { subprotocol } from '../wire/operations.ts'
-import { type AdmissionRules, hostRefusal, originRefusal } from './admission.ts'
+import { type AdmissionRules, headersRefusal } from './admission.ts'
 import type { HttpAnswer, HttpRequest } from './transport.ts'
 
 export interface Endpoints {
@@ -31,8 +31,7 @@ export function answerHttp(
   endpoints: Endpoints,
   request: HttpRequest,
 ): HttpAnswer | Promise<HttpAnswer> {
-  const refusal =
-    hostRefusal(endpoints.rules, request.host) ?? originRefusal(endpoints.rules, request.origin)
+  const refusal = headersRefusal(endpoints.rules, request)
   if (refusal !== undefined) return textAnswer('403 Forbidden', refusal)
   const endpoint = paths[request.path]
   if (endpoint === undefined) {

@@ -76,7 +76,7 @@ export interface ServerOptions extends InsecureSwitches {
   readonly logger: Logger
   /** Limits that differ from those of limits.ts. */
   readonly limits?: Partial<ServerLimits>
-  /** Origins of web pages that may connect, beside those of loopback: `https://example.org`. */
+  /** Origins of web pages that may connect: `https://example.org`, `http://localhost:8080`. */
   readonly allowedOrigins?: readonly string[]
   /**
    * A port of its own for /metrics, which the other one then does not have; plain HTTP, so on

@@ -6,7 +6,7 @@ import { subprotocol } from '../wire/operations.ts'
 import { credentialOf } from './access/credential.ts'
 import { crowdedRetryAfterMillis, type Gate } from './access/gate.ts'
 import type { Identity } from './access/identity.ts'
-import { type AdmissionRules, hostRefusal, negotiate, originRefusal } from './admission.ts'
+import { type AdmissionRules, headersRefusal, negotiate } from './admission.ts'
 import type { Connections } from './connections.ts'
 import { textAnswer } from './http-endpoints.ts'
 import type { HttpAnswer, HttpRequest, Upgrade } from './transport.ts'
@@ -50,7 +50,7 @@ export function upgradeOf(
   connections: Connections,
   request: HttpRequest,
 ): Upgrade | Promise<Upgrade> {
-  const forbidden = hostRefusal(rules, request.host) ?? originRefusal(rules, request.origin)
+  const forbidden = headersRefusal(rules, request)
   if (forbidden !== undefined) return refuse('403 Forbidden', forbidden)
   const tooMany = connections.refusal(request.remoteAddress)
   if (tooMany !== undefined) return unavailable(tooMany)

@@ -32,7 +32,11 @@ export const closeCodes = {
     'a frame that cannot be decoded, a text frame, or an unknown opcode: a bug of the client',
   ),
   unsupportedVersion: closeCode(4501, 'UNSUPPORTED_VERSION', 'no common subprotocol'),
-  accessDenied: closeCode(4503, 'ACCESS_DENIED', 'not allowed, or from a wrong origin'),
+  accessDenied: closeCode(
+    4503,
+    'ACCESS_DENIED',
+    'not allowed: how a client sees an upgrade that was answered with HTTP 403; never sent',
+  ),
   unauthenticated: closeCode(4504, 'UNAUTHENTICATED', 'the token is not valid, or there is none'),
 } as const satisfies Readonly<Record<string, CloseCode>>
 

@@ -6,21 +6,30 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts'
 import { createLogger } from '../../src/server/logger.ts'
-import { type Server, startServer } from '../../src/server/server.ts'
+import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
 
 export class BrokerPlace {
   readonly #directory: string
   readonly #options: Partial<BrokerOptions>
+  readonly #served: Pick<ServerOptions, 'allowedOrigins'>
   #port = 0
   #running: { readonly broker: Broker; readonly server: Server } | undefined
 
-  private constructor(directory: string, options: Partial<BrokerOptions>) {
+  private constructor(
+    directory: string,
+    options: Partial<BrokerOptions>,
+    served: Pick<ServerOptions, 'allowedOrigins'>,
+  ) {
     this.#directory = directory
     this.#options = options
+    this.#served = served
   }
 
-  static async open(options: Partial<BrokerOptions> = {}): Promise<BrokerPlace> {
-    const place = new BrokerPlace(mkdtempSync(join(tmpdir(), 'millrace-e2e-')), options)
+  static async open(
+    options: Partial<BrokerOptions> = {},
+    served: Pick<ServerOptions, 'allowedOrigins'> = {},
+  ): Promise<BrokerPlace> {
+    const place = new BrokerPlace(mkdtempSync(join(tmpdir(), 'millrace-e2e-')), options, served)
     await place.start()
     return place
   }
@@ -39,7 +48,14 @@ export class BrokerPlace {
     if (this.#port === 0) this.#port = await freePort()
     const broker = await Broker.open({ ...this.#options, dir: join(this.#directory, 'data') })
     const logger = createLogger({ level: 'silent' })
-    const server = await startServer({ broker, logger, port: this.#port, version: '0.0.0-test' })
+    const version = '0.0.0-test'
+    const server = await startServer({
+      broker,
+      logger,
+      port: this.#port,
+      version,
+      ...this.#served,
+    })
     this.#running = { broker, server }
   }
 

@@ -64,7 +64,9 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
   test('shows each record once, across a broker that is killed and a reload', async () => {
     const data = join(temporaryDirectory(), 'data')
     const listen = `127.0.0.1:${await lastingPort()}`
+    const address = new URL(await servePage())
     const args = ['--data', data, '--listen', listen, '--create', 'orders:2']
+    args.push('--allowed-origins', address.origin)
     const broker = await serve(args)
     let put = 0
     const client = await connect(broker.url)
@@ -82,7 +84,6 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     const page = await browser.newPage({ viewport: { width: 1100, height: 760 } })
     const problems: string[] = []
     page.on('pageerror', (error) => problems.push(String(error)))
-    const address = new URL(await servePage())
     address.searchParams.set('url', broker.url)
     address.searchParams.set('from', 'oldest')
     await page.goto(address.href)
@@ -141,16 +142,13 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
   })
 
   test('that is paused takes nothing, and loses nothing', async () => {
-    const broker = await serve([
-      '--data',
-      join(temporaryDirectory(), 'data'),
-      '--create',
-      'orders:1',
-    ])
+    const address = new URL(await servePage())
+    const data = join(temporaryDirectory(), 'data')
+    const args = ['--data', data, '--create', 'orders:1', '--allowed-origins', address.origin]
+    const broker = await serve(args)
     const client = await connect(broker.url)
     onTestFinished(() => client.close())
     const page = await browser.newPage()
-    const address = new URL(await servePage())
     address.searchParams.set('url', broker.url)
     await page.goto(address.href)
     await untilState(page, 'live')

@@ -42,7 +42,6 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   let page: Page
 
   beforeAll(async () => {
-    place = await BrokerPlace.open()
     pages = createServer((_, response) => {
       response.writeHead(200, {
         'content-type': 'text/html',
@@ -55,7 +54,9 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     page = await browser.newPage()
     const address = pages.address()
     const port = typeof address === 'object' ? address?.port : undefined
-    await page.goto(`http://127.0.0.1:${port}/`)
+    const origin = `http://127.0.0.1:${port}`
+    place = await BrokerPlace.open({}, { allowedOrigins: [origin] })
+    await page.goto(`${origin}/`)
     await page.waitForFunction(() => 'millrace' in globalThis)
   }, 60_000)
 

@@ -111,14 +111,17 @@ describe.skipIf(chromiumPath === undefined)('a page of another origin', () => {
     expect(await broker.stop()).toBe(0)
   })
 
-  test('is let in where it is named, and so is a page of this machine', async () => {
+  test('is let in where it is named, and so is one of the broker itself', async () => {
     const port = await servePage()
     const friend = `http://friend.example:${port}`
     const broker = await serve(['--ephemeral', '--allowed-origins', friend])
     expect(await openSocket(await visit(`${friend}/`), broker.url)).toBe('welcome')
-    expect(await openSocket(await visit(`http://localhost:${port}/`), broker.url)).toBe('welcome')
-    const other = await visit(`http://other.example:${port}/`)
-    expect(await openSocket(other, broker.url)).toBe('closed 1006')
+    const own = await visit(`http://127.0.0.1:${broker.port}/healthz`)
+    expect(await openSocket(own, broker.url)).toBe('welcome')
+    for (const name of ['other.example', 'localhost', '127.0.0.1']) {
+      const other = await visit(`http://${name}:${port}/`)
+      expect(await openSocket(other, broker.url)).toBe('closed 1006')
+    }
     expect(await broker.stop()).toBe(0)
   })
 })

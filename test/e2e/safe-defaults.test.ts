@@ -92,6 +92,7 @@ it('2: Host and Origin are checked on loopback and for metrics, too', async () =
     expect((await ask(url + path, { host: 'evil.example' })).status).toBe(403)
     expect((await ask(url + path, { ...local, origin: 'http://evil.example' })).status).toBe(403)
     expect((await ask(url + path, { ...local, origin: 'null' })).status).toBe(403)
+    expect((await ask(url + path, { ...local, origin: 'http://localhost:1' })).status).toBe(403)
   }
   expect((await ask(`${url}/metrics`, local)).status).toBe(200)
 })

@@ -38,6 +38,7 @@ describe('a port with a certificate', () => {
   it.each([
     [{ origin: 'http://evil.example' }, '403'],
     [{ origin: 'null' }, '403'],
+    [{ origin: 'https://localhost:5173' }, '403'],
     [{ headers: { host: 'evil.example' } }, '403'],
   ])('refuses %j before there is a WebSocket', async (options, status) => {
     const { url } = await start()

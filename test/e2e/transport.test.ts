@@ -5,7 +5,12 @@ import { connect as connectTcp, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { MillraceError } from '../../src/errors.ts'
-import { frameBytesMax, messageBytesMax } from '../../src/limits.ts'
+import {
+  connectionCreditBytesMax,
+  frameBytesMax,
+  messageBytesMax,
+  subscriptionsMax,
+} from '../../src/limits.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
 import { packMessage } from '../../src/wire/codec.ts'
 import { FakeBroker, FakeLogger } from '../unit/server/fakes.ts'
@@ -46,7 +51,11 @@ describe('a connection', () => {
     const { url } = await start()
     const client = await RawClient.connect(url, { subprotocols: ['millrace.v9', 'millrace.v1'] })
     expect(client.socket.protocol).toBe('millrace.v1')
-    expect(await client.next()).toEqual([0x01, 1, '1.2.3', frameBytesMax, 1024, true, null])
+    const bounds = [subscriptionsMax, connectionCreditBytesMax]
+    expect(await client.next()).toEqual([
+      ...[0x01, 1, '1.2.3', frameBytesMax, 1024, true, null],
+      ...bounds,
+    ])
     expect(client.socket.extensions).toBe('')
   })
 
@@ -66,15 +75,16 @@ describe('a connection', () => {
   it.each([
     [{ origin: 'http://evil.example' }, 403],
     [{ origin: 'null' }, 403],
+    [{ origin: 'http://localhost:5173' }, 403],
     [{ headers: { host: 'evil.example' } }, 403],
   ])('is refused with %j before it is one', async (options, status) => {
     const { url } = await start()
     await expect(RawClient.connect(url, options)).rejects.toThrow(`${status}`)
   })
 
-  it('is let in from a page of this machine, or of an origin that is named', async () => {
+  it('is let in from a page of the broker itself, or of an origin that is named', async () => {
     const { url } = await start({ allowedOrigins: ['https://app.example.org'] })
-    for (const origin of ['http://localhost:5173', 'https://app.example.org']) {
+    for (const origin of [url.replace('ws:', 'http:'), 'https://app.example.org']) {
       expect((await (await RawClient.connect(url, { origin })).next())[0]).toBe(0x01)
     }
   })

@@ -37,7 +37,11 @@ export const cases = [
   accepted('a header without a value', '9112 5', handshake({ 'X-Empty': '' })),
   accepted('the host with a port', '4.2.1 2', handshake({ Host: '127.0.0.1:4570' })),
   accepted('the host as a name', '4.2.1 2', handshake({ Host: 'LOCALHOST' })),
-  accepted('an origin of this machine', '4.2.1 7', handshake({ Origin: 'http://localhost:8080' })),
+  accepted(
+    'the origin of the broker itself',
+    '4.2.1 7',
+    handshake({ Host: '127.0.0.1:4570', Origin: 'http://127.0.0.1:4570' }),
+  ),
   accepted('the second of two subprotocols', '4.2.2 5', protocols('other, millrace.v1')),
   accepted('subprotocols without spaces', '4.2.1 8', protocols('other,millrace.v1,more')),
   accepted('subprotocols in two headers', '11.3.4', protocols(['other', 'millrace.v1'])),

@@ -16,6 +16,7 @@ const swallowed = (name, rule, bytes) => ({
   ...refused(name, rule, bytes),
   ...{ expect: [], probe: 'silence', deviation: 'swallowedHead' },
 })
+const localPage = handshake({ Origin: 'http://localhost:8080' })
 const key = (value) => handshake({ 'Sec-WebSocket-Key': value })
 const version = (value) => handshake({ 'Sec-WebSocket-Version': value })
 const line = (value) => handshake({}, value)
@@ -41,6 +42,7 @@ export const cases = [
   refused('the host of others', '4.2.1 2', handshake({ Host: 'example.org' }), '403'),
   ended('two hosts', '9112 3.2', handshake({ Host: ['127.0.0.1', 'example.org'] }), '400'),
   refused('an origin of others', '4.2.2 4', handshake({ Origin: 'https://example.org' }), '403'),
+  refused('another origin of this machine', '4.2.2 4', localPage, '403'),
   refused('no upgrade', '4.2.1 3', handshake({ Upgrade: null }), '426'),
   refused('an upgrade to something else', '4.2.1 3', handshake({ Upgrade: 'h2c' }), '426'),
   refused('no connection', '4.2.1 4', handshake({ Connection: null }), '426'),

@@ -128,15 +128,14 @@ describe('the Host header', () => {
 })
 
 describe('the Origin header', () => {
-  it.each([
-    '',
-    'http://localhost:5173',
-    'http://127.0.0.1',
-    'https://[::1]:8443',
-    'https://app.example.org',
-  ])('%j is let in', (origin) => {
-    expect(originRefusal(rules, origin)).toBeUndefined()
-  })
+  const own = '127.0.0.1:4570'
+
+  it.each(['', 'https://app.example.org', 'http://127.0.0.1:4570', 'https://127.0.0.1:4570'])(
+    '%j is let in',
+    (origin) => {
+      expect(originRefusal(rules, origin, own)).toBeUndefined()
+    },
+  )
 
   it.each([
     'null',
@@ -151,15 +150,22 @@ describe('the Origin header', () => {
     'chrome-extension://abcdef',
     'http://xn--lcalhost-dfa.com',
     'http://localhost/',
+    'http://',
+    'http://127.0.0.1:4570/',
+    'ws://127.0.0.1:4570',
+    'http://127.0.0.1:45701',
   ])('%s is refused', (origin) => {
-    expect(originRefusal(rules, origin)).toMatch(/origin/)
+    expect(originRefusal(rules, origin, own)).toMatch(/origin/)
+    expect(originRefusal(rules, origin, '')).toMatch(/origin/)
   })
 
-  it('of loopback pages is refused where the broker is not on loopback', () => {
-    const exposed = { ...rules, host: '0.0.0.0' }
-    expect(originRefusal(exposed, 'http://localhost:5173')).toMatch(/origin/)
-    expect(originRefusal(exposed, 'https://app.example.org')).toBeUndefined()
-  })
+  it.each(['http://localhost:5173', 'http://localhost:4570', 'http://127.0.0.1', 'https://[::1]'])(
+    'of another page of this machine, %s, is refused until it is named',
+    (origin) => {
+      expect(originRefusal(rules, origin, own)).toMatch(/--allowed-origins/)
+      expect(originRefusal({ ...rules, allowedOrigins: [origin] }, origin, own)).toBeUndefined()
+    },
+  )
 })
 
 describe('the subprotocol', () => {
