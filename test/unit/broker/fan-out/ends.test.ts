@@ -36,7 +36,8 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
   await made.put(0, ['b'], 100)
   const { sink, subscriptions } = made.open()
   const { subscriptionId } = await toStream(subscriptions, { creditBytes: 200 })
-  await turns()
+  const told = (count: number) => until(() => sink.told.length >= count)
+  await told(2)
   const [first, second] = [made.shard(0).number, made.shard(1).number]
   // The second one has caught up, the first one has not.
   expect(sink.take({ heartbeats: true })).toMatchObject([
@@ -51,7 +52,7 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
     behindMillis: new Map([[streamName, 1234]]),
   })
   vi.advanceTimersByTime(heartbeatMillis)
-  await turns()
+  await told(1)
   const behind = {
     kind: 'Heartbeat',
     subscriptionId,
@@ -62,12 +63,13 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
   }
   expect(sink.take({ heartbeats: true })).toEqual([behind])
   vi.advanceTimersByTime(2 * heartbeatMillis)
+  await told(1)
   await turns()
   // Two were due, and nobody has come to send the first.
   expect(sink.take({ heartbeats: true })).toEqual([behind])
   // It is told at once that the first one has caught up, as it was behind.
   subscriptions.credit(subscriptionId, 181)
-  await turns()
+  await told(2)
   expect(sink.take({ heartbeats: true })).toMatchObject([
     { kind: 'slice', numbers: [2n] },
     {
@@ -77,15 +79,15 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
   ])
   subscriptions.credit(subscriptionId, 181)
   await made.put(0, ['c'], 100)
-  await until(() => sink.told.length > 0)
+  await told(1)
   expect(sink.take({ heartbeats: true })).toMatchObject([{ kind: 'slice', numbers: [3n] }])
   // It falls behind again, and a heartbeat says so.
   await made.put(0, ['d'], 100)
   vi.advanceTimersByTime(heartbeatMillis)
-  await turns()
+  await told(1)
   expect(sink.take({ heartbeats: true })).toMatchObject([{ kind: 'Heartbeat' }])
   subscriptions.credit(subscriptionId, 181)
-  await turns()
+  await told(2)
   expect(sink.take({ heartbeats: true })).toMatchObject([
     { kind: 'slice', numbers: [4n] },
     { kind: 'Heartbeat', shards: [{ nextSequenceNumber: 5n, millisBehindLatest: 0 }] },
