@@ -1,6 +1,7 @@
 /** Limits that are set on the command line, or of a server: the broker keeps to them. */
 
 import { once } from 'node:events'
+import { connect as connectPlain } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
@@ -110,6 +111,24 @@ describe('a port with TLS', () => {
     clearInterval(dripping)
     expect(Buffer.concat(answered).toString()).toMatch(/^HTTP\/1\.1 408 /)
     // Those of the default of 10 s would outlast this test.
+  }, 9000)
+
+  it('a client that stops within the handshake of TLS is cut off in that time', async () => {
+    const { server } = await startTls(made.pair, { handshakeMillisMax: 1000 })
+    const socket = connectPlain({ port: server.port, host: '127.0.0.1' })
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    // A record of TLS, of 512 bytes, with the beginning of a ClientHello.
+    const dripped = Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
+    let at = 0
+    const dripping = setInterval(() => {
+      socket.write(dripped.subarray(at, at + 1))
+      at += 1
+    }, 100)
+    onTestFinished(() => clearInterval(dripping))
+    await once(socket, 'close')
+    expect(socket.bytesRead).toBe(0)
+    // With the default of Node, 120 s, it would outlast this test.
   }, 9000)
 
   it('takes no more connections than it may, and one more when one has gone', async () => {

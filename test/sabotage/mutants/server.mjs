@@ -16,7 +16,7 @@ export const server = vitestMutants('test/unit/server', [
   ['162-any-algorithm', 'access/jwt-verifier', 'with a longer hash'],
   ['167-replaced-key-holds', 'access/jwt-verifier', 'holds no longer when'],
   ['168-late-change-let-in', 'access/late-changes', 'that was taken back meanwhile is turned away'],
-  ['171-origin-unchecked', 'admission', 'of loopback pages is refused'],
+  ['171-origin-unchecked', 'admission', 'of another page of this machine'],
   ['172-rebound-host-let-in', 'admission', 'is refused there, too'],
   ['173-private-key-for-the-group', 'tls/tls-files', 'where the key is for others to read'],
   ['174-name-between-commas', 'tls/peer-certificate', 'the names of a certificate'],
@@ -46,5 +46,9 @@ export const server = vitestMutants('test/unit/server', [
   ['262-large-answers-in-one-turn', 'turn-time', 'bounds the large answers of all'],
   ['263-turn-without-end', 'turn-time', 'is over after 5 ms'],
   ['320-rules-looked-for-late', 'access/in-time', 'is looked for within a second'],
+  ['323-bytes-without-rate', 'connections', 'no more bytes a second than is set'],
+  ['324-life-of-default', 'access/jwt-verifier', 'lives no longer than is set'],
+  ['325-small-access-file', 'access/access-file', 'has room for as many tokens'],
+  ['326-localhost-let-in', 'admission', 'of another page of this machine'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

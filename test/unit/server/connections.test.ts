@@ -107,6 +107,23 @@ describe('a connection that sends what is no request, or is refused', () => {
   })
 })
 
+it('a connection gets no more bytes a second than is set, and others go on', () => {
+  const frame = putFrame(1)
+  const { broker, clock, open } = makeConnections({ connectionBytesPerSecond: frame.length })
+  broker.onPut = (_, answer) => answer(putAnswer(1))
+  const codes = ({ socket, connection }: ReturnType<typeof open>) => {
+    connection.receive(putFrame(1), true)
+    return socket.take().map((it) => it[2])
+  }
+  const [busy, bystander] = [open(), open()]
+  busy.socket.take()
+  bystander.socket.take()
+  expect([...codes(busy), ...codes(busy)]).toEqual([null, 'LIMIT_EXCEEDED'])
+  expect(codes(bystander)).toEqual([null])
+  clock.now += 2000
+  expect(codes(busy)).toEqual([null])
+})
+
 describe('a connection whose time is over', () => {
   it('ends with 1012 between nine tenths of it and all, when it has its answers', () => {
     const { broker, clock, connections, open } = makeConnections({ connectionMillisMax: 10_000 })

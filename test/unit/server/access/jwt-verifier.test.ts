@@ -78,6 +78,15 @@ describe('a JSON Web Token', () => {
     expect(identity.expiresAt).toBe(now + 60_000)
   })
 
+  it('lives no longer than is set', async () => {
+    await write({ lifeSecondsMax: 30 })
+    const living = (life: number) => sign({ claims: { exp: seconds + life } })
+    expect(await access.identify(await living(30))).toMatchObject({ principal: 'reader' })
+    expect(await access.identify(await living(31))).toBe('lives too long')
+    await write({ lifeSecondsMax: 100_000 })
+    expect(await access.identify(await living(100_000))).toMatchObject({ principal: 'reader' })
+  })
+
   it('is taken that a test here has forged as it is right', async () => {
     expect(await access.identify(forge(hs, claims))).toMatchObject({ principal: 'reader' })
     expect(await access.identify(forge({ ...hs, typ: 'at+jwt' }, claims))).toMatchObject({
