@@ -2,114 +2,22 @@
  * The operations of a log as commands of fast-check: each is done to the model and to the real log.
  */
 
-import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
-import { expect } from 'vitest'
+import { type AppendOptions, sequenceNumber } from '../../src/index.ts'
 import {
-  type AppendOptions,
-  BatchBuilder,
-  MillraceError,
-  type NativeLog,
-  openLog,
-  type SequenceNumber,
-  type ShardId,
-  SliceCursor,
-  sequenceNumber,
-} from '../../src/index.ts'
-import { copyLive } from '../support/copy-live.ts'
-import { type ModelRecord, type Outcome, ShardModel } from './log-model.ts'
-
-export const firstNumbers = [1n, 2n ** 32n - 3n, 2n ** 53n - 3n]
-const options = { segmentBytesMin: 64 * 1024, segmentBytesMax: 64 * 1024, diskLowWaterBytes: 1 }
-
-export interface Model {
-  readonly shards: ShardModel[]
-}
-
-/** The real log; `reopen` and `crash` put another one in its place. */
-export class Real {
-  log: NativeLog
-  readonly #base: string
-  #generation = 0
-  readonly ids: readonly ShardId[]
-  static commandCount = 0
-
-  static async make(): Promise<Real> {
-    const base = mkdtempSync(join(tmpdir(), 'millrace-model-'))
-    const log = await openLog({ ...options, dir: join(base, '0') })
-    return new Real(base, log, await log.createShards(firstNumbers.map(sequenceNumber)))
-  }
-
-  private constructor(base: string, log: NativeLog, ids: readonly ShardId[]) {
-    this.#base = base
-    this.log = log
-    this.ids = ids
-  }
-
-  id(shard: number): ShardId {
-    return this.ids[shard] as ShardId
-  }
-
-  async reopen(): Promise<void> {
-    await this.log.close()
-    this.log = await openLog({ ...options, dir: join(this.#base, String(this.#generation)) })
-  }
-
-  /** Goes on with a copy of the directory as it is on disk now: as after a kill. */
-  async crash(): Promise<void> {
-    const from = join(this.#base, String(this.#generation))
-    this.#generation += 1
-    const to = join(this.#base, String(this.#generation))
-    copyLive(from, to)
-    await this.log.close()
-    rmSync(from, { recursive: true })
-    this.log = await openLog({ ...options, dir: to })
-  }
-
-  async remove(): Promise<void> {
-    await this.log.close()
-    rmSync(this.#base, { recursive: true, force: true })
-  }
-}
-
-abstract class Command implements fc.AsyncCommand<Model, Real> {
-  check(_model: Readonly<Model>): boolean {
-    return true
-  }
-
-  async run(model: Model, real: Real): Promise<void> {
-    Real.commandCount += 1
-    await this.compare(model, real)
-  }
-
-  abstract compare(model: Model, real: Real): Promise<void>
-  abstract toString(): string
-}
-
-/** Asks vitest for its words only when there is a difference: it keeps what it was ever shown. */
-function same(actual: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected)
-}
-
-async function outcomeOf(promise: ReturnType<NativeLog['append']>): Promise<Outcome> {
-  try {
-    const { firstSequenceNumber, count, duplicate } = await promise
-    return { firstSequenceNumber, count, duplicate }
-  } catch (error) {
-    if (error instanceof MillraceError) return { code: error.code }
-    throw error
-  }
-}
-
-function build(records: readonly ModelRecord[]): BatchBuilder {
-  const builder = new BatchBuilder()
-  for (const { key, data } of records) builder.add(key, data)
-  return builder
-}
+  build,
+  Command,
+  firstNumbers,
+  type Model,
+  outcomeOf,
+  placeIn,
+  type Real,
+  readFrom,
+  same,
+  textsFrom,
+} from './log-command.ts'
+import { type ModelRecord, ShardModel } from './log-model.ts'
+import { DeleteShard, PutRecords, Scrub, SeekTime } from './log-more-commands.ts'
 
 class Append extends Command {
   readonly #shard: number
@@ -171,17 +79,6 @@ class AppendIdempotent extends Command {
   }
 }
 
-/** A record as a short text, which is compared sooner than its bytes are one by one. */
-function describeRecord(sequence: bigint, key: string, data: Uint8Array): string {
-  return `${sequence} ${key} ${data.length} ${createHash('md5').update(data).digest('hex')}`
-}
-
-/** A place of the readable part: 0 its oldest record, 1 one past its last. */
-function placeIn(shard: ShardModel, part: number): SequenceNumber {
-  const span = Number(shard.next - shard.oldest)
-  return sequenceNumber(shard.oldest + BigInt(Math.round(span * part)))
-}
-
 class Read extends Command {
   readonly #shard: number
   readonly #part: number
@@ -198,23 +95,14 @@ class Read extends Command {
 
   async compare(model: Model, real: Real): Promise<void> {
     const shard = model.shards[this.#shard] as ShardModel
-    const expected = shard
-      .readFrom(placeIn(shard, this.#part))
-      .map(([sequence, it]) => describeRecord(sequence, it.key, it.data))
+    const place = placeIn(shard, this.#part)
     const id = real.id(this.#shard)
-    const seen: string[] = []
-    let from = await real.log.seek(id, placeIn(shard, this.#part))
-    for (;;) {
-      const slice = await real.log.read(id, { position: from }, this.#bytesMax, {
-        borrow: this.#borrow,
-      })
-      if (slice.bytes.length === 0) break
-      for (const record of new SliceCursor(slice.bytes)) {
-        seen.push(describeRecord(record.sequenceNumber, record.partitionKey ?? '', record.data))
-      }
-      from = slice.nextPosition
-    }
-    same(seen, expected)
+    const options = { bytesMax: this.#bytesMax, borrow: this.#borrow }
+    const seen = await readFrom(real.log, id, await real.log.seek(id, place), options)
+    same(
+      seen.map((it) => it.text),
+      textsFrom(shard, place),
+    )
   }
 
   toString(): string {
@@ -353,9 +241,20 @@ export const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   fc.tuple(shard, part, bytesMax, fc.boolean()).map((it) => new Read(...it)),
   fc.tuple(shard, part, bytesMax, fc.boolean()).map((it) => new Read(...it)),
   fc.tuple(shard, part).map((it) => new Trim(...it)),
+  fc
+    .tuple(
+      fc.array(fc.tuple(shard, record), { minLength: 1, maxLength: 12 }),
+      fc.constantFrom('disk' as const, 'os' as const),
+    )
+    .map((it) => new PutRecords(...it)),
+  fc.tuple(shard, part, fc.integer({ min: -1, max: 1 })).map((it) => new SeekTime(...it)),
+  fc.option(shard, { nil: undefined }).map((it) => new Scrub(it)),
   fc.constant(new CompareStats()),
   fc.constantFrom(new Reopen(), new Crash(), new Crash(), new CompareStats()),
-  fc.constantFrom(new Seal(0), ...Array.from({ length: 20 }, () => new CompareStats())),
+  fc.constantFrom(
+    ...[new Seal(0), new DeleteShard(0), new DeleteShard(1)],
+    ...Array.from({ length: 20 }, () => new CompareStats()),
+  ),
 ]
 
 export function makeModel(): Model {

@@ -42,6 +42,11 @@ export class ShardModel {
     return last === undefined ? this.#first : last.first + BigInt(last.records.length)
   }
 
+  /** Records that it ever took. */
+  get appended(): number {
+    return Number(this.next - this.#first)
+  }
+
   /** The oldest sequence number that can be read. */
   get oldest(): bigint {
     return this.#batches[this.#oldest]?.first ?? this.next

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { commands, makeModel, Real } from './log-commands.ts'
+import { Real } from './log-command.ts'
+import { commands, makeModel } from './log-commands.ts'
 
 const commandsWanted = Number(process.env['MILLRACE_COMMANDS'] ?? 400)
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
