@@ -228,8 +228,12 @@ export const tokenBytesMax: number = 8 * 1024
 export const unauthenticatedMessageBytesMax: number = 8 * 1024
 export const authenticationMillisMax: number = 5000
 
-/** Connections whose client is not known yet. */
+/**
+ * Connections whose client is not known yet, all of them and those of one address (a /64 of IPv6).
+ * What is not complete is not seen: each can hold a message of almost `messageBytesMax`.
+ */
 export const unauthenticatedConnectionsMax: number = 64
+export const unauthenticatedConnectionsPerAddressMax: number = 32
 
 /** Characters of the id of a token, and of the name of a principal. */
 export const tokenIdCharactersMax: number = 64

@@ -135,6 +135,7 @@ async function puttingAs(broker, scratch) {
   const limits = {
     authenticationMillisMax: 5000,
     unauthenticatedConnectionsMax: 10,
+    unauthenticatedConnectionsPerAddressMax: 10,
     failedAuthenticationsBurst: 10,
     failedAuthenticationsPerSecond: 1,
     connectionRequestsPerSecond: 2 ** 40,

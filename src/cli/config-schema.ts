@@ -244,6 +244,12 @@ export const configSchema = z.strictObject({
       10_000,
       limits.unauthenticatedConnectionsMax,
     ),
+    unauthenticatedConnectionsPerAddressMax: count(
+      '... of an address',
+      1,
+      10_000,
+      limits.unauthenticatedConnectionsPerAddressMax,
+    ),
     failedAuthenticationsBurst: count(
       'wrong tokens of an address at once',
       1,

@@ -135,13 +135,15 @@ function lateRefusal(
   const { gate } = connections
   return (
     connections.refusal(remoteAddress) ??
-    (identity === undefined ? gate.unknownRefusal() : gate.principalRefusal(identity.principal))
+    (identity === undefined
+      ? gate.unknownRefusal(remoteAddress)
+      : gate.principalRefusal(identity.principal))
   )
 }
 
 /** Its first message has to say who it is; few may wait for that at a time. */
 function acceptUnknown(connections: Connections, request: HttpRequest): Upgrade {
-  const tooMany = connections.gate.unknownRefusal()
+  const tooMany = connections.gate.unknownRefusal(request.remoteAddress)
   if (tooMany === undefined) return accept(connections, request)
   return unavailable(tooMany)
 }

@@ -59,6 +59,15 @@ const tests: Record<string, () => Promise<void>> = {
     expect(await statusOf(url)).toBe(503)
   },
 
+  async '--access-unauthenticated-connections-per-address-max'() {
+    const url = await broker('--access-unauthenticated-connections-per-address-max', '1')
+    const first = await RawClient.open(url)
+    expect(await statusOf(url)).toBe(503)
+    // Who is known is none of them any more.
+    expect((await first.ask(authenticate))[2]).toBe(null)
+    await RawClient.open(url)
+  },
+
   async '--access-failed-authentications-burst'() {
     const url = await broker('--access-failed-authentications-burst', '1')
     expect([await statusOf(url, wrong), await statusOf(url, wrong)]).toEqual([401, 429])

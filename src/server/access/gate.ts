@@ -10,13 +10,13 @@ import type { Permissions } from './permissions.ts'
 import { defaultPrincipalLimits, type PrincipalLimits, Principals } from './principals.ts'
 import type { RateLimiter, Rates } from './rate-limiter.ts'
 import { isStaticToken } from './static-token.ts'
+import { UnknownClients, type UnknownLimits } from './unknown-clients.ts'
 
 /** When who finds too many connections may come again. */
 export const crowdedRetryAfterMillis = 1000
 
-export interface GateLimits {
+export interface GateLimits extends UnknownLimits {
   readonly authenticationMillisMax: number
-  readonly unauthenticatedConnectionsMax: number
   readonly failedAuthenticationsBurst: number
   readonly failedAuthenticationsPerSecond: number
   readonly connectionRequestsPerSecond: number
@@ -40,13 +40,14 @@ export class Gate {
   readonly #access: Access | undefined
   readonly #principals: Principals
   readonly #failures: Failures
-  /** Connections that wait for their first message. */
-  unknownCount = 0
+  /** Those of whom a first message is awaited. */
+  readonly unknown: UnknownClients
 
   constructor({ access, logger, limits, now }: GateOptions) {
     this.audit = new Audit(logger)
     this.limits = limits
     this.now = now
+    this.unknown = new UnknownClients(limits)
     this.#access = access
     this.#principals = new Principals((name) => this.limitsOf(name), now)
     this.#failures = new Failures(
@@ -125,13 +126,8 @@ export class Gate {
   }
 
   /** Why there is no room for one more whose first message is to say who it is, or undefined. */
-  unknownRefusal(): string | undefined {
-    const { unauthenticatedConnectionsMax: most } = this.limits
-    if (this.isOpen || this.unknownCount < most) return undefined
-    return (
-      `${most} connections are open without a token (unauthenticatedConnectionsMax); ` +
-      'send it in the Authorization header'
-    )
+  unknownRefusal(remoteAddress: string): string | undefined {
+    return this.isOpen ? undefined : this.unknown.refusal(remoteAddress)
   }
 
   /** Why the principal gets no further connection, or undefined. */

@@ -48,7 +48,7 @@ export class Session implements Caller {
       this.#accept(identity)
       return
     }
-    gate.unknownCount += 1
+    gate.unknown.came(remoteAddress)
     this.#after(gate.limits.authenticationMillisMax, () => {
       gate.audit.refused('no token', remoteAddress)
       over('no Authenticate came in time')
@@ -103,7 +103,7 @@ export class Session implements Caller {
   #accept(identity: Identity): void {
     const isFirst = this.#identity === undefined
     // One that shows its token in its first message was unknown until now.
-    if (isFirst && this.#timer !== undefined) this.#gate.unknownCount -= 1
+    if (isFirst && this.#timer !== undefined) this.#gate.unknown.left(this.#remoteAddress)
     this.#identity = identity
     this.#adopt(identity.principal)
     this.isKnown = true
@@ -152,7 +152,7 @@ export class Session implements Caller {
     this.#isOver = true
     clearTimeout(this.#timer)
     if (this.#identity !== undefined) this.#gate.disconnect(this.#identity.principal)
-    else if (!this.#gate.isOpen) this.#gate.unknownCount -= 1
+    else if (!this.#gate.isOpen) this.#gate.unknown.left(this.#remoteAddress)
   }
 
   #expire(): void {

@@ -50,5 +50,6 @@ export const server = vitestMutants('test/unit/server', [
   ['324-life-of-default', 'access/jwt-verifier', 'lives no longer than is set'],
   ['325-small-access-file', 'access/access-file', 'has room for as many tokens'],
   ['326-localhost-let-in', 'admission', 'of another page of this machine'],
+  ['327-strangers-without-share', 'access/unknown-clients', 'of one address has its share'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

@@ -253,6 +253,7 @@ export const smallLimits: ServerLimits = {
   silenceMillisMax: 55_000,
   socketBytesPause: 100,
   unauthenticatedConnectionsMax: 2,
+  unauthenticatedConnectionsPerAddressMax: 2,
   unreadBytesMax: 1000,
   unreadBytesPerSecondMin: 1000,
   unreadMillisMax: 60_000,

@@ -102,7 +102,7 @@ it('upgrades without a token keep to the limit of those who are not known', () =
     return socket.events.join()
   })
   expect(events).toEqual(['', '', expect.stringMatching(/^close 4429 .*unauthent/)])
-  expect(connections.gate.unknownCount).toBe(2)
+  expect(connections.gate.unknown.count).toBe(2)
 })
 
 it('a first message with one is refused, and another one is taken', async () => {
