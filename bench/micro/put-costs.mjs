@@ -136,6 +136,7 @@ async function puttingAs(broker, scratch) {
     authenticationMillisMax: 5000,
     unauthenticatedConnectionsMax: 10,
     unauthenticatedConnectionsPerAddressMax: 10,
+    unauthenticatedMessageBytesMax: 8192,
     failedAuthenticationsBurst: 10,
     failedAuthenticationsPerSecond: 1,
     connectionRequestsPerSecond: 2 ** 40,

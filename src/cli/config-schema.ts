@@ -250,6 +250,12 @@ export const configSchema = z.strictObject({
       10_000,
       limits.unauthenticatedConnectionsPerAddressMax,
     ),
+    unauthenticatedMessageBytesMax: count(
+      'bytes of a first message',
+      256,
+      1024 * 1024,
+      limits.unauthenticatedMessageBytesMax,
+    ),
     failedAuthenticationsBurst: count(
       'wrong tokens of an address at once',
       1,

@@ -140,6 +140,12 @@ function processSettings(count: Count) {
       Number.MAX_SAFE_INTEGER,
       limits.memoryBytesMax,
     ),
+    descriptorsReserved: count(
+      'files kept beside sockets and the log',
+      16,
+      1_000_000,
+      limits.descriptorsReserved,
+    ),
     loopDelayMillisMax: count(
       'late event loop that lets nobody in',
       10,

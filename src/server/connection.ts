@@ -258,7 +258,8 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   /** Rule 56: the first message is Authenticate, and nothing goes on before it is answered. */
   #receiveUnknown(frame: Uint8Array): void {
-    const refusal = refusalOfUnknown(frame)
+    const { unauthenticatedMessageBytesMax } = this.#host.gate.limits
+    const refusal = refusalOfUnknown(frame, unauthenticatedMessageBytesMax)
     if (refusal === undefined && !this.#isAuthenticating) {
       this.#isAuthenticating = true
       this.#call(frame)

@@ -30,6 +30,8 @@ export interface ServerLimits
   readonly connectionsMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
+  /** Open files beside those of sockets and of the log. */
+  readonly descriptorsReserved: number
   readonly drainMillisMax: number
   /** For the handshake of TLS, and for the headers of a request. */
   readonly handshakeMillisMax: number

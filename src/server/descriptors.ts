@@ -5,7 +5,6 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { descriptorsReserved } from '../limits.ts'
 
 /** Sockets that are no connections: handshakes, and requests over HTTP. */
 const socketsSpare = 4096
@@ -21,8 +20,16 @@ export interface SocketBounds {
   readonly socketsMax: number
 }
 
+export interface FileLimits {
+  readonly connectionsMax: number
+  readonly descriptorsReserved: number
+}
+
 /** Bounds that leave the log its files; `files`: how many may be open. Pure. */
-export function socketBounds(connectionsMax: number, files: number | undefined): SocketBounds {
+export function socketBounds(
+  { connectionsMax, descriptorsReserved }: FileLimits,
+  files: number | undefined,
+): SocketBounds {
   const wanted = connectionsMax + socketsSpare
   if (files === undefined) return { connectionsMax, socketsMax: wanted }
   const filesOfLog = Math.min(Math.ceil(files * shareOfLog), filesOfLogMax)

@@ -1,7 +1,6 @@
 /** What is known of a frame that is refused unread. Pure. */
 
 import { MillraceError } from '../errors.ts'
-import { unauthenticatedMessageBytesMax } from '../limits.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { MessageReader } from '../wire/message-bytes.ts'
 import { operationsByOpcode } from '../wire/operations.ts'
@@ -46,12 +45,12 @@ export function tooManyInFlight(
 }
 
 /** Why a frame of a client that is not known yet is not looked at, or undefined: it is. */
-export function refusalOfUnknown(frame: Uint8Array): MillraceError | undefined {
-  if (frame.length > unauthenticatedMessageBytesMax) {
+export function refusalOfUnknown(frame: Uint8Array, bytesMax: number): MillraceError | undefined {
+  if (frame.length > bytesMax) {
     return new MillraceError(
       'UNAUTHENTICATED',
       `the message has ${frame.length} bytes, before Authenticate at most ` +
-        `${unauthenticatedMessageBytesMax} (unauthenticatedMessageBytesMax)`,
+        `${bytesMax} (unauthenticatedMessageBytesMax)`,
     )
   }
   if (readEnvelope(frame)?.opcode === authenticate.opcode) return undefined

@@ -11,6 +11,7 @@ import {
   connectionsPerAddressMax,
   connectsBurst,
   connectsPerSecond,
+  descriptorsReserved,
   drainMillisMax,
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
@@ -28,6 +29,7 @@ import {
   socketBytesPause,
   unauthenticatedConnectionsMax,
   unauthenticatedConnectionsPerAddressMax,
+  unauthenticatedMessageBytesMax,
   unreadBytesMax,
   unreadBytesPerSecondMin,
   unreadMillisMax,
@@ -126,6 +128,7 @@ const defaultLimits: ServerLimits = {
   connectionsPerAddressMax,
   connectsBurst,
   connectsPerSecond,
+  descriptorsReserved,
   drainMillisMax,
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
@@ -142,6 +145,7 @@ const defaultLimits: ServerLimits = {
   socketBytesPause,
   unauthenticatedConnectionsMax,
   unauthenticatedConnectionsPerAddressMax,
+  unauthenticatedMessageBytesMax,
   unreadBytesMax,
   unreadBytesPerSecondMin,
   unreadMillisMax,
@@ -166,7 +170,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const access =
     accessFile === undefined ? undefined : await Access.open({ path: accessFile, logger })
   const limits = limitsOf(options)
-  const bounds = socketBounds(limits.connectionsMax, openFilesMax())
+  const bounds = socketBounds(limits, openFilesMax())
   const { connectionsMax: most, socketsMax } = bounds
   const socketsPerAddressMax = socketsOfAddress(limits.connectionsPerAddressMax, socketsMax)
   const connections = connectionsOf(options, { ...limits, connectionsMax: most }, access)

@@ -68,6 +68,16 @@ const tests: Record<string, () => Promise<void>> = {
     await RawClient.open(url)
   },
 
+  async '--access-unauthenticated-message-bytes-max'() {
+    const url = await broker('--access-unauthenticated-message-bytes-max', '256')
+    const client = await RawClient.open(url)
+    expect((await client.ask([0x3f, 1, Buffer.alloc(257)])).slice(2, 4)).toEqual([
+      'UNAUTHENTICATED',
+      expect.stringContaining('at most 256 (unauthenticatedMessageBytesMax)'),
+    ])
+    await known(url)
+  },
+
   async '--access-failed-authentications-burst'() {
     const url = await broker('--access-failed-authentications-burst', '1')
     expect([await statusOf(url, wrong), await statusOf(url, wrong)]).toEqual([401, 429])

@@ -3,16 +3,19 @@ import { openFilesMax, parseOpenFiles, socketBounds } from '../../../src/server/
 import { warnOfFewFiles } from '../../../src/server/start-warnings.ts'
 import { FakeLogger } from './fakes.ts'
 
+const boundsOf = (connectionsMax: number, files: number | undefined, descriptorsReserved = 64) =>
+  socketBounds({ connectionsMax, descriptorsReserved }, files)
+
 describe('sockets', () => {
   it('are as many as is asked for where files are plenty, and a few for handshakes', () => {
-    expect(socketBounds(10_000, 1_048_576)).toEqual({ connectionsMax: 10_000, socketsMax: 14_096 })
-    expect(socketBounds(10_000, undefined)).toEqual({ connectionsMax: 10_000, socketsMax: 14_096 })
+    expect(boundsOf(10_000, 1_048_576)).toEqual({ connectionsMax: 10_000, socketsMax: 14_096 })
+    expect(boundsOf(10_000, undefined)).toEqual({ connectionsMax: 10_000, socketsMax: 14_096 })
   })
 
   it.each([256, 1024, 4096, 16_384])(
     'leave the log its half of %i files, and some more',
     (files) => {
-      const { connectionsMax, socketsMax } = socketBounds(10_000, files)
+      const { connectionsMax, socketsMax } = boundsOf(10_000, files)
       expect(socketsMax).toBe(files / 2 - 64)
       expect(connectionsMax).toBeLessThan(socketsMax)
       expect(connectionsMax).toBeGreaterThan(socketsMax / 2)
@@ -20,18 +23,23 @@ describe('sockets', () => {
   )
 
   it('are all that was asked for with a little more than twice as many files', () => {
-    expect(socketBounds(10_000, 20_000)).toEqual({ connectionsMax: 10_000, socketsMax: 11_744 })
+    expect(boundsOf(10_000, 20_000)).toEqual({ connectionsMax: 10_000, socketsMax: 11_744 })
+  })
+
+  it('leave as many to others as is set', () => {
+    expect(boundsOf(10_000, 1024, 16).socketsMax).toBe(512 - 16)
+    expect(boundsOf(10_000, 1024, 400).socketsMax).toBe(512 - 400)
   })
 
   it('are one at least', () => {
-    expect(socketBounds(10, 64)).toEqual({ connectionsMax: 1, socketsMax: 1 })
+    expect(boundsOf(10, 64)).toEqual({ connectionsMax: 1, socketsMax: 1 })
   })
 
   it('that are fewer than was asked for are told in the log', () => {
     const logger = new FakeLogger()
-    warnOfFewFiles(100, socketBounds(100, 65_536), logger)
+    warnOfFewFiles(100, boundsOf(100, 65_536), logger)
     expect(logger.lines).toEqual([])
-    warnOfFewFiles(10_000, socketBounds(10_000, 256), logger)
+    warnOfFewFiles(10_000, boundsOf(10_000, 256), logger)
     expect(logger.lines).toMatchObject([
       { level: 'warn', facts: { wanted: 10_000, connectionsMax: 56, socketsMax: 64 } },
     ])
