@@ -9,6 +9,7 @@ import { WebSocket } from 'ws'
 import { binary } from '../rfc6455/frames.mjs'
 import { askWithoutReading } from './hostile-crowds.mjs'
 import { RawLane } from './raw-lane.mjs'
+import { isAnswer } from './server-frames.mjs'
 
 const { kind, port, localAddress, millis, token } = workerData
 const until = performance.now() + millis
@@ -70,8 +71,7 @@ async function frames(makeFrame, window) {
       for (; sent - answered < window; sent += 1) socket.send(makeFrame(sent))
     }
     socket.on('message', (data) => {
-      // Heartbeats and the like are no answers.
-      if (data[1] >= 0x10 && data[1] < 0x40) {
+      if (isAnswer(data)) {
         answered += 1
         done += 1
         const [, , code, , isRetryable] = decode(data)
@@ -86,25 +86,42 @@ async function frames(makeFrame, window) {
 }
 
 const BULK = { connections: 8, window: 8, records: 9, bytes: 100_000 }
+// More come one by one for as long as they are let in: what else the broker holds is never the same.
 const HALF = {
-  connections: 36,
+  atOnce: 30,
   bytes: 10_000_000,
   held: 9_800_000,
   openMillis: 5000,
-  retryMillis: 200,
+  retryMillis: 300,
 }
 const UNREAD = { connections: 60, roundMillis: 2000 }
 
-// Keeps most of a long message in the broker, and the rest to itself.
+// Keeps most of a long message in the broker, and the rest to itself, until the broker cuts it off.
+// Answers the lane once the system has taken all of it; undefined: it was not let in.
 async function half(bytes) {
   const lane = new RawLane(port)
   if (await lane.open(HALF.openMillis)) {
-    lane.write(bytes)
+    await lane.writeAll(bytes)
     done += 1
-    await lane.until(() => isOver(), until - performance.now())
+    return lane
   }
   lane.destroy()
+  return undefined
+}
+
+async function holdHalf(bytes) {
+  const lane = await half(bytes)
+  await lane?.until(isOver, until - performance.now())
+  lane?.destroy()
   await wait(HALF.retryMillis)
+}
+
+async function holdMore(bytes) {
+  while (!isOver()) {
+    const lane = await half(bytes)
+    void lane?.until(isOver, until - performance.now()).then(() => lane.destroy())
+    await wait(HALF.retryMillis)
+  }
 }
 
 const floods = {
@@ -153,7 +170,7 @@ const floods = {
   },
   async half() {
     const bytes = binary(Buffer.alloc(HALF.held), { length: HALF.bytes })
-    await lanes(HALF.connections, () => half(bytes))
+    await Promise.all([lanes(HALF.atOnce, () => holdHalf(bytes)), holdMore(bytes)])
   },
   async unread() {
     while (!isOver()) {

@@ -51,6 +51,15 @@ export class RawLane {
     if (!this.#socket.destroyed) this.#socket.write(data)
   }
 
+  // Until the system has taken all of it, or the connection has ended.
+  async writeAll(data) {
+    if (this.#socket.destroyed) return
+    await new Promise((resolve) => {
+      this.#socket.once('close', resolve)
+      this.#socket.write(data, resolve)
+    })
+  }
+
   // Waits until `isDone`, or the end of the connection, or the time is over.
   until(isDone, millisMax) {
     return new Promise((resolve) => {

@@ -1,5 +1,11 @@
 // The frames of a server, out of the bytes of a plain socket, behind its answer to the handshake.
 
+const ANSWERS = { from: 0x10, to: 0x3f }
+
+// Whether a message is the answer to a request: it begins as that does. Others are pushes, heartbeats
+// and the like.
+export const isAnswer = (message) => message[1] >= ANSWERS.from && message[1] <= ANSWERS.to
+
 export class ServerFrames {
   #rest = Buffer.alloc(0)
   #isUpgraded = false
