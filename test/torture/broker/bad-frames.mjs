@@ -14,6 +14,10 @@ const pick = (random, list) => list[random.below(list.length)]
 
 const record = (random) => [`key-${random.below(9)}`, bytes(random, random.below(40))]
 const records = (random) => Array.from({ length: random.between(1, 6) }, () => record(random))
+const CONSUMER = 'consumer'
+const WORKER = 'worker'
+const LEASE_MILLIS = 5000
+const CREDIT = 65_536
 const shardId = (random) => pick(random, ['shardId-000000000000', '1', 'shardId-9', ''])
 
 // Fields of requests. Those of CreateStream name no legal stream, and need more than one damage to
@@ -35,7 +39,40 @@ const REQUESTS = [
   [0x18, () => [TARGET, null, 5]],
   [0x22, (random) => [TARGET, shardId(random), 'TRIM_HORIZON', null, null]],
   [0x23, (random) => [Buffer.from(bytes(random, 40)).toString('base64'), 10]],
+  // What would be done is only told: shards that nobody wants would be what takes the memory.
+  [0x1a, (random) => [TARGET, shardId(random), null, true]],
+  [0x1b, (random) => [TARGET, shardId(random), shardId(random), true]],
+  [0x1c, (random) => [TARGET, random.between(1, 4), true]],
+  [0x1d, (random) => [TARGET, random.below(9000)]],
+  [0x1e, (random) => [TARGET, random.below(9000)]],
+  [0x1f, () => [TARGET, 1024 * 1024]],
+  [0x25, (random) => [TARGET, pick(random, ['ON_DEMAND', 'PROVISIONED'])]],
+  [0x26, () => []],
+  [0x27, (random) => [TARGET, pick(random, [null, 2 ** 30])]],
+  [0x28, (random) => [TARGET, shardId(random), null, 'LATEST', null, null, CREDIT, null]],
+  [0x28, (random) => [TARGET, '0', CONSUMER, 'TRIM_HORIZON', null, null, CREDIT, random.below(4)]],
+  [0x29, (random) => [TARGET, pick(random, [null, CONSUMER]), 'LATEST', null, CREDIT, []]],
+  [0x29, (random) => [TARGET, null, 'LATEST', null, CREDIT, [['0', random.below(9)]]]],
+  [0x2a, (random) => [random.below(9)]],
+  [0x2b, () => [TARGET, ['ALL']]],
+  [0x2c, () => [TARGET, ['IncomingBytes']]],
+  [0x2d, () => [TARGET]],
+  [0x2e, () => [TARGET, 'KMS', 'key']],
+  [0x2f, () => [TARGET, 'KMS', 'key']],
+  [0x30, () => [TARGET, CONSUMER, [['tag', 'value']]]],
+  [0x31, () => [TARGET, CONSUMER]],
+  [0x32, () => [TARGET, null, 10, null]],
+  [0x33, () => [TARGET, CONSUMER]],
+  [0x34, () => [TARGET, CONSUMER]],
+  [0x35, (random) => [TARGET, CONSUMER, shardId(random), random.below(9), null]],
+  [0x36, () => [TARGET, CONSUMER, WORKER, LEASE_MILLIS, 5]],
+  [0x37, (random) => [TARGET, CONSUMER, WORKER, [['0', random.below(9)]]]],
+  [0x38, (random) => [TARGET, CONSUMER, WORKER, shardId(random), random.below(9)]],
+  [0x39, () => [TARGET, CONSUMER]],
+  [0x3f, (random) => [bytes(random, random.below(90))]],
 ]
+
+export const OPCODES = new Set(REQUESTS.map(([opcode]) => opcode))
 
 export function validMessage(random) {
   const [opcode, fields] = pick(random, REQUESTS)

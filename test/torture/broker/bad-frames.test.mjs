@@ -1,0 +1,23 @@
+// Frames are made from what the broker takes: a seed that it refuses as it is tests little.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeRequest } from '../../../dist/wire/frame.js'
+import { operationsByOpcode } from '../../../dist/wire/operations.js'
+import { isPutFrame } from '../../../dist/wire/put-frame.js'
+import { Random } from '../lib/random.mjs'
+import { OPCODES, validMessage } from './bad-frames.mjs'
+
+test('there is a seed for each operation', () => {
+  assert.deepEqual([...operationsByOpcode.keys()].sort(), [...OPCODES].sort())
+})
+
+test('each seed is a message of its operation', () => {
+  const random = new Random('seeds')
+  const met = new Set()
+  for (let times = 0; times < 4000; times++) {
+    const message = validMessage(random)
+    if (isPutFrame(message)) continue
+    met.add(decodeRequest(message).operation.opcode)
+  }
+  assert.ok(met.size > OPCODES.size - 5, `${met.size} of ${OPCODES.size}`)
+})
