@@ -1,6 +1,6 @@
 /** Who may connect, decided before anything else is done for them. Pure. */
 
-import { BlockList, isIP, isIPv4 } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { subprotocol } from '../wire/operations.ts'
 import { offeredSubprotocols } from './access/credential.ts'
 
@@ -31,6 +31,7 @@ export interface Protection extends InsecureSwitches {
 /** The settings that name an address to listen on. */
 export type BindSetting = 'listen' | 'adminListen'
 
+const loopbackNetwork = '127.'
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
@@ -40,8 +41,9 @@ loopback.addAddress('::1', 'ipv6')
  * written: uWebSockets.js writes all digits of IPv6, also of IPv4 addresses within it.
  */
 export function isLoopbackAddress(address: string): boolean {
-  if (isIP(address) === 0 || address.includes('%')) return false
-  return loopback.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+  // The list takes tens of microseconds, and each connection asks a few times.
+  if (isIPv4(address)) return address.startsWith(loopbackNetwork)
+  return isIPv6(address) && !address.includes('%') && loopback.check(address, 'ipv6')
 }
 
 /** Whether a host, of a URL or to listen on, is this machine, whatever a resolver says. */
