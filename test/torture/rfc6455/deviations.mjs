@@ -1,6 +1,6 @@
 // Where the broker does something else than the RFC asks for, and why that is accepted. All of
-// them are decisions of uWebSockets.js in code that nothing above it reaches; the cases pin them,
-// so that another build of it cannot change them unnoticed.
+// them are decisions of uWebSockets.js, or over TLS of Node, in code that nothing above it reaches; the
+// cases pin them, so that another build of it cannot change them unnoticed.
 //
 // `level` says whether the RFC says MUST or SHOULD; `rfc` what it asks for; `instead` what is done.
 
@@ -58,6 +58,16 @@ export const deviations = {
     level: 'MUST',
     rfc: 'RFC 9112 5: 400 for a header without a name',
     instead: 'it and those behind it are not seen; one that is needed is then missing',
+  },
+  anyVersion: {
+    level: 'MUST',
+    rfc: '4.2.1: a request of HTTP/1.1 or higher',
+    instead: 'over TLS the version of HTTP is not looked at; what is upgraded speaks WebSocket',
+  },
+  tabsKept: {
+    level: 'MUST',
+    rfc: 'RFC 9112 5: spaces and tabs around the value of a header are no part of it',
+    instead: 'over TLS tabs are, and such a handshake gets 426; clients send none',
   },
   maskOfZeros: {
     level: 'MUST',

@@ -2,6 +2,7 @@
 // came back, event by event.
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { CUTS } from './bytes-in-pieces.mjs'
 import { binary, handshake, ping, request } from './frames.mjs'
 import { HEAD_END } from './http-head.mjs'
@@ -29,9 +30,9 @@ class Line {
   #reader
   #changed = () => undefined
 
-  constructor(port, asked) {
+  constructor(dial, asked) {
     this.#reader = new ServerReader(asked)
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+    this.#socket = dial()
     this.#socket.on('data', (chunk) => {
       this.#reader.take(chunk)
       this.#changed()
@@ -82,9 +83,17 @@ class Line {
   }
 }
 
-// Answers what was observed, and whether that is what the case expects. `cut` cuts the bytes.
-export async function runCase(port, it, cut) {
-  const line = new Line(port, headOf(it.raw ?? [handshake()]))
+const HERE = { host: '127.0.0.1', noDelay: true, allowHalfOpen: true }
+
+export const plain = (port) => () => connect({ ...HERE, port })
+
+// `ca`: the certificate of who has signed that of the broker.
+export const encrypted = (port, ca) => () => connectTls({ ...HERE, port, ca })
+
+// Answers what was observed, and whether that is what the case expects. `dial` opens a socket to the
+// broker, `cut` cuts the bytes.
+export async function runCase(dial, it, cut) {
+  const line = new Line(dial, headOf(it.raw ?? [handshake()]))
   try {
     const seen = it.raw === undefined ? await open(line) : 0
     const { raw, send, isWhole = false } = it

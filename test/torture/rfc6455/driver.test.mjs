@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { encode } from '@msgpack/msgpack'
 import { CUTS } from './bytes-in-pieces.mjs'
-import { runCase } from './driver.mjs'
+import { plain, runCase } from './driver.mjs'
 import { binary, frame, OPCODE, ping, request } from './frames.mjs'
 import { acceptOf } from './http-head.mjs'
 
@@ -35,7 +35,7 @@ async function observed(it, answers, head = upgraded) {
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {
-    return await runCase(server.address().port, it, CUTS.whole)
+    return await runCase(plain(server.address().port), it, CUTS.whole)
   } finally {
     server.close()
   }
