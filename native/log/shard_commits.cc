@@ -81,9 +81,10 @@ void ShardLog::AlignLocked() {
     padding += base::kPageBytes;
   }
   bool wants_populate = false;
-  if (writer_->room() < padding + kMarkerBytes ||
-      !writer_->Prepare(padding, Way::kStaged, &wants_populate).ok()) {
-    return;  // the segment ends here: what follows begins in a page of another file
+  // Up to the very end of a segment, too: what is left of its last page would take a small batch.
+  // Where even this marker has no room, nothing else has, and what follows begins in another file.
+  if (writer_->room() < padding || !writer_->Prepare(padding, Way::kStaged, &wants_populate).ok()) {
+    return;
   }
   // Padding is nothing that needs a proof, or an idle shard would never come to rest.
   const bool proven = tail_proven_;

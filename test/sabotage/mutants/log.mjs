@@ -64,6 +64,7 @@ export const log = [
   mutant('144-repeat-spread-anew', gtest('Reshards.NoRecordIsStoredTwice*'), /FAILED/),
   mutant('243-new-keyless-taken', gtest('Keyless.*'), /FAILED/),
   mutant('181-lost-format-is-fresh', bitRot, rot),
+  mutant('307-last-page-shared', gtest('AlignedCommits.Keep*'), /FAILED/),
   ...vitestMutants('test/seam', [
     ['300-scrub-of-all-shards', 'scrub', 'names each damaged batch'],
     ['301-scrub-without-pace', 'scrub', 'keeps to its pace'],
