@@ -40,6 +40,12 @@ class FileOps {
   // file system has no such call), so that neither a later store through a map nor a sync can run
   // out of space.
   virtual int Allocate(int fd, uint64_t bytes) = 0;
+
+  // Keeps blocks for the first `bytes` bytes of the file, whose length and contents stay as they
+  // are, so that a write up to there does not run out of space. -EOPNOTSUPP where the file system
+  // has no such call.
+  virtual int Reserve(int fd, uint64_t bytes) = 0;
+
   virtual int64_t Size(int fd) = 0;
 
   // fdatasync. A failure is final for what was written before it: the caller never tries again

@@ -147,6 +147,26 @@ int AllocateBlocks(int fd, uint64_t size, uint64_t bytes) {
 #endif
 }
 
+// 0, -EOPNOTSUPP where the file system cannot, or another -errno.
+int ReserveBlocks(int fd, uint64_t size, uint64_t bytes) {
+#if defined(__APPLE__)
+  if (bytes <= size) {
+    return 0;
+  }
+  fstore_t request = {};
+  request.fst_flags = F_ALLOCATEALL;
+  request.fst_posmode = F_PEOFPOSMODE;
+  request.fst_length = static_cast<off_t>(bytes - size);
+  const int reserved = RetryInterrupted([&] { return ::fcntl(fd, F_PREALLOCATE, &request); });
+  return reserved == -ENOTSUP ? -EOPNOTSUPP : std::min(reserved, 0);
+#else
+  static_cast<void>(size);
+  const int reserved = RetryInterrupted(
+      [&] { return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); });
+  return reserved == -ENOSYS ? -EOPNOTSUPP : reserved;
+#endif
+}
+
 // Faulting a file in costs most of an append where it goes page by page. A file system with large
 // folios (ext4 since Linux 6.16, XFS) then caches and maps 2 MiB at once. Others ignore it.
 void AskForHugePages(uint8_t* map, uint64_t bytes) {
@@ -214,6 +234,15 @@ class PosixFiles final : public FileOps {
       return allocated;
     }
     return AllocateByWriting(fd, static_cast<uint64_t>(size), bytes);
+  }
+
+  int Reserve(int fd, uint64_t bytes) override {
+    if (bytes > kOffsetMax) {
+      return -EINVAL;
+    }
+    const int64_t size = Size(fd);
+    return size < 0 || bytes == 0 ? static_cast<int>(std::min<int64_t>(size, 0))
+                                  : ReserveBlocks(fd, static_cast<uint64_t>(size), bytes);
   }
 
   int64_t Size(int fd) override {

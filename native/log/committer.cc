@@ -10,6 +10,19 @@ namespace millrace::log {
 
 using base::Status;
 
+namespace {
+
+// Those that are not there yet.
+void AddEach(const std::vector<ShardLog*>& shards, std::vector<ShardLog*>* all) {
+  for (ShardLog* const shard : shards) {
+    if (std::find(all->begin(), all->end(), shard) == all->end()) {
+      all->push_back(shard);
+    }
+  }
+}
+
+}  // namespace
+
 Committer::Committer(CoreContext* context, PersistTrims persist_trims)
     : context_(context), persist_trims_(std::move(persist_trims)) {}
 
@@ -59,9 +72,7 @@ void Committer::RequestIdleCheck(ShardLog* shard) {
 void Committer::RequestTrim(ShardLog* shard) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (std::find(trims_.begin(), trims_.end(), shard) == trims_.end()) {
-      trims_.push_back(shard);
-    }
+    AddEach({shard}, &trims_);
   }
   wanted_.notify_one();
 }
@@ -74,7 +85,7 @@ void Committer::Run() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       const auto ready = [this] { return stop_ || !commits_.empty() || !trims_.empty(); };
-      if (idle_.empty()) {
+      if (idle_.empty() && untrimmed_.empty()) {
         wanted_.wait(lock, [this, &ready] { return ready() || !idle_.empty(); });
       }
       if (!ready()) {
@@ -100,14 +111,24 @@ bool Committer::RunQueued() {
     const std::lock_guard<std::mutex> lock(mutex_);
     commits.swap(commits_);
     trims.swap(trims_);
+    if (!trims.empty()) {
+      AddEach(untrimmed_, &trims);
+      untrimmed_.clear();
+    }
   }
   if (!commits.empty()) {
     Commit(commits, /*everything=*/false);
   }
-  if (!trims.empty()) {
-    persist_trims_(trims);
-  }
+  PersistTrimsOf(trims);
   return !commits.empty() || !trims.empty();
+}
+
+void Committer::PersistTrimsOf(const std::vector<ShardLog*>& shards) {
+  if (shards.empty() || persist_trims_(shards)) {
+    return;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  AddEach(shards, &untrimmed_);
 }
 
 void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
@@ -169,10 +190,13 @@ void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
 
 void Committer::CheckIdleShards() {
   std::vector<ShardLog*> shards;
+  std::vector<ShardLog*> trims;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     shards.swap(idle_);
+    trims.swap(untrimmed_);
   }
+  PersistTrimsOf(trims);
   std::vector<ShardLog*> commits;
   std::vector<ShardLog*> again;
   for (ShardLog* const shard : shards) {

@@ -28,8 +28,8 @@ namespace millrace::log {
 class Committer {
  public:
   // `persist_trims` makes trims durable and frees what they released; called without any lock of
-  // the committer's.
-  using PersistTrims = std::function<void(const std::vector<ShardLog*>&)>;
+  // the committer's. False when there is no room to say so on disk: it is called again later.
+  using PersistTrims = std::function<bool(const std::vector<ShardLog*>&)>;
 
   Committer(CoreContext* context, PersistTrims persist_trims);
   ~Committer();
@@ -54,6 +54,7 @@ class Committer {
 
  private:
   void Run();
+  void PersistTrimsOf(const std::vector<ShardLog*>& shards);
 
   CoreContext* const context_;
   const PersistTrims persist_trims_;
@@ -62,10 +63,11 @@ class Committer {
 
   std::mutex mutex_;
   std::condition_variable wanted_;
-  std::vector<ShardLog*> commits_;  // under mutex_
-  std::vector<ShardLog*> trims_;    // under mutex_
-  std::vector<ShardLog*> idle_;     // under mutex_
-  bool stop_ = false;               // under mutex_
+  std::vector<ShardLog*> commits_;    // under mutex_
+  std::vector<ShardLog*> trims_;      // under mutex_
+  std::vector<ShardLog*> untrimmed_;  // under mutex_; there was no room for what says so
+  std::vector<ShardLog*> idle_;       // under mutex_
+  bool stop_ = false;                 // under mutex_
   std::thread thread_;
 };
 

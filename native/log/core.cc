@@ -77,7 +77,7 @@ Core::Core(std::string path, const CoreOptions& options)
       committed_(parts_->context.committed) {
   CoreContext* const context = &parts_->context;
   parts_->committer = std::make_unique<Committer>(
-      context, [this](const std::vector<ShardLog*>& shards) { PersistTrims(shards); });
+      context, [this](const std::vector<ShardLog*>& shards) { return PersistTrims(shards); });
   parts_->helper = std::make_unique<Helper>(context, [this](uint64_t bytes) { ScrubSlice(bytes); });
   parts_->chores = std::make_unique<CoreChores>(parts_->committer.get(), parts_->helper.get(),
                                                 &parts_->shards, options.inline_mode);

@@ -162,7 +162,7 @@ class Core {
   base::Status FlushAll();
   base::Status WaitUntil(std::chrono::steady_clock::time_point due) const;
   base::Status WriteVerifiedEnd();
-  void PersistTrims(const std::vector<ShardLog*>& shards);
+  bool PersistTrims(const std::vector<ShardLog*>& shards);
   void ScrubSlice(uint64_t bytes);
 
   const std::unique_ptr<Parts> parts_;

@@ -151,22 +151,23 @@ Status Core::SealShards(const std::vector<uint64_t>& shards) {
   return status;
 }
 
-void Core::PersistTrims(const std::vector<ShardLog*>& shards) {
+bool Core::PersistTrims(const std::vector<ShardLog*>& shards) {
   std::vector<std::pair<uint64_t, ManifestShard>> trims;
   {
     const std::lock_guard<std::mutex> lock(shards_mutex_);
     for (ShardLog* const shard : shards) {
       trims.emplace_back(shard->shard(), shard->TrimState());
     }
-    // A manifest that fails keeps its segments: they are trimmed for readers, and freed after the
-    // next open.
-    if (!parts_->context.manifest.TrimShards(trims).ok()) {
-      return;
+    // A manifest that fails keeps its segments: they are trimmed for readers, and stay.
+    const Status status = parts_->context.manifest.TrimShards(trims);
+    if (!status.ok()) {
+      return status.code() != Code::kDiskFull;
     }
   }
   for (size_t at = 0; at < shards.size(); ++at) {
     shards[at]->ReleaseTrimmed(trims[at].second.trimmed_start);
   }
+  return true;
 }
 
 Status Core::FindShard(uint64_t shard, uint32_t* slot) const {

@@ -28,7 +28,14 @@ constexpr size_t kChecksummedStart = offsetof(ManifestRecord, type);
 // A manifest is written anew at an open when it holds this many records more than twice its shards.
 constexpr uint64_t kSlackRecordsMax = 4096;
 
+// Blocks that are kept for records to come, at least half of it: 512 trims and more.
+constexpr uint64_t kReservedAheadBytes = 64 * 1024;
+
 constexpr uint64_t kManifestBytesMax = uint64_t{1} << 30;
+
+bool IsDiskFull(int error) {
+  return error == -ENOSPC || error == -EDQUOT;
+}
 
 uint32_t ChecksumOf(const ManifestRecord& record) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&record);
@@ -261,6 +268,7 @@ Status Manifest::Rewrite() {
 }
 
 Status Manifest::OpenForAppend() {
+  reserved_bytes_ = 0;
   for (int copy = 0; copy < 2; ++copy) {
     const std::string path = directory_->path() + "/" + kNames[copy];
     fds_[copy] = file_ops_->Open(path, base::OpenMode::kReadWrite);
@@ -269,6 +277,33 @@ Status Manifest::OpenForAppend() {
     }
   }
   return Status();
+}
+
+// Finds room for the records of both copies before anything of them is written: what one copy has
+// and the other has no room for would have to be taken back. And some more, while there is some: a
+// full disk is freed by trims, which need records of their own.
+Status Manifest::ReserveUpTo(uint64_t bytes) {
+  if (bytes + kReservedAheadBytes / 2 <= reserved_bytes_) {
+    return Status();
+  }
+  int error = ReserveBoth(bytes + kReservedAheadBytes);
+  if (error == 0) {
+    reserved_bytes_ = bytes + kReservedAheadBytes;
+  } else if (IsDiskFull(error) && bytes > reserved_bytes_) {
+    error = ReserveBoth(bytes);
+    if (error == 0) {
+      reserved_bytes_ = bytes;
+    } else if (IsDiskFull(error)) {
+      return OsError("reservation", directory_->path() + "/" + kNames[0], -error);
+    }
+  }
+  // Where blocks cannot be kept the write finds out.
+  return Status();
+}
+
+int Manifest::ReserveBoth(uint64_t bytes) {
+  const int error = file_ops_->Reserve(fds_[0], bytes);
+  return error == 0 ? file_ops_->Reserve(fds_[1], bytes) : error;
 }
 
 Status Manifest::Append(std::vector<ManifestRecord> records) {
@@ -284,6 +319,10 @@ Status Manifest::Append(std::vector<ManifestRecord> records) {
     records[index].crc32c = ChecksumOf(records[index]);
   }
   const size_t bytes = records.size() * sizeof(ManifestRecord);
+  Status room = ReserveUpTo(start * sizeof(ManifestRecord) + bytes);
+  if (!room.ok()) {
+    return room;
+  }
   for (int copy = 0; copy < 2; ++copy) {
     int error =
         file_ops_->PWrite(fds_[copy], records.data(), bytes, start * sizeof(ManifestRecord));

@@ -72,8 +72,9 @@ class Manifest {
 
   uint64_t loaded_record_count() const { return loaded_record_count_; }
 
-  // Each is durable on return. After a failure the manifest refuses everything until it is loaded
-  // again.
+  // Each is durable on return. DISK_FULL when there is no room for it: nothing has been written
+  // then, and it can be tried again. After any other failure the manifest refuses everything until
+  // it is loaded again.
   base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
                             std::vector<uint64_t>* shards);
   base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);
@@ -86,6 +87,8 @@ class Manifest {
   base::Status Rewrite();
   base::Status OpenForAppend();
   base::Status Append(std::vector<format::ManifestRecord> records);
+  base::Status ReserveUpTo(uint64_t bytes);
+  int ReserveBoth(uint64_t bytes);
 
   base::FileOps* const file_ops_;
   const Directory* const directory_;
@@ -93,6 +96,7 @@ class Manifest {
   uint64_t loaded_generation_ = 0;
   uint64_t loaded_record_count_ = 0;
   int fds_[2] = {-1, -1};
+  uint64_t reserved_bytes_ = 0;  // that both copies can have without more of the disk
   base::Status failed_;
 };
 

@@ -12,6 +12,7 @@ enum class SimCallKind : uint8_t {
   kRead,
   kWrite,
   kAllocate,
+  kReserve,
   kSize,
   kSyncData,
   kConfirmSyncs,
@@ -33,11 +34,11 @@ enum class SimCallKind : uint8_t {
 
 inline const char* SimCallName(SimCallKind kind) {
   static constexpr const char* kNames[] = {
-      "Open",      "Close",    "PRead",         "PWrite",        "Allocate",
-      "Size",      "SyncData", "ConfirmSyncs",  "SyncRange",     "StartWriteback",
-      "Rename",    "Unlink",   "MakeDirectory", "SyncDirectory", "List",
-      "FreeSpace", "Map",      "Unmap",         "Populate",      "Lock",
-      "store",     "any"};
+      "Open",           "Close",     "PRead",    "PWrite",        "Allocate",
+      "Reserve",        "Size",      "SyncData", "ConfirmSyncs",  "SyncRange",
+      "StartWriteback", "Rename",    "Unlink",   "MakeDirectory", "SyncDirectory",
+      "List",           "FreeSpace", "Map",      "Unmap",         "Populate",
+      "Lock",           "store",     "any"};
   return kNames[static_cast<uint8_t>(kind)];
 }
 

@@ -31,6 +31,7 @@ bool SimFileOps::RefusesOrLies(SimCall* call) const {
       call->result = 0;
       return true;
     case SimCallKind::kAllocate:
+    case SimCallKind::kReserve:
     case SimCallKind::kConfirmSyncs:
     case SimCallKind::kRename:
     case SimCallKind::kUnlink:
@@ -100,13 +101,14 @@ int SimFileOps::OpenLocked(const std::string& path, OpenMode mode, SimCall* call
 
 // How far the file can be written, at most to `end`, before the disk is full.
 uint64_t SimFileOps::RoomUpTo(const SimFile& file, uint64_t end) {
-  if (end <= file.bytes()) {
+  if (end <= file.blocks_bytes()) {
     return end;
   }
   const uint64_t used = disk_->UsedBytes();
   const uint64_t capacity = disk_->capacity_bytes();
   const uint64_t room = used < capacity ? capacity - used : 0;
-  return std::min(end, room > end - file.bytes() ? end : file.bytes() + room);
+  const uint64_t held = file.blocks_bytes();
+  return std::min(end, room > end - held ? end : held + room);
 }
 
 int SimFileOps::WriteLocked(Descriptor* descriptor, const void* data, size_t bytes,

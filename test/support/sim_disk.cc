@@ -122,7 +122,7 @@ class NodeCopies {
 uint64_t BytesIn(const SimDirectory& directory) {
   uint64_t bytes = 0;
   for (const auto& [name, node] : directory.live) {
-    bytes += node.file ? node.file->bytes() : BytesIn(*node.directory);
+    bytes += node.file ? node.file->blocks_bytes() : BytesIn(*node.directory);
   }
   return bytes;
 }
@@ -148,7 +148,7 @@ uint64_t SimDisk::UsedBytes() {
   std::erase_if(unlinked_, [](const std::shared_ptr<SimFile>& file) { return file->handles == 0; });
   uint64_t bytes = BytesIn(*top_);
   for (const std::shared_ptr<SimFile>& file : unlinked_) {
-    bytes += file->bytes();
+    bytes += file->blocks_bytes();
   }
   return bytes;
 }

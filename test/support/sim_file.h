@@ -15,6 +15,7 @@
 // threads at once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,12 @@ class SimFile {
   uint64_t id() const { return id_; }
 
   uint64_t bytes() const { return bytes_; }
+
+  // What it takes of the disk: its length, or more where blocks are kept for it.
+  uint64_t blocks_bytes() const { return std::max(bytes_, reserved_bytes_); }
+
+  // Keeps blocks for so many bytes. A power cut gives those beyond the length back.
+  void Reserve(uint64_t bytes) { reserved_bytes_ = std::max(reserved_bytes_, bytes); }
 
   // As pread and pwrite; what is written is dirty even when it changes nothing.
   size_t Read(void* data, size_t bytes, uint64_t offset) const;
@@ -132,6 +139,7 @@ class SimFile {
   std::shared_ptr<const FileImage>
       frozen_;  // the contents while nobody has changed or mapped anything
   uint64_t bytes_;
+  uint64_t reserved_bytes_ = 0;
   uint64_t durable_bytes_;
   std::vector<uint64_t> pending_bytes_;  // sizes since the last sync
   std::vector<Page> pages_;              // empty while frozen

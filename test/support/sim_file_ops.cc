@@ -172,6 +172,20 @@ int SimFileOps::Allocate(int fd, uint64_t bytes) {
                               }));
 }
 
+int SimFileOps::Reserve(int fd, uint64_t bytes) {
+  return static_cast<int>(
+      Run(CallByFile(SimCallKind::kReserve, 0, bytes), fd, [&](Descriptor* descriptor, SimCall*) {
+        if (!descriptor->writable) {
+          return Misuse(EBADF);
+        }
+        if (RoomUpTo(*descriptor->file, bytes) < bytes) {
+          return -ENOSPC;
+        }
+        descriptor->file->Reserve(bytes);
+        return 0;
+      }));
+}
+
 int64_t SimFileOps::Size(int fd) {
   return Run(CallByFile(SimCallKind::kSize), fd, [&](Descriptor* descriptor, SimCall*) {
     return static_cast<int64_t>(descriptor->file->bytes());

@@ -29,9 +29,9 @@
 //   SIGSEGV. Mapping
 //                beyond the end of the file is refused with -EINVAL, since accesses there would be
 //                a SIGBUS.
-//   limits       capacity of the disk (-ENOSPC; counts lengths, so there are no holes), descriptors
-//   (-EMFILE), maps
-//                (-ENOMEM).
+//   limits       capacity of the disk (-ENOSPC; counts lengths and what is reserved, so there are
+//   no holes), descriptors
+//                (-EMFILE), maps (-ENOMEM).
 // Not modelled: permissions, links, a bad block, a disk that lies about a flush, the read-only
 // mount that follows an aborted journal as soon as the kernel notices it, and stores that
 // are overwritten between two observations.
@@ -76,6 +76,7 @@ class SimFileOps final : public base::FileOps {
   int64_t PRead(int fd, void* data, size_t bytes, uint64_t offset) override;
   int PWrite(int fd, const void* data, size_t bytes, uint64_t offset) override;
   int Allocate(int fd, uint64_t bytes) override;
+  int Reserve(int fd, uint64_t bytes) override;
   int64_t Size(int fd) override;
   int SyncData(int fd) override;
   int ConfirmSyncs(int fd) override;

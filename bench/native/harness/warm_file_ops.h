@@ -35,6 +35,8 @@ class WarmFileOps final : public base::FileOps {
     return held_.load() ? -EAGAIN : os_->Allocate(fd, bytes);
   }
 
+  int Reserve(int fd, uint64_t bytes) override { return os_->Reserve(fd, bytes); }
+
   int64_t Size(int fd) override { return os_->Size(fd); }
 
   int SyncData(int fd) override { return os_->SyncData(fd); }

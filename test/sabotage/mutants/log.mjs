@@ -65,6 +65,8 @@ export const log = [
   mutant('243-new-keyless-taken', gtest('Keyless.*'), /FAILED/),
   mutant('181-lost-format-is-fresh', bitRot, rot),
   mutant('307-last-page-shared', gtest('AlignedCommits.Keep*'), /FAILED/),
+  mutant('350-manifest-needs-room', gtest('FullDiskTest.TrimsNeedNoRoom'), /FAILED/),
+  mutant('351-trim-forgotten', gtest('FullDiskTest.WhatFoundNoRoom*'), /FAILED/),
   ...vitestMutants('test/seam', [
     ['300-scrub-of-all-shards', 'scrub', 'names each damaged batch'],
     ['301-scrub-without-pace', 'scrub', 'keeps to its pace'],
