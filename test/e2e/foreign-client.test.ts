@@ -44,7 +44,8 @@ describe('a stranger', () => {
   })
 
   it('is welcomed with the bounds of the broker', async () => {
-    expect(await client.welcome).toEqual([1, running.version, 10_551_296, 1024, true, null])
+    const bounds = [10_551_296, 1024, true, null, 128, 1_048_576]
+    expect(await client.welcome).toEqual([1, running.version, ...bounds])
     expect(client.socket.protocol).toBe('millrace.v1')
   })
 
