@@ -13,7 +13,6 @@ export const sockets = vitestMutants('test/e2e', [
   ['175-refused-upgrade-kept', 'tls', 'keeps no connection of an upgrade'],
   ['176-certificate-outlived', 'tls-clients', 'ends connections with the cert'],
   ['242-principal-message-unbounded', 'access', 'takes no larger messages'],
-  ['set-access', '--access-unauthenticated-message-bytes-max keeps to it'],
   ['322-handshake-without-time', 'set-limits', 'stops within the handshake of TLS'],
   ['244-refusal-untold', 'client-connect', 'that is refused says what the answer says'],
 ])
