@@ -79,6 +79,71 @@ export function validMessage(random) {
   return encode([opcode, random.below(1000), ...fields(random)])
 }
 
+// Values that have the form of a field and are hardly what it wants.
+const WRONG_VALUES = {
+  string: (random) =>
+    pick(random, [
+      ...[
+        '',
+        '.',
+        '..',
+        '../../x',
+        '/etc/passwd',
+        '%2e%2e',
+        '__proto__',
+        'constructor',
+        'prototype',
+      ],
+      ...[
+        'a\0b',
+        '\r\n',
+        '\u001b[2J',
+        '\u202egnp',
+        '\ufeff',
+        '\u{1f600}'.repeat(9),
+        '*',
+        'nowhere',
+      ],
+      ...['x'.repeat(128), 'x'.repeat(1024), '9'.repeat(129), '18446744073709551616', '-1', '1e9'],
+    ]),
+  number: (random) =>
+    pick(random, [0, 1, -1, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 65_535, random.bits()]),
+  boolean: (random) => random.chance(0.5),
+  bytes: (random) => bytes(random, random.below(200)),
+}
+
+const kindOf = (value) => (value instanceof Uint8Array ? 'bytes' : typeof value)
+
+// One value somewhere in a request is another of its kind, null, or nothing at all.
+function wrongField(random, fields) {
+  const at = random.below(fields.length)
+  const value = fields[at]
+  if (Array.isArray(value) && value.length > 0 && random.chance(0.8)) {
+    return fields.with(at, wrongField(random, value))
+  }
+  const other = WRONG_VALUES[kindOf(value)]
+  if (other === undefined || random.chance(0.05)) return fields.with(at, pick(random, [null, []]))
+  return fields.with(at, other(random))
+}
+
+// Requests that write to the catalog where they are right after all, which waits for the disk: with
+// many of those there would be time for few others.
+const CHANGES = new Set([
+  ...[0x10, 0x11, 0x16, 0x17, 0x1d, 0x1e, 0x1f, 0x25, 0x27, 0x2b, 0x2c, 0x2e, 0x2f],
+  ...[0x30, 0x31, 0x33, 0x35, 0x36, 0x37, 0x38],
+])
+const CHANGE_CHANCE = 0.005
+const QUESTIONS = REQUESTS.filter(([opcode]) => !CHANGES.has(opcode))
+const CHANGING = REQUESTS.filter(([opcode]) => CHANGES.has(opcode))
+
+// A message that can most likely be decoded, and asks for what there is not.
+export function wrongMessage(random) {
+  const [opcode, makeFields] = pick(random, random.chance(CHANGE_CHANCE) ? CHANGING : QUESTIONS)
+  const fields = makeFields(random)
+  const wrong = fields.length === 0 ? fields : wrongField(random, fields)
+  return encode([opcode, random.below(1000), ...wrong])
+}
+
 // Headers that claim what is not there.
 const CLAIMS = [
   [0xdd, 0xff, 0xff, 0xff, 0xff],
@@ -193,6 +258,9 @@ export const HANDSHAKE = [
   '',
   '',
 ].join('\r\n')
+
+export const handshakeWith = (headers) =>
+  HANDSHAKE.replace('\r\n\r\n', ['', ...headers, '', ''].join('\r\n'))
 
 export function badHandshake(random) {
   let text = Uint8Array.from(Buffer.from(HANDSHAKE))

@@ -5,7 +5,7 @@ import { decodeRequest } from '../../../dist/wire/frame.js'
 import { operationsByOpcode } from '../../../dist/wire/operations.js'
 import { isPutFrame } from '../../../dist/wire/put-frame.js'
 import { Random } from '../lib/random.mjs'
-import { OPCODES, validMessage } from './bad-frames.mjs'
+import { OPCODES, validMessage, wrongMessage } from './bad-frames.mjs'
 
 test('there is a seed for each operation', () => {
   assert.deepEqual([...operationsByOpcode.keys()].sort(), [...OPCODES].sort())
@@ -20,4 +20,21 @@ test('each seed is a message of its operation', () => {
     met.add(decodeRequest(message).operation.opcode)
   }
   assert.ok(met.size > OPCODES.size - 5, `${met.size} of ${OPCODES.size}`)
+})
+
+test('most of the wrong ones can be decoded', () => {
+  const random = new Random('wrong')
+  const met = new Set()
+  let refused = 0
+  for (let times = 0; times < 20_000; times++) {
+    const message = wrongMessage(random)
+    if (isPutFrame(message)) continue
+    try {
+      met.add(decodeRequest(message).operation.opcode)
+    } catch {
+      refused += 1 // its form is wrong, too
+    }
+  }
+  assert.ok(refused < 10_000, `${refused} of 20000`)
+  assert.ok(met.size > OPCODES.size - 8, `${met.size} of ${OPCODES.size}`)
 })

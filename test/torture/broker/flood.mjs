@@ -11,7 +11,7 @@ import { askWithoutReading } from './hostile-crowds.mjs'
 import { RawLane } from './raw-lane.mjs'
 import { isAnswer } from './server-frames.mjs'
 
-const { kind, port, localAddress, millis, token } = workerData
+const { kind, port, localAddress, millis, perSecond, token } = workerData
 const until = performance.now() + millis
 const isOver = () => performance.now() >= until
 const url = `ws://127.0.0.1:${port}`
@@ -55,8 +55,10 @@ async function lanes(count, run) {
   )
 }
 
-// As many frames as there is room for, again and again; what is answered is let go.
-async function frames(makeFrame, window) {
+// As many frames as there is room for, again and again, or as are due; what is answered is let go.
+async function frames(makeFrame, window, isPaced = false) {
+  const began = performance.now()
+  const due = () => (isPaced ? ((performance.now() - began) * perSecond) / 1000 : Infinity)
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const socket = new WebSocket(url, ['millrace.v1'], { localAddress, headers })
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
@@ -68,8 +70,9 @@ async function frames(makeFrame, window) {
         socket.terminate()
         return
       }
-      for (; sent - answered < window; sent += 1) socket.send(makeFrame(sent))
+      for (; sent < Math.min(answered + window, due()); sent += 1) socket.send(makeFrame(sent))
     }
+    const timer = setInterval(fill, FILL_MILLIS)
     socket.on('message', (data) => {
       if (isAnswer(data)) {
         answered += 1
@@ -80,10 +83,18 @@ async function frames(makeFrame, window) {
       fill()
     })
     socket.on('error', () => undefined) // 'close' follows
-    socket.on('close', resolve)
+    socket.on('close', () => {
+      clearInterval(timer)
+      resolve()
+    })
     fill()
   })
 }
+
+const FILL_MILLIS = 5
+const TENANT_WINDOW = 64
+const putOfTenant = (id) =>
+  encode([0x20, id, 'orders', null, [['k', new Uint8Array(100)]], null, 0, 0])
 
 const BULK = { connections: 8, window: 8, records: 9, bytes: 100_000 }
 // More come one by one for as long as they are let in: what else the broker holds is never the same.
@@ -153,12 +164,9 @@ const floods = {
         ),
       1,
     ),
-  // One tenant far beyond its rate.
-  tenant: () =>
-    frames(
-      (id) => encode([0x20, id, 'orders', null, [['k', new Uint8Array(100)]], null, 0, 0]),
-      64,
-    ),
+  // One tenant beyond its rate: as far as it gets, and ten times.
+  tenant: () => frames(putOfTenant, TENANT_WINDOW),
+  tenfold: () => frames(putOfTenant, TENANT_WINDOW, true),
   // Records by the megabyte, of which a shard takes few.
   async bulk() {
     const record = ['k', new Uint8Array(BULK.bytes)]

@@ -1,6 +1,6 @@
 // A plain socket that speaks WebSocket only as far as it has to in order to count what comes back.
 import { connect } from 'node:net'
-import { HANDSHAKE } from './bad-frames.mjs'
+import { handshakeWith } from './bad-frames.mjs'
 import { ServerFrames } from './server-frames.mjs'
 
 const OPCODE_CLOSE = 8
@@ -12,6 +12,7 @@ const PONG = Buffer.of(0x8a, 0x80, 0, 0, 0, 0)
 export class RawLane {
   #socket
   #answersPings
+  #headers
   #wake = () => undefined
   // Told of each binary message.
   onAnswer = () => undefined
@@ -20,12 +21,13 @@ export class RawLane {
   closeCode = null
   isEnded = false
 
-  // `localAddress` is where it comes from: each has ports of its own. Where none is given the kernel
+  // `headers` are lines of the handshake beside those that it needs. `localAddress` is where it comes from: each has ports of its own. Where none is given the kernel
   // finds a port as it connects, much faster than it finds one for an address alone.
-  constructor(port, { answersPings = false, localAddress } = {}) {
+  constructor(port, { answersPings = false, headers = [], localAddress } = {}) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true, localAddress })
     this.#socket = socket
     this.#answersPings = answersPings
+    this.#headers = headers
     const frames = new ServerFrames((opcode, payload) => this.#count(opcode, payload))
     socket.on('data', (chunk) => {
       frames.take(chunk)
@@ -40,7 +42,7 @@ export class RawLane {
 
   // Answers whether the broker has taken the connection and said its welcome.
   async open(millisMax) {
-    this.write(HANDSHAKE)
+    this.write(handshakeWith(this.#headers))
     await this.until(() => this.answers > 0, millisMax)
     const isOpen = this.answers === 1
     this.answers = 0

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 const PAGE_BYTES = 4096
+const LATENCY_FACTOR_MAX = 2
+const LATENCY_MILLIS_MIN = 1
 
 // Bytes of memory that belong to a process alone.
 export function memoryOf(pid) {
@@ -37,6 +39,10 @@ export function percentile(values, share) {
   return sorted[Math.floor((sorted.length - 1) * share)] ?? 0
 }
 
+// Whether answers take at most twice as long as without what goes on; what the clock of a client that
+// shares its processor cannot tell apart does not count.
+export const atMostTwice = (p99, alone) => p99 <= alone * LATENCY_FACTOR_MAX + LATENCY_MILLIS_MIN
+
 // A figure of a broker, by its name and labels. `options` are those of fetch.
 export async function metricOf(port, name, options = {}) {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`, options)
@@ -50,5 +56,3 @@ export async function metricOf(port, name, options = {}) {
 export async function loopDelayOf(port, options) {
   return (await metricOf(port, 'event_loop_delay_seconds{quantile="0.999"}', options)) * 1000
 }
-
-export const lateText = (millis) => `event loop late by ${millis.toFixed(1)} ms at p99.9`

@@ -6,8 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { makeBulk } from '../broker/company.mjs'
 import { pace, runFlood } from '../broker/floods.mjs'
+import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
 import { MemoryGroup, needMemoryGroup } from '../broker/memory-group.mjs'
-import { lateText, loopDelayOf, mebibytes, metricOf, percentile } from '../broker/resources.mjs'
+import { mebibytes, metricOf, percentile } from '../broker/resources.mjs'
 import {
   createStream,
   GET_ITERATOR,
@@ -65,8 +66,9 @@ async function setUp(context) {
 }
 
 async function runTest(context) {
-  const { count } = context
+  const { count, tier } = context
   const { group, port, broker, client } = await setUp(context)
+  const watch = new LoopWatch(context, port)
   const millis = count * 1000
   const [steady, ...floods] = await Promise.all([
     pace(client, 'orders', millis),
@@ -75,7 +77,7 @@ async function runTest(context) {
   context.progress(count)
   const rest = await untilTaken(client)
   const shed = await metricOf(port, 'shed_requests_total')
-  const late = await loopDelayOf(port)
+  const late = await watch.finish()
   await checkAll(client, steady.latencies.length + rest.more)
   client.close()
   const status = await broker.stop()
@@ -89,6 +91,7 @@ async function runTest(context) {
     const text = `${done}, ${mebibytes(peak ?? 0)} MiB of memory`
     throw new TortureFailure(`no request was refused for want of memory: ${text}`)
   }
+  judgeLateness(tier, late)
   const { put, refused, latencies } = steady
   return {
     trials: count,

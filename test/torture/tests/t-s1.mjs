@@ -2,14 +2,8 @@
 // that they miss nothing when they go on, on their old connection or on a new one.
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
-import {
-  kernelMemory,
-  lateText,
-  loopDelayOf,
-  mebibytes,
-  memoryOf,
-  percentile,
-} from '../broker/resources.mjs'
+import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
+import { atMostTwice, kernelMemory, mebibytes, memoryOf, percentile } from '../broker/resources.mjs'
 import { CREDIT_BYTES, SubscriberLane } from '../broker/subscriber-lane.mjs'
 import { createStream, PUT_RECORDS, putRecordsPlaces, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
@@ -33,9 +27,6 @@ const QUIET_MILLIS = 300
 const MEMORY_BYTES_MAX = 128 * 1024 * 1024
 const KERNEL_BYTES_MAX = 300 * 1024 * 1024
 const PRODUCED_SHARE_MIN = 0.9
-const LATENCY_FACTOR_MAX = 2
-// What the clock of a client that shares its processor can tell apart.
-const LATENCY_MILLIS_MIN = 1
 const CLOSE_SLOW_CONSUMER = 4408
 // Of a record: array of 2, key of one character, head of the data.
 const DATA_AT = 5
@@ -180,7 +171,7 @@ function judge({ tier }, alone, loaded) {
   if (most.memory > MEMORY_BYTES_MAX) wrong.push(`${mebibytes(most.memory)} MiB more memory`)
   if (most.kernel > KERNEL_BYTES_MAX) wrong.push(`${mebibytes(most.kernel)} MiB in the kernel`)
   if (share < PRODUCED_SHARE_MIN) wrong.push(`${Math.round(share * 100)} % of the records in time`)
-  if (tier === 'full' && p99 > alone.p99 * LATENCY_FACTOR_MAX + LATENCY_MILLIS_MIN) {
+  if (tier === 'full' && !atMostTwice(p99, alone.p99)) {
     wrong.push(`p99 ${p99.toFixed(1)} ms, ${alone.p99.toFixed(1)} ms without stalled ones`)
   }
   if (wrong.length > 0) throw new TortureFailure(wrong.join('; '), { details: { alone, loaded } })
@@ -189,6 +180,7 @@ function judge({ tier }, alone, loaded) {
 async function runTest(context) {
   const { tier, count } = context
   const { rig, client } = await makeRig(context)
+  const watch = new LoopWatch(context, rig.port)
   await subscribeAll(rig.healthy)
   const alone = await rig.load(client, ALONE_SECONDS[tier])
   const loaded = await rig.whileWatched(async () => {
@@ -200,12 +192,13 @@ async function runTest(context) {
   context.progress(count / 2, 'stalled')
   const cut = await rig.resumeAll(loaded.next)
   context.progress(count)
-  const late = await loopDelayOf(rig.port)
+  const late = await watch.finish()
   const status = await rig.broker.stop()
   const { complaints } = rig.broker
   if (complaints.length > 0) throw new TortureFailure(complaints.join('\n'))
   if (status !== 0) throw new TortureFailure(`the broker ended with ${status}`)
   judge(context, alone, loaded)
+  judgeLateness(tier, late)
   const { memory, kernel } = loaded.most
   return {
     trials: count,

@@ -13,15 +13,9 @@ import {
   openLanes,
   statusOfNext,
 } from '../broker/hostile-crowds.mjs'
+import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
 import { RawLane } from '../broker/raw-lane.mjs'
-import {
-  lateText,
-  loopDelayOf,
-  mebibytes,
-  memoryOf,
-  percentile,
-  socketsOf,
-} from '../broker/resources.mjs'
+import { atMostTwice, mebibytes, memoryOf, percentile, socketsOf } from '../broker/resources.mjs'
 import {
   createStream,
   GET_ITERATOR,
@@ -48,12 +42,11 @@ const IDLE_BYTES_MAX = 20 * 1024
 // A heap grows by itself; among many connections that is too little to be seen.
 const HEAP_BYTES = { ci: 32 * MEBIBYTE, full: 0 }
 const SETTLE_MILLIS = 1000
-const LATENCY_FACTOR_MAX = 2
-// What the clock of a client that shares its processor can tell apart.
-const LATENCY_MILLIS_MIN = 1
 const HEADER_SECONDS_MAX = 20
 const SILENCE_SECONDS_MAX = 75
 const CONNECT_MILLIS = 200
+// A newcomer is in after so long at p99, whoever drips beside it.
+const NEWCOMER_MILLIS_MAX = 100
 const OPEN_MILLIS_MAX = 10_000
 // Of an answer that is not read, with what it is made from.
 const UNREAD_BYTES_MAX = 12 * MEBIBYTE
@@ -93,6 +86,7 @@ class Trial {
   }
 
   async start() {
+    this.watch = new LoopWatch(this.context, this.port)
     const count = Math.ceil(this.context.count * ACTIVE_SHARE)
     this.active = new ActiveClients(this.port, STREAM, count, this.wanted.everyMillis)
     this.context.cleanup(() => this.active.stop().catch(() => undefined))
@@ -123,7 +117,7 @@ class Trial {
       bytes <= this.idle * IDLE_BYTES_MAX + HEAP_BYTES[this.context.tier],
       `${Math.round(bytes / this.idle / 1024)} KiB for each idle connection`,
     )
-    const isSo = !this.isFull || p99 <= this.alone * LATENCY_FACTOR_MAX + LATENCY_MILLIS_MIN
+    const isSo = !this.isFull || atMostTwice(p99, this.alone)
     this.expect(isSo, `p99 ${p99.toFixed(1)} ms among idle ones, ${this.alone.toFixed(1)} ms alone`)
     Object.assign(this.figures, {
       idleBytes: Math.max(0, Math.round(bytes / this.idle)),
@@ -149,6 +143,8 @@ class Trial {
     const { answer, p99 } = await this.p99(() => all)
     await coming
     const connectP99 = percentile(state.millis, 0.99)
+    const isSoon = !this.isFull || connectP99 <= NEWCOMER_MILLIS_MAX
+    this.expect(isSoon, `newcomers are in after ${connectP99.toFixed(1)} ms beside those that drip`)
     Object.assign(this.figures, { cutSeconds: answer, dripP99: p99, connectP99 })
     await this.back('those that drip')
   }
@@ -213,7 +209,7 @@ class Trial {
 
   // Everything that was acknowledged to those that worked is there.
   async finish() {
-    this.late = await loopDelayOf(this.port)
+    this.late = await this.watch.finish()
     await this.active.stop()
     const client = await WireClient.connect(this.url)
     let [iterator] = await client.ask(GET_ITERATOR, STREAM, '0', 'TRIM_HORIZON')
@@ -251,6 +247,7 @@ async function runTest(context) {
   const { figures, wrong, alone } = trial
   const details = { ...figures, alone }
   if (wrong.length > 0) throw new TortureFailure(wrong.join('; '), { details })
+  judgeLateness(context.tier, trial.late)
   const ms = (value) => value.toFixed(1)
   return {
     trials: count,
