@@ -16,30 +16,13 @@
 #include <mutex>
 
 #include "native/base/file_ops.h"
+#include "native/base/posix_calls.h"
 
 namespace millrace::base {
 
 namespace {
 
-// macOS refuses a transfer of 2 GiB and more, Linux cuts it short; both continue after a smaller
-// one.
-constexpr size_t kTransferBytesMax = size_t{1} << 30;
-constexpr size_t kZeroBytes = 64 * 1024;
 constexpr uint64_t kOffsetMax = static_cast<uint64_t>(std::numeric_limits<off_t>::max());
-
-// Repeats `call` while a signal interrupts it; its result, or -errno.
-template <typename Call>
-auto RetryInterrupted(Call call) -> decltype(call()) {
-  for (;;) {
-    const auto result = call();
-    if (result >= 0) {
-      return result;
-    }
-    if (errno != EINTR) {
-      return -errno;
-    }
-  }
-}
 
 bool RangeFits(uint64_t offset, uint64_t bytes) {
   return offset <= kOffsetMax && bytes <= kOffsetMax - offset;
@@ -64,106 +47,11 @@ int OpenFlags(OpenMode mode) {
   return O_RDONLY;
 }
 
-// Data and whatever metadata is needed to read it back.
-int FlushFile(int fd) {
-#if defined(__APPLE__)
-  // fsync of macOS leaves the bytes in the cache of the drive. Volumes that cannot flush it answer
-  // ENOTSUP or ENOTTY.
-  const int flushed = RetryInterrupted([&] { return ::fcntl(fd, F_FULLFSYNC); });
-  if (flushed != -ENOTSUP && flushed != -ENOTTY && flushed != -EINVAL) {
-    return flushed < 0 ? flushed : 0;
-  }
-  return RetryInterrupted([&] { return ::fsync(fd); });
-#else
-  return RetryInterrupted([&] { return ::fdatasync(fd); });
-#endif
-}
-
 int FlushDirectory(int fd) {
 #if defined(__APPLE__)
   return FlushFile(fd);
 #else
   return RetryInterrupted([&] { return ::fsync(fd); });
-#endif
-}
-
-int WriteAll(int fd, const uint8_t* data, uint64_t bytes, uint64_t offset) {
-  while (bytes > 0) {
-    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(bytes, kTransferBytesMax));
-    const ssize_t written =
-        RetryInterrupted([&] { return ::pwrite(fd, data, wanted, static_cast<off_t>(offset)); });
-    if (written < 0) {
-      return static_cast<int>(written);
-    }
-    if (written == 0) {
-      return -EIO;  // no progress and no reason: going on would never end
-    }
-    data += written;
-    bytes -= static_cast<uint64_t>(written);
-    offset += static_cast<uint64_t>(written);
-  }
-  return 0;
-}
-
-// Where the file system has no allocation call, a written block is the only allocated one. Only the
-// part beyond the present end is written: what lies before it was allocated by the same call, and
-// may hold batches. The sync is part of it, since a file system may put off the choice of blocks,
-// and the answer ENOSPC, until then.
-int AllocateByWriting(int fd, uint64_t from, uint64_t to) {
-  static const uint8_t zeros[kZeroBytes] = {};
-  while (from < to) {
-    const uint64_t bytes = std::min<uint64_t>(to - from, kZeroBytes - from % kZeroBytes);
-    const int written = WriteAll(fd, zeros, bytes, from);
-    if (written < 0) {
-      return written;
-    }
-    from += bytes;
-  }
-  return FlushFile(fd);
-}
-
-// 0, -EOPNOTSUPP where the file system cannot, or another -errno.
-int AllocateBlocks(int fd, uint64_t size, uint64_t bytes) {
-#if defined(__APPLE__)
-  if (bytes <= size) {
-    return 0;
-  }
-  fstore_t request = {};
-  request.fst_flags = F_ALLOCATEALL;
-  request.fst_posmode = F_PEOFPOSMODE;
-  request.fst_length = static_cast<off_t>(bytes - size);
-  const int allocated = RetryInterrupted([&] { return ::fcntl(fd, F_PREALLOCATE, &request); });
-  if (allocated < 0) {
-    return allocated == -ENOTSUP ? -EOPNOTSUPP : allocated;
-  }
-  return RetryInterrupted([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); });
-#else
-  static_cast<void>(size);
-  // Never posix_fallocate: glibc answers a missing call by touching every block, which races with
-  // other writers.
-  const int allocated =
-      RetryInterrupted([&] { return ::fallocate(fd, 0, 0, static_cast<off_t>(bytes)); });
-  return allocated == -ENOSYS ? -EOPNOTSUPP : allocated;
-#endif
-}
-
-// 0, -EOPNOTSUPP where the file system cannot, or another -errno.
-int ReserveBlocks(int fd, uint64_t size, uint64_t bytes) {
-#if defined(__APPLE__)
-  if (bytes <= size) {
-    return 0;
-  }
-  fstore_t request = {};
-  request.fst_flags = F_ALLOCATEALL;
-  request.fst_posmode = F_PEOFPOSMODE;
-  request.fst_length = static_cast<off_t>(bytes - size);
-  const int reserved = RetryInterrupted([&] { return ::fcntl(fd, F_PREALLOCATE, &request); });
-  return reserved == -ENOTSUP ? -EOPNOTSUPP : std::min(reserved, 0);
-#else
-  static_cast<void>(size);
-  const int reserved = RetryInterrupted(
-      [&] { return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); });
-  return reserved == -ENOSYS ? -EOPNOTSUPP : reserved;
 #endif
 }
 
@@ -222,27 +110,11 @@ class PosixFiles final : public FileOps {
   }
 
   int Allocate(int fd, uint64_t bytes) override {
-    if (bytes > kOffsetMax) {
-      return -EINVAL;
-    }
-    const int64_t size = Size(fd);
-    if (size < 0 || bytes == 0) {
-      return static_cast<int>(std::min<int64_t>(size, 0));
-    }
-    const int allocated = AllocateBlocks(fd, static_cast<uint64_t>(size), bytes);
-    if (allocated != -EOPNOTSUPP) {
-      return allocated;
-    }
-    return AllocateByWriting(fd, static_cast<uint64_t>(size), bytes);
+    return bytes > kOffsetMax ? -EINVAL : bytes == 0 ? 0 : AllocateFile(fd, bytes);
   }
 
   int Reserve(int fd, uint64_t bytes) override {
-    if (bytes > kOffsetMax) {
-      return -EINVAL;
-    }
-    const int64_t size = Size(fd);
-    return size < 0 || bytes == 0 ? static_cast<int>(std::min<int64_t>(size, 0))
-                                  : ReserveBlocks(fd, static_cast<uint64_t>(size), bytes);
+    return bytes > kOffsetMax ? -EINVAL : bytes == 0 ? 0 : ReserveFile(fd, bytes);
   }
 
   int64_t Size(int fd) override {

@@ -10,19 +10,6 @@ namespace millrace::log {
 
 using base::Status;
 
-namespace {
-
-// Those that are not there yet.
-void AddEach(const std::vector<ShardLog*>& shards, std::vector<ShardLog*>* all) {
-  for (ShardLog* const shard : shards) {
-    if (std::find(all->begin(), all->end(), shard) == all->end()) {
-      all->push_back(shard);
-    }
-  }
-}
-
-}  // namespace
-
 Committer::Committer(CoreContext* context, PersistTrims persist_trims)
     : context_(context), persist_trims_(std::move(persist_trims)) {}
 
@@ -72,16 +59,16 @@ void Committer::RequestIdleCheck(ShardLog* shard) {
 void Committer::RequestTrim(ShardLog* shard) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    AddEach({shard}, &trims_);
+    trims_.Add(shard);
   }
   wanted_.notify_one();
 }
 
 void Committer::Run() {
-  using SteadyClock = std::chrono::steady_clock;
   const auto period = std::chrono::milliseconds(context_->options.idle_marker_millis);
   auto next_idle_check = SteadyClock::now() + period;
   for (;;) {
+    bool retries = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       const auto ready = [this] { return stop_ || !commits_.empty() || !trims_.empty(); };
@@ -89,13 +76,19 @@ void Committer::Run() {
         wanted_.wait(lock, [this, &ready] { return ready() || !idle_.empty(); });
       }
       if (!ready()) {
-        wanted_.wait_until(lock, next_idle_check, ready);
+        const auto due =
+            untrimmed_.empty() ? next_idle_check : std::min(next_idle_check, retry_at_);
+        wanted_.wait_until(lock, due, ready);
       }
       if (stop_) {
         return;
       }
+      retries = !untrimmed_.empty() && SteadyClock::now() >= retry_at_;
     }
     RunQueued();
+    if (retries) {
+      RetryTrims();
+    }
     const auto now = SteadyClock::now();
     if (now >= next_idle_check) {
       CheckIdleShards();
@@ -110,25 +103,45 @@ bool Committer::RunQueued() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     commits.swap(commits_);
-    trims.swap(trims_);
-    if (!trims.empty()) {
-      AddEach(untrimmed_, &trims);
-      untrimmed_.clear();
-    }
+    trims = trims_.Take();
   }
   if (!commits.empty()) {
     Commit(commits, /*everything=*/false);
   }
-  PersistTrimsOf(trims);
-  return !commits.empty() || !trims.empty();
+  const bool has_work = !commits.empty() || !trims.empty();
+  if (!trims.empty() && PersistTrimsOf(std::move(trims))) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    retry_at_ = SteadyClock::now();  // there is room again
+  }
+  return has_work;
 }
 
-void Committer::PersistTrimsOf(const std::vector<ShardLog*>& shards) {
-  if (shards.empty() || persist_trims_(shards)) {
+void Committer::RetryTrims() {
+  std::vector<ShardLog*> trims;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    trims = untrimmed_.Take();
+  }
+  if (trims.empty()) {
     return;
   }
+  const bool done = PersistTrimsOf(std::move(trims));
   const std::lock_guard<std::mutex> lock(mutex_);
-  AddEach(shards, &untrimmed_);
+  retry_wait_ =
+      done ? kRetryWaitMin : std::min<SteadyClock::duration>(2 * retry_wait_, kRetryWaitMax);
+}
+
+// False when some are left for later.
+bool Committer::PersistTrimsOf(std::vector<ShardLog*> shards) {
+  const std::vector<ShardLog*> left = persist_trims_(std::move(shards));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (untrimmed_.empty()) {
+    retry_at_ = SteadyClock::now() + retry_wait_;
+  }
+  for (ShardLog* const shard : left) {
+    untrimmed_.Add(shard);
+  }
+  return left.empty();
 }
 
 void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
@@ -190,13 +203,10 @@ void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
 
 void Committer::CheckIdleShards() {
   std::vector<ShardLog*> shards;
-  std::vector<ShardLog*> trims;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     shards.swap(idle_);
-    trims.swap(untrimmed_);
   }
-  PersistTrimsOf(trims);
   std::vector<ShardLog*> commits;
   std::vector<ShardLog*> again;
   for (ShardLog* const shard : shards) {

@@ -13,6 +13,7 @@
 // then mutex_.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -22,14 +23,16 @@
 
 #include "native/base/status.h"
 #include "native/log/core_context.h"
+#include "native/log/shard_queue.h"
 
 namespace millrace::log {
 
 class Committer {
  public:
   // `persist_trims` makes trims durable and frees what they released; called without any lock of
-  // the committer's. False when there is no room to say so on disk: it is called again later.
-  using PersistTrims = std::function<bool(const std::vector<ShardLog*>&)>;
+  // the committer's. Answers those for which there is no room to say so on disk: it is called for
+  // them again later.
+  using PersistTrims = std::function<std::vector<ShardLog*>(std::vector<ShardLog*>)>;
 
   Committer(CoreContext* context, PersistTrims persist_trims);
   ~Committer();
@@ -52,9 +55,17 @@ class Committer {
   // Does what is queued: commits and trims. True when there was something.
   bool RunQueued();
 
+  // Does the trims that have found no room so far.
+  void RetryTrims();
+
  private:
+  using SteadyClock = std::chrono::steady_clock;
+
+  static constexpr auto kRetryWaitMin = std::chrono::milliseconds(50);
+  static constexpr auto kRetryWaitMax = std::chrono::milliseconds(1000);
+
   void Run();
-  void PersistTrimsOf(const std::vector<ShardLog*>& shards);
+  bool PersistTrimsOf(std::vector<ShardLog*> shards);
 
   CoreContext* const context_;
   const PersistTrims persist_trims_;
@@ -63,11 +74,13 @@ class Committer {
 
   std::mutex mutex_;
   std::condition_variable wanted_;
-  std::vector<ShardLog*> commits_;    // under mutex_
-  std::vector<ShardLog*> trims_;      // under mutex_
-  std::vector<ShardLog*> untrimmed_;  // under mutex_; there was no room for what says so
-  std::vector<ShardLog*> idle_;       // under mutex_
-  bool stop_ = false;                 // under mutex_
+  std::vector<ShardLog*> commits_;  // under mutex_
+  ShardQueue trims_;                // under mutex_
+  ShardQueue untrimmed_;            // under mutex_; there was no room for what says so
+  std::vector<ShardLog*> idle_;     // under mutex_
+  bool stop_ = false;               // under mutex_
+  SteadyClock::duration retry_wait_ = kRetryWaitMin;  // under mutex_; grows while there is no room
+  SteadyClock::time_point retry_at_;                  // under mutex_; of untrimmed_
   std::thread thread_;
 };
 

@@ -77,7 +77,7 @@ Core::Core(std::string path, const CoreOptions& options)
       committed_(parts_->context.committed) {
   CoreContext* const context = &parts_->context;
   parts_->committer = std::make_unique<Committer>(
-      context, [this](const std::vector<ShardLog*>& shards) { return PersistTrims(shards); });
+      context, [this](std::vector<ShardLog*> shards) { return PersistTrims(std::move(shards)); });
   parts_->helper = std::make_unique<Helper>(context, [this](uint64_t bytes) { ScrubSlice(bytes); });
   parts_->chores = std::make_unique<CoreChores>(parts_->committer.get(), parts_->helper.get(),
                                                 &parts_->shards, options.inline_mode);
@@ -149,6 +149,7 @@ Status Core::Close() {
   }
   while (parts_->committer->RunQueued()) {
   }
+  parts_->committer->RetryTrims();
   parts_->helper->RunOnce(/*periodic=*/false);
   const Status verified = status.ok() ? WriteVerifiedEnd() : Status();
   const std::lock_guard<std::mutex> lock(shards_mutex_);
@@ -320,6 +321,7 @@ void Core::RunChores() {
   parts_->committer->RunQueued();
   parts_->helper->RunOnce(/*periodic=*/true);
   parts_->committer->CheckIdleShards();
+  parts_->committer->RetryTrims();
 }
 
 }  // namespace millrace::log

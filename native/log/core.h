@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,6 +30,7 @@
 
 namespace millrace::log {
 
+class Manifest;
 class ShardLog;
 struct ShardStart;
 
@@ -67,6 +69,7 @@ class Core {
                             std::vector<uint64_t>* shards);
 
   // Forgets a shard and frees its segments. Durable on return. Its id is never used again.
+  // DISK_FULL: nothing has changed, the shard takes appends as before.
   base::Status DeleteShard(uint64_t shard);
 
   // The same for several, or for none of them: SHARD_NOT_FOUND when one is not there, or named
@@ -75,7 +78,8 @@ class Core {
 
   // Closes shards to appends for good, after all that was appended is durable. Reads go on. Durable
   // on return, and takes the time of one: they share commits. After a failure, and where one is not
-  // there (SHARD_NOT_FOUND), the call can be repeated; what is sealed already stays so.
+  // there (SHARD_NOT_FOUND), the call can be repeated; what is sealed already stays so. DISK_FULL:
+  // nothing has changed, the shards take appends as before.
   base::Status SealShards(const std::vector<uint64_t>& shards);
 
   // Verifies every committed batch of every shard (or of one: `shard` != 0) against checksum, order
@@ -162,7 +166,10 @@ class Core {
   base::Status FlushAll();
   base::Status WaitUntil(std::chrono::steady_clock::time_point due) const;
   base::Status WriteVerifiedEnd();
-  bool PersistTrims(const std::vector<ShardLog*>& shards);
+  base::Status ChangeManifest(const std::function<base::Status(Manifest&)>& change);
+  base::Status ReserveManifest(size_t record_count);
+  std::vector<ShardLog*> PersistTrims(std::vector<ShardLog*> shards);
+  base::Status PersistTrimsAtOnce(const std::vector<ShardLog*>& shards);
   void ScrubSlice(uint64_t bytes);
 
   const std::unique_ptr<Parts> parts_;

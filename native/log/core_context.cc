@@ -90,6 +90,11 @@ void CoreContext::NoteDiskFull() {
   pool->SetRecycling(false);
 }
 
+void CoreContext::GiveSpaceBack() {
+  NoteDiskFull();
+  pool->ReleaseSpace();
+}
+
 void CoreContext::Fail(const base::Status& status) {
   {
     const std::lock_guard<std::mutex> lock(failure_mutex_);

@@ -80,6 +80,9 @@ class CoreContext {
   // Spares and retired files stop taking up space until then.
   void NoteDiskFull();
 
+  // What the log can do without goes: the disk is full, and something needs room that frees more.
+  void GiveSpaceBack();
+
   // A sync has failed. No other segment of the directory is to be trusted either: when the journal
   // of a file system has aborted, later syncs may claim to have worked. The first failure counts,
   // until the directory is opened again.

@@ -61,7 +61,10 @@ Status Core::CreateShards(const std::vector<uint64_t>& first_sequences,
   for (size_t at = 0; status.ok() && at < first_sequences.size(); ++at) {
     status = ReserveSlot(parts_->shards.count() + at);
   }
-  status = status.ok() ? parts_->context.manifest.CreateShards(first_sequences, shards) : status;
+  status = status.ok() ? ChangeManifest([&](Manifest& manifest) {
+    return manifest.CreateShards(first_sequences, shards);
+  })
+                       : status;
   for (size_t at = 0; status.ok() && at < shards->size(); ++at) {
     ShardStart start;
     start.shard = (*shards)[at];
@@ -88,6 +91,7 @@ Status Core::DeleteShards(const std::vector<uint64_t>& shards) {
     status = log != nullptr && is_new ? Status() : NoSuchShard(shards[at]);
     logs.push_back(log);
   }
+  status = status.ok() && !logs.empty() ? ReserveManifest(logs.size()) : status;
   if (!status.ok() || logs.empty()) {
     return status;
   }
@@ -123,6 +127,7 @@ Status Core::SealShards(const std::vector<uint64_t>& shards) {
       logs.push_back(log);
     }
   }
+  status = status.ok() && !logs.empty() ? ReserveManifest(logs.size()) : status;
   if (!status.ok() || logs.empty()) {
     return status;
   }
@@ -151,23 +156,60 @@ Status Core::SealShards(const std::vector<uint64_t>& shards) {
   return status;
 }
 
-bool Core::PersistTrims(const std::vector<ShardLog*>& shards) {
+// Under shards_mutex_. What frees space, and what users wait for, goes before spare segments.
+Status Core::ChangeManifest(const std::function<Status(Manifest&)>& change) {
+  CoreContext& context = parts_->context;
+  Status status = change(context.manifest);
+  if (status.code() == Code::kDiskFull) {
+    context.GiveSpaceBack();
+    status = change(context.manifest);
+  }
+  return status;
+}
+
+// Before something is given up that a change without room would leave half done.
+Status Core::ReserveManifest(size_t record_count) {
+  return ChangeManifest(
+      [record_count](Manifest& manifest) { return manifest.ReserveRecords(record_count); });
+}
+
+// Where the records of all have no room, those of fewer may: first of shards that give segments
+// back, which makes room for the others.
+std::vector<ShardLog*> Core::PersistTrims(std::vector<ShardLog*> shards) {
+  std::stable_partition(shards.begin(), shards.end(),
+                        [](const ShardLog* shard) { return shard->FreesSegment(); });
+  size_t part = shards.size();
+  while (!shards.empty() && part > 0) {
+    const auto end = shards.begin() + static_cast<ptrdiff_t>(std::min(part, shards.size()));
+    const Status status = PersistTrimsAtOnce(std::vector<ShardLog*>(shards.begin(), end));
+    if (status.ok()) {
+      shards.erase(shards.begin(), end);
+      part *= 2;
+    } else if (status.code() == Code::kDiskFull) {
+      part = static_cast<size_t>(end - shards.begin()) / 2;
+    } else {
+      return {};  // trimmed for readers; the segments stay, as nothing can be said any more
+    }
+  }
+  return shards;
+}
+
+Status Core::PersistTrimsAtOnce(const std::vector<ShardLog*>& shards) {
   std::vector<std::pair<uint64_t, ManifestShard>> trims;
   {
     const std::lock_guard<std::mutex> lock(shards_mutex_);
     for (ShardLog* const shard : shards) {
       trims.emplace_back(shard->shard(), shard->TrimState());
     }
-    // A manifest that fails keeps its segments: they are trimmed for readers, and stay.
-    const Status status = parts_->context.manifest.TrimShards(trims);
+    Status status = ChangeManifest([&](Manifest& manifest) { return manifest.TrimShards(trims); });
     if (!status.ok()) {
-      return status.code() != Code::kDiskFull;
+      return status;
     }
   }
   for (size_t at = 0; at < shards.size(); ++at) {
     shards[at]->ReleaseTrimmed(trims[at].second.trimmed_start);
   }
-  return true;
+  return Status();
 }
 
 Status Core::FindShard(uint64_t shard, uint32_t* slot) const {

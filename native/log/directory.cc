@@ -21,6 +21,10 @@ using base::Status;
 
 namespace {
 
+std::string ReplacementOf(const std::string& directory, const std::string& name) {
+  return directory + "/" + name + ".new";
+}
+
 Status Foreign(const std::string& directory, const std::string& name) {
   return Status(Code::kFormatUnsupported,
                 Format("%s/%s is not a file of Millrace: move it elsewhere, or choose another "
@@ -266,9 +270,14 @@ Status Directory::ListSegments(std::vector<uint64_t>* segments,
 
 Status ReplaceFile(base::FileOps* file_ops, const std::string& directory, const std::string& name,
                    const void* data, size_t bytes) {
-  const std::string path = directory + "/" + name;
-  const std::string next = path + ".new";
-  static_cast<void>(file_ops->Unlink(next));  // of an attempt that was cut short
+  Status status = WriteReplacement(file_ops, directory, name, data, bytes);
+  return status.ok() ? PutReplacement(file_ops, directory, name) : status;
+}
+
+Status WriteReplacement(base::FileOps* file_ops, const std::string& directory,
+                        const std::string& name, const void* data, size_t bytes) {
+  const std::string next = ReplacementOf(directory, name);
+  DropReplacement(file_ops, directory, name);
   const int fd = file_ops->Open(next, base::OpenMode::kCreateNew);
   if (fd < 0) {
     return OsError("create", next, -fd);
@@ -277,9 +286,21 @@ Status ReplaceFile(base::FileOps* file_ops, const std::string& directory, const 
   error = error == 0 ? file_ops->SyncData(fd) : error;
   const int close_error = file_ops->Close(fd);
   error = error == 0 ? close_error : error;
-  error = error == 0 ? file_ops->Rename(next, path) : error;
+  return error == 0 ? Status() : OsError("write", next, -error);
+}
+
+Status PutReplacement(base::FileOps* file_ops, const std::string& directory,
+                      const std::string& name) {
+  const std::string path = directory + "/" + name;
+  int error = file_ops->Rename(ReplacementOf(directory, name), path);
   error = error == 0 ? file_ops->SyncDirectory(directory) : error;
   return error == 0 ? Status() : OsError("write", path, -error);
+}
+
+void DropReplacement(base::FileOps* file_ops, const std::string& directory,
+                     const std::string& name) {
+  // Nobody needs it; one that stays is removed before the next.
+  static_cast<void>(file_ops->Unlink(ReplacementOf(directory, name)));
 }
 
 Status ReadWholeFile(base::FileOps* file_ops, const std::string& path, uint64_t bytes_max,

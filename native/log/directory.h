@@ -89,6 +89,15 @@ class Directory {
 base::Status ReplaceFile(base::FileOps* file_ops, const std::string& directory,
                          const std::string& name, const void* data, size_t bytes);
 
+// The same in two steps, for files that are replaced together: what needs room is done before any
+// of them is. The second step is one of the two others.
+base::Status WriteReplacement(base::FileOps* file_ops, const std::string& directory,
+                              const std::string& name, const void* data, size_t bytes);
+base::Status PutReplacement(base::FileOps* file_ops, const std::string& directory,
+                            const std::string& name);
+void DropReplacement(base::FileOps* file_ops, const std::string& directory,
+                     const std::string& name);
+
 // Reads a whole file of at most `bytes_max` bytes. `*exists` is false when there is none.
 base::Status ReadWholeFile(base::FileOps* file_ops, const std::string& path, uint64_t bytes_max,
                            bool* exists, std::vector<uint8_t>* bytes);

@@ -1,51 +1,19 @@
-// The shards of a data directory, as the manifest files record them (format/manifest_format.h).
+// The manifest files of a data directory: which shards there are (manifest_records.h).
 //
 // Threads: callers serialise all calls (Core::shards_mutex_).
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "native/base/file_ops.h"
 #include "native/base/status.h"
-#include "native/format/manifest_format.h"
+#include "native/log/manifest_records.h"
 
 namespace millrace::log {
 
 class Directory;
-
-struct ManifestShard {
-  uint64_t created_sequence;  // first sequence number of the shard's life
-  uint64_t trimmed_start;     // position
-  uint64_t first_sequence;    // oldest that can be read
-  bool sealed;
-};
-
-// Where a shard ends that is sealed.
-struct ShardEnd {
-  uint64_t shard;
-  uint64_t end_position;
-  uint64_t next_sequence;  // one past the last
-};
-
-// What a pair of manifest files says. Pure.
-struct ManifestContents {
-  uint64_t directory_id = 0;
-  uint64_t generation = 0;
-  uint64_t next_shard = 1;
-  uint64_t record_count = 0;
-  bool damaged = false;  // one of the files is; the other made up for it
-  std::map<uint64_t, ManifestShard> shards;
-};
-
-// Merges the two copies record by record. CATALOG_UNREADABLE when a record is damaged in both and
-// an intact one follows it, when neither has a beginning, or when a record makes no sense;
-// FORMAT_UNSUPPORTED for a newer version. An unreadable record at the very end is a torn write that
-// nobody was promised.
-base::Status ParseManifest(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second,
-                           ManifestContents* contents);
 
 class Manifest {
  public:
@@ -58,7 +26,8 @@ class Manifest {
   // Starts the manifest of a new directory.
   base::Status Create(uint64_t directory_id);
 
-  // Reads it, and writes it anew when it is damaged or has grown far beyond what it says.
+  // Reads it, and writes it anew when it is damaged or has grown far beyond what it says. Where the
+  // disk has no room for that, damage is mended in place, and what has grown stays as it is.
   base::Status Load();
 
   // Read-only: for verifying a directory.
@@ -74,21 +43,30 @@ class Manifest {
 
   // Each is durable on return. DISK_FULL when there is no room for it: nothing has been written
   // then, and it can be tried again. After any other failure the manifest refuses everything until
-  // it is loaded again.
+  // it is loaded again. Where a file system cannot keep blocks, or writes each change to another
+  // place (btrfs), a full disk may be such a failure.
   base::Status CreateShards(const std::vector<uint64_t>& first_sequences,
                             std::vector<uint64_t>* shards);
   base::Status TrimShards(const std::vector<std::pair<uint64_t, ManifestShard>>& trimmed);
   base::Status SealShards(const std::vector<ShardEnd>& ends);
   base::Status DeleteShards(const std::vector<uint64_t>& shards);
 
+  // Finds the room that so many records need beforehand, so that writing them is not DISK_FULL. The
+  // file system may be one that cannot keep blocks (FileOps::Reserve); then nobody knows.
+  base::Status ReserveRecords(size_t count);
+
   void Close();
 
  private:
   base::Status Rewrite();
+  base::Status MendInPlace(const base::Status& full);
   base::Status OpenForAppend();
+  base::Status OpenCopies();
   base::Status Append(std::vector<format::ManifestRecord> records);
   base::Status ReserveUpTo(uint64_t bytes);
+  void ReserveAhead();
   int ReserveBoth(uint64_t bytes);
+  base::Status WriteAndSync(int copy, const void* data, size_t bytes, uint64_t offset);
 
   base::FileOps* const file_ops_;
   const Directory* const directory_;

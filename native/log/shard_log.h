@@ -160,6 +160,9 @@ class ShardLog {
 
   ManifestShard TrimState() const;
 
+  // Whether a segment goes once its trim is durable.
+  bool FreesSegment() const;
+
   // The trim up to `trimmed_start` is durable: frees the segments below it.
   void ReleaseTrimmed(uint64_t trimmed_start);
 
@@ -212,6 +215,7 @@ class ShardLog {
   void PublishLocked();
   void PoisonLocked(const base::Status& status);
   std::shared_ptr<Segment> SegmentOfLocked(uint64_t position) const;
+  bool CanReleaseLocked(uint64_t trimmed_start) const;
   void LimitLocked(SegmentView* view) const;
 
   CoreContext* const context_;

@@ -219,14 +219,23 @@ ManifestShard ShardLog::TrimState() const {
   return {first_sequence_, trimmed_start_, first_sequence_, sealed_};
 }
 
+bool ShardLog::FreesSegment() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return CanReleaseLocked(trimmed_start_);
+}
+
+// The last segment stays while it may take batches, and one that is not sealed yet is still in a
+// commit round.
+bool ShardLog::CanReleaseLocked(uint64_t trimmed_start) const {
+  return !segments_.empty() && segments_.front()->end_position <= trimmed_start &&
+         segments_.front()->sealed;
+}
+
 void ShardLog::ReleaseTrimmed(uint64_t trimmed_start) {
   std::vector<std::shared_ptr<Segment>> released;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // The last segment stays while it may take batches, and one that is not sealed yet is still in
-    // a commit round.
-    while (!segments_.empty() && segments_.front()->end_position <= trimmed_start &&
-           segments_.front()->sealed) {
+    while (CanReleaseLocked(trimmed_start)) {
       released.push_back(std::move(segments_.front()));
       segments_.pop_front();
     }

@@ -269,11 +269,15 @@ export interface Log extends AsyncDisposable {
   createShards(firstSequenceNumbers: readonly SequenceNumber[]): Promise<ShardId[]>
   /** Forgets a shard and its records; on disk when it answers. Rejects: SHARD_NOT_FOUND, ... */
   deleteShard(shard: ShardId): Promise<void>
-  /** The same for several at once, in the time of one: all of them, or none. */
+  /**
+   * The same for several at once, in the time of one: all of them, or none. Rejects: DISK_FULL when
+   * there is no room to say so; nothing has changed then, and it can be tried again.
+   */
   deleteShards(shards: readonly ShardId[]): Promise<void>
   /**
    * Closes shards to appends for good, in the time of one; reads go on. On disk when it answers.
-   * Rejects: SHARD_NOT_FOUND, LOG_FAILED, LOG_CLOSED.
+   * Rejects: SHARD_NOT_FOUND, LOG_FAILED, LOG_CLOSED; DISK_FULL when there is no room to say so: the
+   * shards take appends as before, and it can be tried again.
    */
   sealShards(shards: readonly ShardId[]): Promise<void>
   listShards(): Promise<ShardId[]>

@@ -74,10 +74,11 @@ std::shared_ptr<const FileImage> SimFile::Cut(CutDice* dice) const {
 }
 
 std::shared_ptr<SimFile> SimFile::Clone() const {
+  auto copy = std::make_shared<SimFile>(id_, frozen_ ? frozen_ : std::make_shared<FileImage>());
+  copy->reserved_bytes_ = reserved_bytes_;
   if (frozen_) {
-    return std::make_shared<SimFile>(id_, frozen_);
+    return copy;
   }
-  auto copy = std::make_shared<SimFile>(id_, std::make_shared<FileImage>());
   copy->frozen_.reset();
   copy->bytes_ = bytes_;
   copy->durable_bytes_ = durable_bytes_;

@@ -178,11 +178,10 @@ int SimFileOps::Reserve(int fd, uint64_t bytes) {
         if (!descriptor->writable) {
           return Misuse(EBADF);
         }
-        if (RoomUpTo(*descriptor->file, bytes) < bytes) {
-          return -ENOSPC;
-        }
-        descriptor->file->Reserve(bytes);
-        return 0;
+        // As on ext4 the file keeps what there was, also when that is too little.
+        const uint64_t found = RoomUpTo(*descriptor->file, bytes);
+        descriptor->file->Reserve(found);
+        return found < bytes ? -ENOSPC : 0;
       }));
 }
 

@@ -2,81 +2,46 @@
 // anything back.
 #include <cerrno>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "native/log/core.h"
-#include "test/support/log_harness.h"
-#include "test/support/sim_file_ops.h"
+#include "native/format/manifest_format.h"
+#include "test/support/sim_log_test.h"
 
 namespace millrace::log {
 namespace {
 
 using base::Code;
-using support::LogHarness;
-using support::SimCallKind;
 using support::SimFault;
 using support::SimFileOps;
 
-constexpr const char* kRoot = "/sim";
-constexpr const char* kLog = "/sim/log";
 constexpr uint32_t kSegments = 5;
+constexpr uint64_t kRecordOfBothBytes = 2 * sizeof(format::ManifestRecord);
 
-class FullDiskTest : public testing::Test {
+class FullDiskTest : public support::SimLogTest {
  protected:
-  FullDiskTest() : files_(kRoot) {
-    options_.inline_mode = true;
-    options_.clock = &clock_;
-    options_.segment_bytes_max = options_.segment_bytes_min;
-    options_.disk_low_water_bytes = 1;
-    options_.spare_segments = 0;
-    options_.file_ops = &files_;
-    Open();
-    EXPECT_TRUE(core_->CreateShards({1}, &shards_).ok());
-    EXPECT_TRUE(core_->FindShard(shards_.at(0), &slot_).ok());
-    do {
-      Append();
-    } while (Stats().segment_count < kSegments);
+  explicit FullDiskTest(const SimFault* fault = nullptr) : SimLogTest(fault) {
+    FillSegments(slot_, kSegments);
     EXPECT_TRUE(core_->Flush().ok());
   }
 
-  ~FullDiskTest() override {
-    files_.Kill();
-    core_.reset();
-  }
-
-  void Open() { EXPECT_TRUE(Core::Open(kLog, options_, &core_).ok()); }
-
-  void Reopen() {
+  void Close() {
     EXPECT_TRUE(core_->Close().ok());
     core_.reset();
+  }
+
+  void Reopen() {
+    Close();
     Open();
-    EXPECT_TRUE(core_->FindShard(shards_.at(0), &slot_).ok());
+    slot_ = SlotOf(core_.get(), shards_.at(0));
   }
 
-  ShardStats Stats() const {
-    ShardStats stats{};
-    EXPECT_TRUE(core_->GetShardStats(slot_, &stats).ok());
-    return stats;
-  }
+  void LeaveOnDisk(uint64_t bytes) { SimLogTest::LeaveOnDisk(&files_, bytes); }
 
-  void Append() {
-    const std::string records(5000, 'r');
-    const Piece piece = LogHarness::PieceOf(records);
-    AppendRequest request = LogHarness::Request(piece);
-    request.durability = Durability::kOs;
-    AppendResult result{};
-    EXPECT_TRUE(core_->Append(slot_, request, &result).ok());
-  }
+  void FillDisk() { LeaveOnDisk(0); }
 
-  // Leaves not a byte.
-  void FillDisk() {
-    base::FileSystemSpace space{};
-    EXPECT_EQ(files_.FreeSpace(kRoot, &space), 0);
-    files_.SetCapacity(space.bytes_total - space.bytes_free);
-  }
+  uint64_t End(uint32_t slot) const { return Stats(slot).committed_next_sequence; }
 
   void TrimTo(uint64_t sequence) {
     EXPECT_TRUE(core_->Trim(slot_, sequence).ok());
@@ -90,19 +55,24 @@ class FullDiskTest : public testing::Test {
     options.file_ops = next.get();
     std::shared_ptr<Core> core;
     EXPECT_TRUE(Core::Open(kLog, options, &core).ok());
-    uint32_t slot = 0;
     ShardStats stats{};
-    EXPECT_TRUE(core->FindShard(shards_.at(0), &slot).ok());
-    EXPECT_TRUE(core->GetShardStats(slot, &stats).ok());
+    EXPECT_TRUE(core->GetShardStats(SlotOf(core.get(), shards_.at(0)), &stats).ok());
     return stats.first_sequence;
   }
+};
 
-  support::ManualClock clock_;
-  CoreOptions options_;
-  SimFileOps files_;
-  std::shared_ptr<Core> core_;
-  std::vector<uint64_t> shards_;
-  uint32_t slot_ = 0;
+// The manifest has no blocks ahead: none could be kept so far.
+class NoRoomTest : public FullDiskTest {
+ protected:
+  NoRoomTest() : FullDiskTest(&kUnsupported) {}
+
+  void RefuseReservations() {
+    files_.ClearFaults();
+    files_.AddFault(NoReservation(ENOSPC));
+  }
+
+ private:
+  inline static const SimFault kUnsupported = NoReservation(EOPNOTSUPP);
 };
 
 TEST_F(FullDiskTest, TrimsNeedNoRoom) {
@@ -113,20 +83,39 @@ TEST_F(FullDiskTest, TrimsNeedNoRoom) {
     EXPECT_EQ(FirstSequenceAfterDeath(), sequence);
   }
   EXPECT_EQ(Stats().segment_count, kSegments);
-  TrimTo(Stats().committed_next_sequence);
+  TrimTo(End(slot_));
   EXPECT_EQ(Stats().segment_count, 1u);
   core_->RunChores();
   Append();
 }
 
-TEST_F(FullDiskTest, WhatFoundNoRoomIsDoneWhenThereIsSome) {
+TEST_F(FullDiskTest, AnOpenKeepsRoomBeforeTheFirstRecord) {
   Reopen();
-  SimFault full;
-  full.kind = SimCallKind::kReserve;
-  full.for_ever = true;
-  full.error = ENOSPC;
-  files_.AddFault(full);
-  TrimTo(Stats().committed_next_sequence);
+  FillDisk();
+  TrimTo(End(slot_));
+  EXPECT_EQ(Stats().segment_count, 1u);
+}
+
+TEST_F(NoRoomTest, NoMoreIsAskedForThanARecordNeeds) {
+  files_.ClearFaults();
+  LeaveOnDisk(kRecordOfBothBytes);
+  TrimTo(End(slot_));
+  EXPECT_EQ(Stats().segment_count, 1u);
+}
+
+TEST_F(NoRoomTest, WhatIsLeftGoesToBothCopies) {
+  Close();
+  files_.ClearFaults();
+  LeaveOnDisk(2 * base::kPageBytes);
+  Open();
+  FillDisk();
+  TrimTo(End(slot_));
+  EXPECT_EQ(Stats().segment_count, 1u);
+}
+
+TEST_F(NoRoomTest, WhatFoundNoRoomIsDoneWhenThereIsSome) {
+  RefuseReservations();
+  TrimTo(End(slot_));
   EXPECT_EQ(Stats().segment_count, kSegments);
   EXPECT_EQ(FirstSequenceAfterDeath(), 1u);
   std::vector<uint64_t> more;
@@ -141,14 +130,57 @@ TEST_F(FullDiskTest, WhatFoundNoRoomIsDoneWhenThereIsSome) {
   EXPECT_TRUE(core_->CreateShards({1}, &more).ok());
 }
 
-TEST_F(FullDiskTest, AFileSystemThatKeepsNoBlocksWillDo) {
+// There is room for some of the records alone, and the one that frees segments was asked for last.
+TEST_F(NoRoomTest, TrimsThatFreeSegmentsGoFirst) {
+  std::vector<uint32_t> others;
+  for (uint64_t count = 0; count < base::kPageBytes / sizeof(format::ManifestRecord); ++count) {
+    others.push_back(Create());
+    ASSERT_TRUE(TryAppend(others.back(), Durability::kDisk).ok());
+    ASSERT_TRUE(TryAppend(others.back(), Durability::kDisk).ok());
+  }
+  RefuseReservations();
+  for (const uint32_t other : others) {
+    ASSERT_TRUE(core_->Trim(other, 2).ok());
+  }
+  ASSERT_TRUE(core_->Trim(slot_, End(slot_)).ok());
+  files_.ClearFaults();
+  LeaveOnDisk(2 * base::kPageBytes);
+  core_->RunChores();
+  EXPECT_EQ(Stats().segment_count, 1u);
+  EXPECT_EQ(FirstSequenceAfterDeath(), Stats().first_sequence);
   Reopen();
-  SimFault missing;
-  missing.kind = SimCallKind::kReserve;
-  missing.for_ever = true;
-  missing.error = EOPNOTSUPP;
-  files_.AddFault(missing);
-  TrimTo(Stats().committed_next_sequence);
+  for (size_t at = 0; at < others.size(); ++at) {
+    EXPECT_EQ(Stats(SlotOf(core_.get(), shards_.at(at + 1))).first_sequence, 2u);
+  }
+}
+
+TEST_F(NoRoomTest, SpareSegmentsMakeRoomForTrims) {
+  options_.spare_segments = 2;
+  Reopen();
+  FillSegments(slot_, 1);
+  core_->RunChores();
+  ASSERT_GT(core_->GetStats().spare_segment_count, 0u);
+  FillDisk();
+  files_.ClearFaults();
+  EXPECT_TRUE(core_->Trim(slot_, End(slot_)).ok());
+  EXPECT_EQ(Stats().segment_count, 1u);
+  EXPECT_EQ(core_->GetStats().spare_segment_count, 0u);
+}
+
+TEST_F(NoRoomTest, AShardThatCannotBeSealedOrDeletedStaysUsable) {
+  RefuseReservations();
+  EXPECT_EQ(core_->SealShards({shards_.at(0)}).code(), Code::kDiskFull);
+  EXPECT_EQ(core_->DeleteShard(shards_.at(0)).code(), Code::kDiskFull);
+  core_->RunChores();  // there is room for segments
+  Append();
+  files_.ClearFaults();
+  EXPECT_TRUE(core_->SealShards({shards_.at(0)}).ok());
+  EXPECT_EQ(TryAppend(slot_).code(), Code::kShardClosed);
+  EXPECT_TRUE(core_->DeleteShard(shards_.at(0)).ok());
+}
+
+TEST_F(NoRoomTest, AFileSystemThatKeepsNoBlocksWillDo) {
+  TrimTo(End(slot_));
   EXPECT_EQ(Stats().segment_count, 1u);
 }
 

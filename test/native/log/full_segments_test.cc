@@ -1,71 +1,23 @@
 // When full segments are synced: with what waits for a sync, a few at a time behind a burst that
 // waits for none, and without the segment that the burst is in.
-#include <algorithm>
-#include <memory>
-#include <string>
-#include <vector>
+#include <cstdint>
 
 #include <gtest/gtest.h>
 
-#include "native/log/core.h"
 #include "native/log/segment_file.h"
-#include "test/support/log_harness.h"
-#include "test/support/sim_file_ops.h"
+#include "test/support/sim_log_test.h"
 
 namespace millrace::log {
 namespace {
 
-using support::LogHarness;
 using support::SimCall;
 using support::SimCallKind;
-using support::SimFileOps;
 
-constexpr const char* kRoot = "/sim";
-constexpr const char* kLog = "/sim/log";
-
-class FullSegmentsTest : public testing::Test {
+class FullSegmentsTest : public support::SimLogTest {
  protected:
-  FullSegmentsTest() : files_(kRoot) {
-    options_.inline_mode = true;
-    options_.clock = &clock_;
-    options_.segment_bytes_max = options_.segment_bytes_min;
-    options_.disk_low_water_bytes = 1;
-    options_.spare_segments = 0;
-    options_.file_ops = &files_;
-    EXPECT_TRUE(Core::Open(kLog, options_, &core_).ok());
-    std::vector<uint64_t> shards;
-    EXPECT_TRUE(core_->CreateShards({1}, &shards).ok());
-    EXPECT_TRUE(core_->FindShard(shards.at(0), &slot_).ok());
-    files_.TakeCalls();
-  }
+  FullSegmentsTest() { files_.TakeCalls(); }
 
-  ~FullSegmentsTest() override {
-    files_.Kill();
-    core_.reset();
-  }
-
-  ShardStats Stats() const {
-    ShardStats stats{};
-    EXPECT_TRUE(core_->GetShardStats(slot_, &stats).ok());
-    return stats;
-  }
-
-  void Append(Durability durability) {
-    const std::string records(5000, 'r');
-    const Piece piece = LogHarness::PieceOf(records);
-    AppendRequest request = LogHarness::Request(piece);
-    request.durability = durability;
-    AppendResult result{};
-    EXPECT_TRUE(core_->Append(slot_, request, &result).ok());
-    EXPECT_TRUE(result.committed);
-  }
-
-  void FillSegments(uint32_t count) {
-    const uint32_t wanted = Stats().segment_count + count;
-    do {
-      Append(Durability::kOs);
-    } while (Stats().segment_count < wanted);
-  }
+  void FillSegments(uint32_t count) { SimLogTest::FillSegments(slot_, count); }
 
   // Since the last call: how many segments were synced as a whole (each full one is, and once more
   // for its seal), and how much of others.
@@ -77,11 +29,6 @@ class FullSegmentsTest : public testing::Test {
     }
   }
 
-  support::ManualClock clock_;
-  CoreOptions options_;
-  SimFileOps files_;
-  std::shared_ptr<Core> core_;
-  uint32_t slot_ = 0;
   uint64_t whole_ = 0;
   uint64_t others_ = 0;
 };
