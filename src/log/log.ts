@@ -276,8 +276,8 @@ export interface Log extends AsyncDisposable {
   deleteShards(shards: readonly ShardId[]): Promise<void>
   /**
    * Closes shards to appends for good, in the time of one; reads go on. On disk when it answers.
-   * Rejects: SHARD_NOT_FOUND, LOG_FAILED, LOG_CLOSED; DISK_FULL when there is no room to say so: the
-   * shards take appends as before, and it can be tried again.
+   * Rejects: SHARD_NOT_FOUND, LOG_FAILED, LOG_CLOSED; DISK_FULL when there is no room to say so:
+   * the shards take appends as before, and it can be tried again.
    */
   sealShards(shards: readonly ShardId[]): Promise<void>
   listShards(): Promise<ShardId[]>

@@ -12,7 +12,8 @@ import type { StreamCatalog } from './stream-catalog.ts'
 /**
  * Creates shards that begin with these sequence numbers, and names them in the catalog by the
  * records of `decide`; none, and there are no shards. Answers whether there are. Rejects:
- * LIMIT_EXCEEDED, DISK_FULL, with no shards left behind; LOG_FAILED.
+ * LIMIT_EXCEEDED, DISK_FULL, with no shards left behind but those that the full disk has no room to
+ * delete: the next open does that; LOG_FAILED.
  */
 export async function createNamed(
   log: Log,
@@ -30,21 +31,42 @@ export async function createNamed(
     })
   } catch (error) {
     // Certainly not written, so nothing names these shards, and the next try makes its own.
-    if (error instanceof MillraceError && error.code === 'DISK_FULL') {
-      await log.deleteShards(numbers)
-    }
+    if (isDiskFull(error)) await deleteIfThereIsRoom(log, numbers)
     throw error
   }
-  if (!isNamed) await log.deleteShards(numbers)
+  if (!isNamed) await deleteIfThereIsRoom(log, numbers)
   return isNamed
+}
+
+/** Answers why there was none. Rejects as the log does otherwise. */
+async function deleteIfThereIsRoom(
+  log: Log,
+  numbers: readonly ShardId[],
+): Promise<MillraceError | undefined> {
+  try {
+    if (numbers.length > 0) await log.deleteShards(numbers)
+    return undefined
+  } catch (error) {
+    if (isDiskFull(error)) return error
+    throw error
+  }
+}
+
+function isDiskFull(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && error.code === 'DISK_FULL'
 }
 
 /**
  * Deletes the shards that no stream names: those of a step that was cut short, which are empty, and
  * those that have expired. Another one that has records, or a shard of a stream that is not there,
- * means that the catalog has lost something, and then nothing is touched.
+ * means that the catalog has lost something, and then nothing is touched. On a full disk they may
+ * all have to stay: `onError` is told, and the answer is those that the catalog knows nothing of.
  */
-export async function deleteUnnamed(log: Log, catalog: StreamCatalog): Promise<void> {
+export async function deleteUnnamed(
+  log: Log,
+  catalog: StreamCatalog,
+  onError: (error: unknown) => void,
+): Promise<readonly ShardId[]> {
   const unnamed = new Set(await log.listShards())
   unnamed.delete(catalog.shard)
   const expired = [...catalog.state.expiredShards].filter((it) => unnamed.delete(it))
@@ -61,7 +83,11 @@ export async function deleteUnnamed(log: Log, catalog: StreamCatalog): Promise<v
       throw unreadable(`shard ${shard} has records, and no stream names it`)
     }
   }
-  const left = [...unnamed, ...expired]
-  if (left.length > 0) await log.deleteShards(left)
+  const full = await deleteIfThereIsRoom(log, [...unnamed, ...expired])
+  if (full !== undefined) {
+    onError(full)
+    return [...unnamed]
+  }
   catalog.state.forgetExpired([...catalog.state.expiredShards])
+  return []
 }

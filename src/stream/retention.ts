@@ -46,6 +46,8 @@ export class Retention {
   #time: RetentionTime
   #steadyMillis: number
   /** By stream: what was expired once stays so, whatever the clock does. */
+  /** Shards for whose deletion there was no room at the open. */
+  readonly #unnamed = new Set<ShardId>()
   readonly #horizons = new Map<number, number>()
   #sweptRunMillis = Number.NEGATIVE_INFINITY
   /** After a failure it is not tried again at once. */
@@ -247,15 +249,21 @@ export class Retention {
     this.#host.changed(streamNumber)
   }
 
+  /** Has the next sweeps delete shards that no stream has, and that were never named. */
+  deleteLater(numbers: readonly ShardId[]): void {
+    for (const number of numbers) this.#unnamed.add(number)
+  }
+
   /** The log forgets the shards that no stream has any more. */
   async #deleteExpired(): Promise<void> {
     const { log, catalog } = this.#host
-    const numbers = [...catalog.state.expiredShards]
+    const numbers = [...catalog.state.expiredShards, ...this.#unnamed]
     if (numbers.length === 0) return
     const present = new Set(await log.listShards())
     const left = numbers.filter((it) => present.has(it))
     if (left.length > 0) await log.deleteShards(left)
     catalog.state.forgetExpired(numbers)
+    this.#unnamed.clear()
   }
 }
 

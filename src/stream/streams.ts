@@ -92,8 +92,9 @@ export class Streams {
   static async open(log: Log, options: StreamsOptions): Promise<Streams> {
     scalingSettings(options.scaling)
     const catalog = await StreamCatalog.open(log, options)
-    await deleteUnnamed(log, catalog)
+    const left = await deleteUnnamed(log, catalog, options.onError)
     const streams = new Streams(log, catalog, options)
+    streams.retention.deleteLater(left)
     for (const stream of catalog.state.streams) {
       if (isServing(stream)) streams.#serve(stream)
       if (stream.status !== 'ACTIVE') streams.#work.start(stream.number)

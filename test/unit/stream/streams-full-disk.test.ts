@@ -1,45 +1,78 @@
 import { expect, test } from 'vitest'
 import { MillraceError } from '../../../src/errors.ts'
-import type { AppendAnswer, Log } from '../../../src/log/log.ts'
-import { openStreams, temporaryDirectory, untilQuiet } from './harness.ts'
+import { type Log, sequenceNumber } from '../../../src/log/log.ts'
+import { find, openStreams, temporaryDirectory, untilQuiet } from './harness.ts'
 
-/** A log whose disk is full for the first append after shards were created. */
-function fullAfterShards(log: Log): { readonly log: Log; refused: number } {
-  let isDue = false
-  const full = {
-    refused: 0,
-    log: new Proxy(log, {
+/** A log whose disk is full for some calls: `isFull` is asked about each. */
+function fullFor(isFull: (name: string | symbol) => boolean): (log: Log) => Log {
+  return (log) =>
+    new Proxy(log, {
       get(target, name) {
         const value = Reflect.get(target, name) as unknown
         if (typeof value !== 'function') return value
-        return (...args: unknown[]) => {
-          if (name === 'append' && isDue && full.refused === 0) {
-            full.refused += 1
-            return Promise.reject<AppendAnswer>(new MillraceError('DISK_FULL'))
-          }
-          if (name === 'createShards') isDue = true
-          return value.apply(target, args) as unknown
-        }
+        return (...args: unknown[]) =>
+          isFull(name)
+            ? Promise.reject<never>(new MillraceError('DISK_FULL'))
+            : (value.apply(target, args) as unknown)
       },
-    }),
-  }
-  return full
+    })
+}
+
+/** For the first call of `name` after shards were created. */
+function fullAfterShards(names: readonly string[]): (log: Log) => Log {
+  const left = new Set<string | symbol>(names)
+  let isDue = false
+  return fullFor((name) => {
+    if (name === 'createShards') isDue = true
+    return isDue && left.delete(name)
+  })
 }
 
 test('a creation that a full disk stopped leaves no shards behind when it goes on', async () => {
-  let full: { readonly log: Log; refused: number } | undefined
-  const wrap = (log: Log) => {
-    full = fullAfterShards(log)
-    return full.log
-  }
   const dir = temporaryDirectory()
   // The catalog is there already: its own shard is not what the disk is full for.
   await (await openStreams(dir)).close()
+  const wrap = fullAfterShards(['append'])
   const { streams, log, errors, close } = await openStreams(dir, { wrap })
   await streams.create({ streamName: 'orders', shardCount: 3 })
   await untilQuiet(streams)
-  expect(full?.refused).toBe(1)
   expect(errors).toMatchObject([{ code: 'DISK_FULL' }])
   expect(await log.listShards()).toHaveLength(1 + 3)
+  await close()
+})
+
+test('the shards of such a creation that could not be deleted go at the next open', async () => {
+  const dir = temporaryDirectory()
+  await (await openStreams(dir)).close()
+  const wrap = fullAfterShards(['append', 'deleteShards'])
+  const first = await openStreams(dir, { wrap })
+  await first.streams.create({ streamName: 'orders', shardCount: 3 })
+  await untilQuiet(first.streams)
+  expect(first.errors).toMatchObject([{ code: 'DISK_FULL' }])
+  expect(await first.log.listShards()).toHaveLength(1 + 3 + 3)
+  await first.close()
+  const second = await openStreams(dir)
+  expect(await second.log.listShards()).toHaveLength(1 + 3)
+  await second.close()
+})
+
+test('an open on a full disk keeps the shards that nobody names until there is room', async () => {
+  const dir = temporaryDirectory()
+  const first = await openStreams(dir)
+  await first.streams.create({ streamName: 'orders', shardCount: 1 })
+  await untilQuiet(first.streams)
+  await first.log.createShards([sequenceNumber(1n), sequenceNumber(1n)])
+  await first.close()
+
+  let isFull = true
+  const wrap = fullFor((name) => name === 'deleteShards' && isFull)
+  const { streams, log, errors, close } = await openStreams(dir, { wrap })
+  expect(errors).toMatchObject([{ code: 'DISK_FULL' }])
+  expect(find(streams, 'orders')?.status).toBe('ACTIVE')
+  await streams.retention.sweep()
+  expect(await log.listShards()).toHaveLength(1 + 1 + 2)
+  isFull = false
+  await streams.retention.sweep()
+  expect(await log.listShards()).toHaveLength(1 + 1)
   await close()
 })
