@@ -124,6 +124,12 @@ export const memoryPercentMax: number = 80
 export const memoryBytesMax: number = 0
 
 /**
+ * Beyond this share connections are cut off that do not answer a ping, as who is in the middle of a
+ * message cannot.
+ */
+export const halfMessagePercentMax: number = 60
+
+/**
  * Lateness of the event loop beyond which nobody more is let in: the mean of a second in which each
  * delay counts as much as it is long. One stall of three seconds is enough.
  */
@@ -229,9 +235,13 @@ export const unauthenticatedMessageBytesMax: number = 8 * 1024
 export const authenticationMillisMax: number = 5000
 
 /**
- * Connections whose client is not known yet, all of them and those of one address (a /64 of IPv6).
- * What is not complete is not seen: each can hold a message of almost `messageBytesMax`.
+ * Bytes of the largest message of a connection that was opened without a token: what is not
+ * complete is held, whoever sends it. So it is for as long as the connection lasts, as the library
+ * cannot change it.
  */
+export const unknownFrameBytesMax: number = 1024 * 1024 + 64 * 1024
+
+/** Connections whose client is not known yet: all, and those of one address (a /64 of IPv6). */
 export const unauthenticatedConnectionsMax: number = 64
 export const unauthenticatedConnectionsPerAddressMax: number = 32
 

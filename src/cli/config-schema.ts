@@ -256,6 +256,12 @@ export const configSchema = z.strictObject({
       1024 * 1024,
       limits.unauthenticatedMessageBytesMax,
     ),
+    unknownFrameBytesMax: count(
+      '... of one of who sends a first one',
+      8192,
+      limits.frameBytesMax,
+      limits.unknownFrameBytesMax,
+    ),
     failedAuthenticationsBurst: count(
       'wrong tokens of an address at once',
       1,

@@ -140,6 +140,12 @@ function processSettings(count: Count) {
       Number.MAX_SAFE_INTEGER,
       limits.memoryBytesMax,
     ),
+    halfMessagePercentMax: count(
+      'memory above which half messages end',
+      1,
+      percent,
+      limits.halfMessagePercentMax,
+    ),
     descriptorsReserved: count(
       'files kept beside sockets and the log',
       16,

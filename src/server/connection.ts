@@ -202,6 +202,23 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.closed(code.code)
   }
 
+  /** When it was asked for a sign of life of which none has come; undefined: it owes none. */
+  get probedAt(): number | undefined {
+    return this.#liveness.probedAt
+  }
+
+  /** Asks for a sign of life: who is in the middle of a message has none before it is complete. */
+  probe(now: number): void {
+    if (!this.#isOpen) return
+    this.#liveness.probed(now)
+    this.#socket.ping()
+  }
+
+  /** Ends it at once, without a close frame: what it has sent of a message is free with that. */
+  abandon(): void {
+    if (this.#isOpen) this.#drop(closeCodes.silent)
+  }
+
   /** Looks for peers that are gone or do not read: to be called every few seconds. */
   inspect(now: number): void {
     if (!this.#isOpen) return
@@ -380,6 +397,10 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
       this.end(code, {})
       return
     }
+    this.#drop(code)
+  }
+
+  #drop(code: CloseCode): void {
     this.#endedWith = code.code
     this.#socket.terminate()
     this.closed(code.code)

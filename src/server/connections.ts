@@ -13,8 +13,9 @@ import { isLoopbackAddress } from './admission.ts'
 import { type ConnectLimits, ConnectRates } from './connect-rates.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
+import { type HalfMessageLimits, HalfMessages } from './half-messages.ts'
 import type { Logger } from './logger.ts'
-import { Overload, type OverloadLimits, type OverloadSources } from './overload.ts'
+import { Overload, type OverloadLimits, type OverloadSources, type Relieve } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
 import { TurnTime } from './turn-time.ts'
@@ -26,7 +27,8 @@ export interface ServerLimits
     GateLimits,
     UnreadLimits,
     ConnectLimits,
-    OverloadLimits {
+    OverloadLimits,
+    HalfMessageLimits {
   readonly connectionsMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
@@ -68,6 +70,7 @@ export class Connections implements ConnectionHost {
   readonly turnTime: TurnTime
   readonly unread: UnreadAnswers
   readonly overload: Overload
+  readonly halfMessages: HalfMessages
   readonly brokerVersion: string
   readonly now: () => number
   /** Closes so far by their codes, and errors that were answered, by theirs. */
@@ -89,7 +92,9 @@ export class Connections implements ConnectionHost {
     this.limits = limits
     this.unread = new UnreadAnswers(limits, now)
     this.turnTime = new TurnTime(now)
-    this.overload = new Overload(limits, logger, now, overload)
+    this.halfMessages = new HalfMessages(limits, logger, () => [...this.#open])
+    const relieve: Relieve = (used, at) => this.halfMessages.look(used, at)
+    this.overload = new Overload(limits, logger, now, relieve, overload)
     this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion
     this.now = now

@@ -28,6 +28,7 @@ export class Liveness {
   #heardAt: number
   #wasPinged = false
   #isOver = false
+  #probedAt: number | undefined
 
   constructor(limits: LivenessLimits, now: number) {
     this.#limits = limits
@@ -43,6 +44,17 @@ export class Liveness {
   /** A message or a pong came. */
   heard(): void {
     this.#wasHeard = true
+    this.#probedAt = undefined
+  }
+
+  /** When it was asked for a sign of life of which none has come; undefined: it owes none. */
+  get probedAt(): number | undefined {
+    return this.#probedAt
+  }
+
+  /** It is asked for a sign of life from now on. */
+  probed(now: number): void {
+    this.#probedAt = now
   }
 
   /** Notices that its time is over. Answers whether it has to end now, whatever it is owed. */

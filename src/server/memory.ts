@@ -107,6 +107,17 @@ export function shortMemory(use: MemoryUse, percentMax: number): string | undefi
   return undefined
 }
 
+/**
+ * What counts of it where connections hold it: that which is nearest to its end. The heap of
+ * JavaScript has no part of a message that is not complete. Pure.
+ */
+export function usedMemory(use: MemoryUse): { readonly bytes: number; readonly bytesMax: number } {
+  const own = { bytes: use.ownBytes, bytesMax: use.ownBytesMax }
+  const { group } = use
+  if (group === undefined) return own
+  return group.bytes * own.bytesMax > own.bytes * group.bytesMax ? group : own
+}
+
 const mebibyte = 1024 * 1024
 
 function inWords(bytes: number, bytesMax: number, what: string): string {

@@ -13,6 +13,7 @@ export interface ConnectionFigures {
     readonly shedRequests: number
     delays(): [quantile: string, seconds: number][]
   }
+  readonly halfMessages: { readonly cut: number }
 }
 
 export type Labels = Readonly<Record<string, string>>

@@ -202,6 +202,9 @@ const overloadRows: readonly Row[] = [
   row('counter', 'shed_requests_total', 'Requests that were refused for want of memory.', (it) => [
     [it.connections.overload.shedRequests],
   ]),
+  row('counter', 'half_messages_cut_total', 'Connections cut for what they held unseen.', (it) => [
+    [it.connections.halfMessages.cut],
+  ]),
   row(
     'gauge',
     'event_loop_delay_seconds',

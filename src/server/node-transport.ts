@@ -68,7 +68,7 @@ export async function openNodeTransport(
     renew: (next) => server.setSecureContext(next),
     close() {
       stopListening()
-      for (const socket of sockets.clients) socket.terminate()
+      for (const { clients } of sockets) for (const socket of clients) socket.terminate()
       server.closeAllConnections()
     },
   }
@@ -95,15 +95,19 @@ function named(certificateNames: readonly string[]): Pick<HttpRequest, 'certific
   return { certificateNames }
 }
 
-function serveSockets(server: Server, options: TransportOptions): WebSocketServer {
+function serveSockets(server: Server, options: TransportOptions): readonly WebSocketServer[] {
   const chosen = new WeakMap<IncomingMessage, string>()
-  const sockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: options.messageBytesMax,
-    // Only where it was offered: there is no answer to what nobody asked.
-    handleProtocols: (_, request) => chosen.get(request) || false,
-  })
+  const upgrader = (maxPayload: number) =>
+    new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload,
+      // Only where it was offered: there is no answer to what nobody asked.
+      handleProtocols: (_, request) => chosen.get(request) || false,
+    })
+  const { unknown = { messageBytesMax: options.messageBytesMax, isUnknown: () => false } } = options
+  const known = upgrader(options.messageBytesMax)
+  const few = upgrader(unknown.messageBytesMax)
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, early: Buffer) => {
     const net = stream as TLSSocket
     const head = readNodeHead(request)
@@ -119,12 +123,13 @@ function serveSockets(server: Server, options: TransportOptions): WebSocketServe
         return
       }
       chosen.set(request, upgrade.subprotocol)
+      const sockets = unknown.isUnknown(read) ? few : known
       sockets.handleUpgrade(request, net, early, (web) =>
         NodeServerSocket.open(web, net, read.remoteAddress, upgrade.handler),
       )
     })
   })
-  return sockets
+  return [known, few]
 }
 
 /** There is a WebSocket at one path alone; elsewhere the request is one like others. */

@@ -4,9 +4,10 @@
  */
 
 import { MillraceError } from '../errors.ts'
+import type { UsedMemory } from './half-messages.ts'
 import type { Logger } from './logger.ts'
 import { LoopDelay } from './loop-delay.ts'
-import { type MemoryUse, measureMemory, shortMemory } from './memory.ts'
+import { type MemoryUse, measureMemory, shortMemory, usedMemory } from './memory.ts'
 
 export interface OverloadLimits {
   /** Of the memory and of the heap of JavaScript. */
@@ -23,7 +24,12 @@ export interface OverloadSources {
   readonly delay: Pick<LoopDelay, 'lateMillis' | 'quantiles' | 'close'>
 }
 
+/** Frees what can be freed; answers whether memory is so short that it should be asked soon. */
+export type Relieve = (used: UsedMemory, now: number) => boolean
+
 const lookMillis = 200
+/** Where messages that are not complete could fill the memory between two looks. */
+const closeLookMillis = 20
 /** At least: where the loop is late, looks are, too. */
 const windowMillis = 1000
 /** Who was short of memory is so until there is this much more of it, and for so long. */
@@ -36,8 +42,9 @@ export class Overload {
   readonly #limits: OverloadLimits
   readonly #logger: Logger
   readonly #sources: OverloadSources
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   readonly #now: () => number
+  readonly #relieve: Relieve
   #shortOf: string | undefined
   #shortAt = Number.NEGATIVE_INFINITY
   #lateMillis = 0
@@ -52,8 +59,10 @@ export class Overload {
     limits: OverloadLimits,
     logger: Logger,
     now: () => number,
+    relieve: Relieve,
     sources?: OverloadSources,
   ) {
+    this.#relieve = relieve
     this.#limits = limits
     this.#now = now
     this.#measuredAt = now()
@@ -62,8 +71,7 @@ export class Overload {
       memory: () => measureMemory(limits.memoryBytesMax),
       delay: new LoopDelay(),
     }
-    this.#timer = setInterval(() => this.look(), lookMillis)
-    this.#timer.unref()
+    this.#lookIn(lookMillis)
   }
 
   get isMemoryShort(): boolean {
@@ -93,24 +101,37 @@ export class Overload {
     return this.#sources.delay.quantiles()
   }
 
-  look(): void {
+  /** Answers whether the next look should come soon. */
+  look(): boolean {
     const now = this.#now()
-    this.#lookAtMemory(now)
+    const isTight = this.#lookAtMemory(now)
     this.#lookAtLoop(now)
     this.#tell(now)
+    return isTight
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#sources.delay.close()
   }
 
-  #lookAtMemory(now: number): void {
+  #lookIn(millis: number): void {
+    this.#timer = setTimeout(() => {
+      const isTight = this.look()
+      if (this.#timer !== undefined) this.#lookIn(isTight ? closeLookMillis : lookMillis)
+    }, millis)
+    this.#timer.unref()
+  }
+
+  #lookAtMemory(now: number): boolean {
     const { memoryPercentMax: most } = this.#limits
     const percent = this.isMemoryShort ? most - Math.min(percentSpare, most / 2) : most
-    const shortOf = shortMemory(this.#sources.memory(), percent)
+    const use = this.#sources.memory()
+    const shortOf = shortMemory(use, percent)
     if (shortOf !== undefined) this.#shortAt = now
     if (shortOf !== undefined || now - this.#shortAt >= shortMillisMin) this.#shortOf = shortOf
+    return this.#relieve(usedMemory(use), now)
   }
 
   #lookAtLoop(now: number): void {

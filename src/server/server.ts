@@ -16,6 +16,7 @@ import {
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
+  halfMessagePercentMax,
   handshakeMillisMax,
   inFlightRetryAfterMillis,
   loopDelayMillisMax,
@@ -30,6 +31,7 @@ import {
   unauthenticatedConnectionsMax,
   unauthenticatedConnectionsPerAddressMax,
   unauthenticatedMessageBytesMax,
+  unknownFrameBytesMax,
   unreadBytesMax,
   unreadBytesPerSecondMin,
   unreadMillisMax,
@@ -64,8 +66,8 @@ import {
 } from './start-warnings.ts'
 import type { TlsFiles } from './tls/tls-files.ts'
 import { TlsReload } from './tls/tls-reload.ts'
-import type { Transport } from './transport.ts'
-import { upgradeOf } from './upgrades.ts'
+import type { Transport, UnknownClientsOptions } from './transport.ts'
+import { isUnknownClient, upgradeOf } from './upgrades.ts'
 
 export type { ServerLimits } from './connections.ts'
 
@@ -117,6 +119,8 @@ export interface Server extends AsyncDisposable {
 }
 
 const defaultPort = 4570
+/** So much more is read of a message of an unknown client, to say that it is too large. */
+const unknownBytesSpare = 64 * 1024
 
 const defaultLimits: ServerLimits = {
   authenticationMillisMax,
@@ -133,6 +137,7 @@ const defaultLimits: ServerLimits = {
   drainRetryAfterMillis,
   failedAuthenticationsBurst,
   failedAuthenticationsPerSecond,
+  halfMessagePercentMax,
   handshakeMillisMax,
   inFlightRetryAfterMillis,
   loopDelayMillisMax,
@@ -146,6 +151,7 @@ const defaultLimits: ServerLimits = {
   unauthenticatedConnectionsMax,
   unauthenticatedConnectionsPerAddressMax,
   unauthenticatedMessageBytesMax,
+  unknownFrameBytesMax,
   unreadBytesMax,
   unreadBytesPerSecondMin,
   unreadMillisMax,
@@ -240,6 +246,7 @@ async function openPorts(
         host: address,
         port: options.port ?? defaultPort,
         messageBytesMax,
+        unknown: unknownClients(connections.gate),
         handshakeMillisMax: connections.limits.handshakeMillisMax,
         ...bounds,
         upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
@@ -252,6 +259,14 @@ async function openPorts(
     tls?.close()
     await admin?.close()
     throw error
+  }
+}
+
+function unknownClients(gate: Gate): UnknownClientsOptions | undefined {
+  if (gate.isOpen) return undefined
+  return {
+    messageBytesMax: gate.limits.unknownFrameBytesMax + unknownBytesSpare,
+    isUnknown: (request) => isUnknownClient(gate, request),
   }
 }
 

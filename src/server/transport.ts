@@ -69,6 +69,12 @@ export type Upgrade =
 
 export type OpenSocket = (socket: Socket) => SocketHandler
 
+export interface UnknownClientsOptions {
+  readonly messageBytesMax: number
+  /** Whether a request to open a WebSocket comes from one of them. */
+  readonly isUnknown: (request: HttpRequest) => boolean
+}
+
 export interface TransportOptions extends SocketLimits {
   readonly host: string
   /** 0 chooses a free one. */
@@ -77,6 +83,8 @@ export interface TransportOptions extends SocketLimits {
   readonly handshakeMillisMax: number
   /** A longer message ends its connection without a close frame. */
   readonly messageBytesMax: number
+  /** ... of those of whom it is not known who they are: they are not to hold much. */
+  readonly unknown?: UnknownClientsOptions | undefined
   /** Neither may throw or reject. */
   readonly upgrade: (request: HttpRequest) => Upgrade | Promise<Upgrade>
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>

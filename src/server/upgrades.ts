@@ -71,10 +71,20 @@ export function upgradeOf(
   })
 }
 
+function identifyCertificate(gate: Gate, request: HttpRequest): Identity | undefined {
+  return gate.identifyCertificate(request.certificateNames ?? [])
+}
+
+/** Whether nothing in a request says who it comes from, where that is asked. */
+export function isUnknownClient(gate: Gate, request: HttpRequest): boolean {
+  if (gate.isOpen || credentialOf(request).kind !== 'none') return false
+  return identifyCertificate(gate, request) === undefined
+}
+
 /** Its certificate may say who it is. */
 function acceptWithoutToken(connections: Connections, request: HttpRequest): Upgrade {
   const { gate } = connections
-  const identity = gate.identifyCertificate(request.certificateNames ?? [])
+  const identity = identifyCertificate(gate, request)
   if (identity === undefined) return acceptUnknown(connections, request)
   try {
     gate.requireRoom(identity.principal)

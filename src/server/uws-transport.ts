@@ -254,16 +254,54 @@ function boundSockets(app: App, options: TransportOptions): SocketShares {
   return shares
 }
 
+/** Whether a handshake is for the route of unknown clients. */
+function isOfUnknown({ unknown }: TransportOptions, response: Response, request: Request): boolean {
+  if (unknown === undefined) return false
+  return unknown.isUnknown(readRequest(response, request, readHead(request)))
+}
+
+/**
+ * The library has one bound of messages for each route, which for unknown clients is another one.
+ * Both routes have handshakes at the one path: the first passes on what is for the second.
+ */
 function serveSockets(app: App, options: TransportOptions, shares: SocketShares): void {
-  app.ws<SocketData>(socketPath, {
+  const upgrade: Upgrading = (response, request, context) =>
+    upgradeSocket(options, shares, response, request, context)
+  if (options.unknown !== undefined) {
+    serveRoute(
+      app,
+      socketPath,
+      options.unknown.messageBytesMax,
+      shares,
+      (response, request, it) => {
+        if (isOfUnknown(options, response, request)) upgrade(response, request, it)
+        else request.setYield(true)
+      },
+    )
+  }
+  serveRoute(app, '/*', options.messageBytesMax, shares, (response, request, it) => {
+    if (request.getUrl() === socketPath) upgrade(response, request, it)
+    else request.setYield(true)
+  })
+}
+
+type Upgrading = (response: Response, request: Request, context: SocketContext) => void
+
+function serveRoute(
+  app: App,
+  pattern: string,
+  messageBytesMax: number,
+  shares: SocketShares,
+  upgrade: Upgrading,
+): void {
+  app.ws<SocketData>(pattern, {
     compression: 0,
-    maxPayloadLength: options.messageBytesMax,
+    maxPayloadLength: messageBytesMax,
     idleTimeout: checkIdleTimeout(idleTimeoutSeconds),
     sendPingsAutomatically: true,
     // None: connection.ts bounds what waits, and knows why.
     maxBackpressure: 0,
-    upgrade: (response, request, context) =>
-      upgradeSocket(options, shares, response, request, context),
+    upgrade,
     open: (socket) => {
       const data = socket as WebSocket
       shares.held(data.remoteAddress)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
-import { accessLookMillis, frameBytesMax } from '../../src/limits.ts'
+import { accessLookMillis, frameBytesMax, unknownFrameBytesMax } from '../../src/limits.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
 import { createStream, describeStreamSummary } from '../../src/wire/operations.ts'
 import {
@@ -157,7 +157,7 @@ describe('a token', () => {
       null,
       'writer',
       null,
-      frameBytesMax,
+      unknownFrameBytesMax,
     ])
     expect((await client.ask(put()))[2]).toBe(null)
     await client.close()

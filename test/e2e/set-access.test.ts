@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { settings } from '../../src/cli/config-schema.ts'
-import { authenticationMillisMax } from '../../src/limits.ts'
+import { authenticationMillisMax, frameBytesMax } from '../../src/limits.ts'
 import { AccessFile, tokenFor } from '../unit/server/access/access-files.ts'
 import { serve } from './cli-process.ts'
 import { RawClient } from './raw-client.ts'
@@ -76,6 +76,20 @@ const tests: Record<string, () => Promise<void>> = {
       expect.stringContaining('at most 256 (unauthenticatedMessageBytesMax)'),
     ])
     await known(url)
+  },
+
+  async '--access-unknown-frame-bytes-max'() {
+    const url = await broker('--access-unknown-frame-bytes-max', '8192')
+    const client = await RawClient.connect(url)
+    expect((await client.next())[3]).toBe(8192)
+    expect((await client.ask(authenticate)).at(-1)).toBe(8192)
+    const large = [0x14, 2, null, null, Buffer.alloc(8192)]
+    expect((await client.ask(large))[2]).toBe('RECORD_TOO_LARGE')
+    // Who says at once who they are may send more.
+    const headers = { authorization: `Bearer ${reader.token}` }
+    const other = await RawClient.connect(url, { headers })
+    expect((await other.next())[3]).toBe(frameBytesMax)
+    expect((await other.ask(large))[2]).not.toBe('RECORD_TOO_LARGE')
   },
 
   async '--access-failed-authentications-burst'() {

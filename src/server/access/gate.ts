@@ -18,6 +18,7 @@ export const crowdedRetryAfterMillis = 1000
 export interface GateLimits extends UnknownLimits {
   readonly authenticationMillisMax: number
   readonly unauthenticatedMessageBytesMax: number
+  readonly unknownFrameBytesMax: number
   readonly failedAuthenticationsBurst: number
   readonly failedAuthenticationsPerSecond: number
   readonly connectionRequestsPerSecond: number

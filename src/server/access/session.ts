@@ -26,8 +26,9 @@ export class Session implements Caller {
   #isOver = false
   /** Whether requests are carried out. */
   isKnown: boolean
-  /** Bytes of the largest message that is taken. */
-  messageBytesMax: number = frameBytesMax
+  /** Bytes of the largest message that is taken, and of one that can be: see the limits. */
+  messageBytesMax: number
+  readonly #messageBytesHighest: number
 
   constructor(
     gate: Gate,
@@ -39,6 +40,9 @@ export class Session implements Caller {
     this.#remoteAddress = remoteAddress
     this.#over = over
     this.isKnown = gate.isOpen
+    const comesUnknown = !gate.isOpen && identity === undefined
+    this.#messageBytesHighest = comesUnknown ? gate.limits.unknownFrameBytesMax : frameBytesMax
+    this.messageBytesMax = this.#messageBytesHighest
     const now = gate.now()
     this.#ofConnection = new RateLimiter('this connection', gate.connectionRates, now)
     const { connectionFramesPerSecond: perSecond } = gate.limits
@@ -144,7 +148,8 @@ export class Session implements Caller {
   /** Takes from the rules what the principal may do. */
   #adopt(principal: string): void {
     this.#permissions = this.#gate.permissionsOf(principal)
-    this.messageBytesMax = this.#gate.limitsOf(principal).messageBytes
+    const { messageBytes } = this.#gate.limitsOf(principal)
+    this.messageBytesMax = Math.min(messageBytes, this.#messageBytesHighest)
   }
 
   close(): void {

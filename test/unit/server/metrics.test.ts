@@ -13,6 +13,7 @@ const connections = {
     [4500, 1],
   ]),
   errors: new Map([['LIMIT_EXCEEDED', 7]]),
+  halfMessages: { cut: 9 },
   overload: {
     shedRequests: 8,
     delays: (): [string, number][] => [

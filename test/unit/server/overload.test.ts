@@ -222,7 +222,12 @@ describe('a broker whose event loop is late', () => {
 
   it('is one that was really blocked, until it is not', { timeout: 60_000 }, async () => {
     const limits = { ...smallLimits, loopDelayMillisMax: 250, memoryPercentMax: 100 }
-    const overload = new Overload(limits, new FakeLogger(), () => performance.now())
+    const overload = new Overload(
+      limits,
+      new FakeLogger(),
+      () => performance.now(),
+      () => false,
+    )
     onTestFinished(() => overload.close())
     let refused: string | undefined
     while (refused === undefined) {

@@ -1,0 +1,100 @@
+/**
+ * Frees what half-sent messages hold where memory gets short. A library gives out a message once it
+ * is complete, so that nobody sees how much of one is there; but a client in the middle of a frame
+ * cannot answer a ping, and any other does so at once. Those who do not are cut off, the shorter
+ * memory is, the sooner; first those of whom there are most.
+ */
+
+import type { Logger } from './logger.ts'
+
+/** What of a connection is looked at. */
+export interface Probed {
+  /** Whose it is; undefined: that of a client of this machine that nobody asks. */
+  readonly sharer: string | undefined
+  /** When it was asked for a sign of life of which none has come; undefined: it owes none. */
+  readonly probedAt: number | undefined
+  probe(now: number): void
+  abandon(): void
+}
+
+export interface HalfMessageLimits {
+  /** From here on those who owe a sign of life are cut off. */
+  readonly halfMessagePercentMax: number
+  readonly memoryPercentMax: number
+}
+
+/** How much is in use, of what there is: see `usedMemory`. */
+export interface UsedMemory {
+  readonly bytes: number
+  readonly bytesMax: number
+}
+
+/** So much earlier clients are asked, so that it is known who answers when it counts. */
+const percentAhead = 10
+const roundMillis = 500
+/** For each percent that is left until load is shed, a client has so long to answer. */
+const patienceMillis = 100
+/** One that is cut off frees at least so much: most hold more, but that is not known. */
+const bytesOfOne = 1024 * 1024
+
+export class HalfMessages {
+  readonly #limits: HalfMessageLimits
+  readonly #logger: Logger
+  readonly #open: () => Iterable<Probed>
+  #askedAt = Number.NEGATIVE_INFINITY
+  /** So far: for the metrics. */
+  cut = 0
+
+  constructor(limits: HalfMessageLimits, logger: Logger, open: () => Iterable<Probed>) {
+    this.#limits = limits
+    this.#logger = logger
+    this.#open = open
+  }
+
+  /** Answers whether memory is so short that the next look should come soon. */
+  look({ bytes, bytesMax }: UsedMemory, now: number): boolean {
+    const { halfMessagePercentMax, memoryPercentMax } = this.#limits
+    const percent = (100 * bytes) / bytesMax
+    if (percent < halfMessagePercentMax - percentAhead) return false
+    this.#ask(now)
+    if (percent < halfMessagePercentMax) return true
+    const patience = patienceMillis * Math.max(1, memoryPercentMax - percent)
+    const excess = bytes - (bytesMax * halfMessagePercentMax) / 100
+    this.#cut(now - patience, Math.ceil(excess / bytesOfOne))
+    return true
+  }
+
+  #ask(now: number): void {
+    if (now - this.#askedAt < roundMillis) return
+    this.#askedAt = now
+    for (const it of this.#open()) if (it.probedAt === undefined) it.probe(now)
+  }
+
+  #cut(askedBefore: number, count: number): void {
+    const silent: Probed[] = []
+    for (const it of this.#open()) if (owesSince(it) <= askedBefore) silent.push(it)
+    const chosen = inOrder(silent).slice(0, count)
+    for (const it of chosen) it.abandon()
+    if (chosen.length === 0) return
+    this.cut += chosen.length
+    const text = 'memory is short: connections were cut that may hold half a message'
+    this.#logger.warn({ connections: chosen.length, silent: silent.length }, text)
+  }
+}
+
+function owesSince({ probedAt }: Probed): number {
+  return probedAt ?? Number.POSITIVE_INFINITY
+}
+
+/**
+ * Those of whom there are most first; of each of them those that have been silent the longest, and
+ * of those that were asked together who came last.
+ */
+function inOrder(silent: readonly Probed[]): Probed[] {
+  const counts = new Map<string | undefined, number>()
+  for (const { sharer } of silent) counts.set(sharer, (counts.get(sharer) ?? 0) + 1)
+  const countOf = ({ sharer }: Probed) => counts.get(sharer) ?? 0
+  return silent
+    .toReversed()
+    .sort((left, right) => countOf(right) - countOf(left) || owesSince(left) - owesSince(right))
+}
