@@ -9,6 +9,7 @@ import { CommittedPositions } from './committed-positions.ts'
 import { type AckWaiter, PendingAcks } from './pending-acks.ts'
 import { type TailWaiter, TailWaiters } from './tail-waiters.ts'
 import { TailWatchers } from './tail-watchers.ts'
+import { WakeTurns } from './wake-turns.ts'
 
 const shardClosed = constants.errorCodes.indexOf('SHARD_CLOSED')
 
@@ -21,8 +22,8 @@ export class LogProgress {
   readonly #acks = new PendingAcks()
   readonly #tails = new TailWaiters()
   readonly #watchers = new TailWatchers()
+  readonly #turns = new WakeTurns(() => this.wake())
   #closedBecause: unknown
-  #wakesSoon = false
 
   constructor(handle: NativeLogHandle) {
     this.#handle = handle
@@ -67,14 +68,9 @@ export class LogProgress {
     this.#updateAwaited()
   }
 
-  /**
-   * As `wake`, in this turn of the event loop, behind the input that it has at hand: for what an
-   * append of this thread has committed at once. Those that come together wake once.
-   */
+  /** As `wake`, soon: for what an append of this thread has committed at once. */
   wakeSoon(): void {
-    if (this.#wakesSoon || !this.#isAwaited) return
-    this.#wakesSoon = true
-    setImmediate(this.#wakeNow)
+    if (this.#isAwaited) this.#turns.ask()
   }
 
   /** Tells everybody who still waits that the log is closed. */
@@ -106,11 +102,6 @@ export class LogProgress {
       return error
     }
     return undefined
-  }
-
-  readonly #wakeNow = (): void => {
-    this.#wakesSoon = false
-    this.wake()
   }
 
   get #isAwaited(): boolean {

@@ -77,6 +77,10 @@ export const log = [
   mutant('359-full-disk-stays-shut', gtest('FullDiskOpenTest.*'), /FAILED/),
   mutant('360-stale-records-come-back', gtest('FullDiskOpenTest.WhatFollows*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
+  ...vitestMutants('test/unit/log', [
+    ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
+    ['371-turn-without-end', 'wake-turns', 'leaves the rest to another turn'],
+  ]),
   ...vitestMutants('test/seam', [
     ['300-scrub-of-all-shards', 'scrub', 'names each damaged batch'],
     ['301-scrub-without-pace', 'scrub', 'keeps to its pace'],
