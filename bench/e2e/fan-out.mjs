@@ -12,8 +12,9 @@ const stream = 'bench'
 const limits = { connectionsMax: 20_000 }
 
 const repetitions = pick(5, 2, 1)
-// What was written before is written again once what held it is gone, a few turns later.
-const warmUps = pick(1, 1, 0)
+// What was written before is written again once what held it is gone, three turns later; until then
+// pages are zeroed, and code is compiled.
+const warmUps = pick(3, 3, 0)
 const crowds = pick([1, 10, 100, 1000], [1, 10, 100], [1, 3])
 
 /** Frames that are sent in a turn, to all subscribers together. */
