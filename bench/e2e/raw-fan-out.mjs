@@ -76,15 +76,39 @@ class Rounds {
 
 /** One message in, one frame out to each subscriber: what a put and a push are without a log. */
 function relay(from) {
-  if (relayed.file === undefined) handOn(from)
-  else relayed.file.write(relayed.frame.bytes, () => handOn(from))
-}
-
-function handOn(from) {
-  stampSequence(relayed.frame, relayed.sequence)
-  relayed.sequence += 1
+  if (relayed.file !== undefined) {
+    relayed.file.write(from)
+    return
+  }
+  stampNext()
   for (const socket of sockets) socket.send(relayed.frame.bytes, true)
   from.send(ack, true)
+}
+
+function stampNext() {
+  stampSequence(relayed.frame, relayed.sequence)
+  relayed.sequence += 1
+}
+
+/** A message with so many batches, for as many that came in. */
+function batchesOf(group) {
+  const { bytes } = relayed.frame
+  const message = new Uint8Array(group.length * bytes.length)
+  for (let at = 0; at < message.length; at += bytes.length) {
+    stampNext()
+    message.set(bytes, at)
+  }
+  return message
+}
+
+/** What shared a sync leaves together, as with any server that wants to keep up. */
+function handOn(group, bytes) {
+  for (const socket of sockets) socket.send(bytes, true)
+  for (const from of new Set(group)) {
+    from.cork(() => {
+      for (const it of group) if (it === from) from.send(ack, true)
+    })
+  }
 }
 
 const app = uWS.App()
@@ -126,7 +150,7 @@ app.listen('127.0.0.1', 0, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, async (listener) => 
       },
       relay({ recordBytes, path }) {
         relayed?.file?.close()
-        const file = path && new SyncedFile(path)
+        const file = path && new SyncedFile(path, batchesOf, handOn)
         relayed = { frame: rawBatch(1, recordBytes), sequence: 1, file }
       },
     },

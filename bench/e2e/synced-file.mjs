@@ -6,22 +6,23 @@ const fileBytes = 64 * 1024 * 1024
 
 export class SyncedFile {
   #fd
+  #encode
+  #done
   #at = 0
   #isSyncing = false
   #waiting = []
 
-  constructor(path) {
+  /** `encode` has the bytes of a group of items, `done` is told of both when they are on disk. */
+  constructor(path, encode, done) {
+    this.#encode = encode
+    this.#done = done
     this.#fd = openSync(path, 'w')
     writeSync(this.#fd, new Uint8Array(fileBytes))
     fdatasyncSync(this.#fd)
   }
 
-  /** Calls `done` when the bytes are on disk. */
-  write(bytes, done) {
-    if (this.#at + bytes.length > fileBytes) this.#at = 0
-    writeSync(this.#fd, bytes, 0, bytes.length, this.#at)
-    this.#at += bytes.length
-    this.#waiting.push(done)
+  write(item) {
+    this.#waiting.push(item)
     if (!this.#isSyncing) this.#sync()
   }
 
@@ -33,11 +34,14 @@ export class SyncedFile {
     const group = this.#waiting
     this.#waiting = []
     this.#isSyncing = true
+    const bytes = this.#encode(group)
+    if (this.#at + bytes.length > fileBytes) this.#at = 0
+    this.#at += writeSync(this.#fd, bytes, 0, bytes.length, this.#at)
     fdatasync(this.#fd, (error) => {
       if (error) throw error
       this.#isSyncing = false
       if (this.#waiting.length > 0) this.#sync()
-      for (const done of group) done()
+      this.#done(group, bytes)
     })
   }
 }
