@@ -9,6 +9,7 @@ import type { Overload } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { TurnTime } from './turn-time.ts'
 import type { UnreadAnswers } from './unread-answers.ts'
+import type { Welcomes } from './welcomes.ts'
 
 export interface ConnectionLimits extends AnswerBounds, LivenessLimits {
   readonly requestsInFlightMax: number
@@ -27,6 +28,7 @@ export interface ConnectionHost {
   readonly turnTime: TurnTime
   readonly overload: Overload
   readonly brokerVersion: string
+  readonly welcomes: Welcomes
   readonly now: () => number
   /** Whether requests are refused, as the server is about to stop. */
   isDraining(): boolean

@@ -9,7 +9,7 @@
 import { MillraceError } from '../errors.ts'
 import { authenticate } from '../wire/access-operations.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
-import { decodeRequest, encodeError, encodeWelcome, type RequestFrame } from '../wire/frame.ts'
+import { decodeRequest, encodeError, type RequestFrame } from '../wire/frame.ts'
 import { describeStream, getRecords, listShards, listStreams } from '../wire/operations.ts'
 import { decodeCredit, isCreditFrame } from '../wire/pushes.ts'
 import { isPutFrame } from '../wire/put-frame.ts'
@@ -83,7 +83,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#sender.beginReceiving()
     const { subscriptionsMax, connectionCreditBytesMax } = host.broker.fanOutLimits
     this.#sender.send(
-      encodeWelcome({
+      host.welcomes.of({
         protocolVersion,
         brokerVersion: host.brokerVersion,
         frameBytesMax: this.#session.messageBytesMax,

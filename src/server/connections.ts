@@ -21,6 +21,7 @@ import type { Socket, SocketHandler } from './transport.ts'
 import { TurnTime } from './turn-time.ts'
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
+import { Welcomes } from './welcomes.ts'
 
 export interface ServerLimits
   extends ConnectionLimits,
@@ -72,6 +73,7 @@ export class Connections implements ConnectionHost {
   readonly overload: Overload
   readonly halfMessages: HalfMessages
   readonly brokerVersion: string
+  readonly welcomes: Welcomes = new Welcomes()
   readonly now: () => number
   /** Closes so far by their codes, and errors that were answered, by theirs. */
   readonly closes: Map<number, number> = new Map()
