@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly cwd?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly input?: string | Uint8Array
+  /** A command that runs the rest of its words elsewhere. */
+  readonly inside?: readonly string[]
 }
 
 export interface Ended {
@@ -50,7 +52,8 @@ export function temporaryDirectory(): string {
 
 /** Starts the program; it is killed when the test ends, whatever came of it. */
 export function startCli(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  const child = spawn(process.execPath, [program, ...args], {
+  const words = [...(options.inside ?? []), process.execPath, program, ...args]
+  const child = spawn(words[0] as string, words.slice(1), {
     cwd: options.cwd ?? tmpdir(),
     env: cleanEnvironment(options.environment),
     stdio: ['pipe', 'pipe', 'pipe'],

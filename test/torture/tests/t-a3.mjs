@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { makeBulk } from '../broker/company.mjs'
 import { pace, runFlood } from '../broker/floods.mjs'
-import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
+import { LoopWatch, lateText } from '../broker/loop-watch.mjs'
 import { MemoryGroup, needMemoryGroup } from '../broker/memory-group.mjs'
 import { mebibytes, metricOf, percentile } from '../broker/resources.mjs'
 import {
@@ -66,7 +66,7 @@ async function setUp(context) {
 }
 
 async function runTest(context) {
-  const { count, tier } = context
+  const { count } = context
   const { group, port, broker, client } = await setUp(context)
   const watch = new LoopWatch(context, port)
   const millis = count * 1000
@@ -92,7 +92,6 @@ async function runTest(context) {
     const text = `${done}, ${mebibytes(peak ?? 0)} MiB of memory`
     throw new TortureFailure(`nothing was refused or cut for want of memory: ${text}`)
   }
-  judgeLateness(tier, late)
   const { put, refused, latencies } = steady
   return {
     trials: count,
