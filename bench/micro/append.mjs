@@ -1,5 +1,5 @@
-// E3 and E4: appends from Node with `os` durability on recycled segments, one call per record
-// (part one) and one call per batch of 500 (part batch), with and without packing.
+// E3 and E4: appends from Node on recycled segments, one call per record (part one) and one call per
+// batch of 500 (part batch), with and without packing; with `os` durability, and batches with `disk`.
 import {
   addRow,
   checkRecords,
@@ -18,6 +18,8 @@ import {
 
 const recordsPerBatch = 500
 const repetitions = pick(9, 5, 1)
+/** Batches that wait for the sync at once: as many as the peers beside that row have. */
+const inFlight = 64
 const keys = Array.from({ length: recordsPerBatch }, (_, i) => `key-${1000 + i}`)
 
 /** What a call that takes bytes and does nothing reaches, in calls per second. */
@@ -35,23 +37,40 @@ function floorRate() {
   return { name: 'N-API call with a typed array', value: series.median, unit: 'records/s' }
 }
 
+/** Calls that are done when they return. */
+function callAll(append, calls) {
+  for (let i = 0; i < calls; i += 1) append(i)
+}
+
+/** Calls that answer a promise, some of them in flight. */
+async function callAhead(append, calls) {
+  const waiting = []
+  for (let i = 0; i < calls; i += 1) {
+    waiting.push(append(i))
+    if (waiting.length === inFlight) await waiting.shift()
+  }
+  await Promise.all(waiting)
+}
+
 /** One row: `append(i)` appends `recordsPerCall` records. */
-async function bench(name, recordBytes, recordsPerCall, calls, makeAppend, limit) {
+async function bench(name, recordBytes, recordsPerCall, calls, makeAppend, more = {}) {
+  const { limit, durability = 'os' } = more
+  const callEach = durability === 'disk' ? callAhead : callAll
   await withLog(1, async (log, shards) => {
     const append = makeAppend(log.shard(shards[0]))
     let appended = 0
     const { wall, cpu } = await measureRates({
       repetitions,
       prepare: () => trimAll(log, shards),
-      work: () => {
-        for (let i = 0; i < calls; i += 1) append(i)
+      work: async () => {
+        await callEach(append, calls)
         appended += calls * recordsPerCall
         return calls * recordsPerCall
       },
     })
     const check = await checkRecords(log, shards, appended)
     addRow(name, wall, 'records/s', {
-      params: { recordBytes, recordsPerCall, durability: 'os', memory: 'recycled segments' },
+      params: { recordBytes, recordsPerCall, durability, memory: 'recycled segments' },
       info: {
         gigabytesPerSecond: (wall.median * recordBytes) / 1e9,
         recordsPerCpuSecond: cpu.median,
@@ -62,12 +81,15 @@ async function bench(name, recordBytes, recordsPerCall, calls, makeAppend, limit
   })
 }
 
-function packBatch(recordBytes) {
+/** Packs 500 records anew with each call. */
+function packing(recordBytes) {
+  const data = keys.map((_, i) => someBytes(recordBytes, i + 1))
   const builder = new millrace.BatchBuilder()
-  keys.forEach((key, i) => {
-    builder.add(key, someBytes(recordBytes, i + 1))
-  })
-  return Buffer.from(builder.bytes)
+  return () => {
+    builder.clear()
+    for (let i = 0; i < recordsPerBatch; i += 1) builder.add(keys[i], data[i])
+    return builder
+  }
 }
 
 async function benchOneByOne() {
@@ -83,7 +105,7 @@ async function benchOneByOne() {
     1,
     calls,
     (shard) => () => shard.appendNow(record, 1, 'os'),
-    limit,
+    { limit },
   )
   const data = keys.map((_, i) => someBytes(recordBytes, i + 1))
   const builder = new millrace.BatchBuilder()
@@ -97,12 +119,13 @@ async function benchOneByOne() {
       builder.add(keys[i % recordsPerBatch], data[i % recordsPerBatch])
       shard.appendBatch(builder, 'os')
     },
-    limit,
+    { limit },
   )
 }
 
 async function benchBatches(recordBytes) {
-  const batch = packBatch(recordBytes)
+  const pack = packing(recordBytes)
+  const batch = Buffer.from(pack().bytes)
   const calls = Math.max(2, Math.floor(pick(256e6, 64e6, 1e6) / batch.length))
   const name = `append 500 a call, ${sizeName(recordBytes)}`
   await bench(
@@ -112,18 +135,28 @@ async function benchBatches(recordBytes) {
     calls,
     (shard) => () => shard.appendNow(batch, recordsPerBatch, 'os'),
   )
-  const data = keys.map((_, i) => someBytes(recordBytes, i + 1))
-  const builder = new millrace.BatchBuilder()
   await bench(`${name}, packing included`, recordBytes, recordsPerBatch, calls, (shard) => () => {
-    builder.clear()
-    for (let i = 0; i < recordsPerBatch; i += 1) builder.add(keys[i], data[i])
-    shard.appendBatch(builder, 'os')
+    shard.appendBatch(pack(), 'os')
   })
+}
+
+/** What is packed is copied by the call, so that it can be packed again while the sync runs. */
+async function benchSynced() {
+  const recordBytes = 100
+  const name = `append 500 a call, ${sizeName(recordBytes)}, disk, ${inFlight} in flight`
+  const pack = packing(recordBytes)
+  const append = (shard) => () => {
+    shard.appendBatch(pack(), 'disk')
+    return shard.acknowledged()
+  }
+  const calls = pick(4000, 400, 2)
+  await bench(name, recordBytes, recordsPerBatch, calls, append, { durability: 'disk' })
 }
 
 if (wants('one')) await benchOneByOne()
 if (wants('batch')) {
   await benchBatches(100)
   await benchBatches(1024)
+  await benchSynced()
 }
 printReport()

@@ -26,6 +26,7 @@ const embedded = [
   beside('E1', /^append 100 B, warm, disk$/, 'lmdb', 'batches', [20, 35]),
   beside('E3', /key and Buffer, 100 B$/, 'lmdb', 'one', [2, 4]),
   beside('E4', /^append 500 a call, 100 B, packing included$/, 'lmdb', 'batches', [7, 8]),
+  beside('E4', /^append 500 a call, 100 B, disk/, 'lmdb', 'batches, synced', [7, 10]),
   beside('E5', /^lazy record views/, 'lmdb', 'get', [8, 15]),
   beside('E5', /^record views, key, data/, 'lmdb', 'range', [1, 2]),
 ]

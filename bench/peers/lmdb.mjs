@@ -12,6 +12,11 @@ export const lmdb = {
   workloads: {
     one: { what: 'put, one record a call, noSync', durability: 'os', probe: 20_000 },
     batches: { what: '500 puts a transaction, noSync', durability: 'os', probe: 20_000 },
+    'batches, synced': {
+      what: '500 puts a batch, 64 batches in flight, synced commits',
+      durability: 'disk',
+      probe: 20_000,
+    },
     get: { what: 'get, one record a call', durability: 'os', probe: 20_000 },
     range: { what: 'getRange, value of each record', durability: 'os', probe: 20_000 },
   },

@@ -43,7 +43,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   E1: 4,
   E2: 8,
   E3: 2,
-  E4: 4,
+  E4: 5,
   E5: 5,
   ingest: 12,
   I1: 1,

@@ -1,15 +1,8 @@
 /** A broker that asks who its clients are, with clients that know nothing of ours. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { Broker } from '../../src/broker/broker.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { accessLookMillis, frameBytesMax, unknownFrameBytesMax } from '../../src/limits.ts'
-import { type Server, type ServerOptions, startServer } from '../../src/server/server.ts'
-import { createStream, describeStreamSummary } from '../../src/wire/operations.ts'
 import {
   AccessFile,
   audience,
@@ -18,114 +11,29 @@ import {
   signJwt,
   tokenFor,
 } from '../unit/server/access/access-files.ts'
-import { FakeLogger } from '../unit/server/fakes.ts'
+import {
+  admin,
+  allow,
+  ask,
+  audited,
+  authenticate,
+  bearer,
+  file,
+  iterate,
+  logger,
+  nextOf,
+  open,
+  principals,
+  put,
+  reader,
+  serve,
+  server,
+  status,
+  subscribe,
+  tokens,
+  writer,
+} from './asking-broker.ts'
 import { RawClient } from './raw-client.ts'
-
-const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
-let broker: Broker
-
-beforeAll(async () => {
-  broker = await Broker.open({ dir })
-  for (const streamName of ['orders', 'secret']) {
-    await broker.call(createStream, { streamName, shardCount: 1 })
-    while ((await broker.call(describeStreamSummary, { streamName })).streamStatus !== 'ACTIVE') {
-      await wait(5)
-    }
-  }
-})
-
-afterAll(async () => {
-  await broker.close()
-  rmSync(dir, { recursive: true })
-})
-
-const allow = (actions: string[], ...streams: string[]) => ({ permissions: [{ actions, streams }] })
-const writer = tokenFor('writer')
-const reader = tokenFor('reader')
-const admin = tokenFor('admin')
-const principals = {
-  writer: allow(['put'], 'orders'),
-  reader: allow(['get', 'subscribe'], 'ord*'),
-  admin: allow(['admin'], '*'),
-}
-const tokens = [writer.row, reader.row, admin.row]
-
-let file: AccessFile
-let logger: FakeLogger
-let server: Server
-
-async function serve(more: Partial<ServerOptions> = {}, content?: object): Promise<void> {
-  file = new AccessFile(content ?? { principals, tokens })
-  logger = new FakeLogger()
-  const started = await startServer({
-    broker,
-    logger,
-    port: 0,
-    version: '1.2.3',
-    accessFile: file.path,
-    ...more,
-  })
-  server = started
-  onTestFinished(() => started.stop())
-}
-
-const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
-
-async function open(token: string): Promise<RawClient> {
-  const client = await RawClient.connect(server.url, bearer(token))
-  expect((await client.next())[5]).toBe(true)
-  return client
-}
-
-/** How an upgrade is answered over HTTP. */
-function status(path: string, headers: Record<string, string>): Promise<[number, string]> {
-  return new Promise((resolve, reject) => {
-    const upgrade = {
-      connection: 'upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-version': '13',
-      'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
-    }
-    const asked = request(`http://127.0.0.1:${server.port}${path}`, {
-      headers: { ...upgrade, ...headers },
-    })
-    asked.on('response', (response) => {
-      let body = ''
-      response.on('data', (chunk) => {
-        body += String(chunk)
-      })
-      response.on('end', () => resolve([response.statusCode ?? 0, body]))
-    })
-    asked.on('upgrade', (response, socket) => {
-      socket.destroy()
-      resolve([101, String(response.headers['sec-websocket-protocol'])])
-    })
-    asked.on('error', reject)
-    asked.end()
-  })
-}
-
-const put = (stream = 'orders') => [0x21, 7, stream, null, [['k', new Uint8Array(1)]], null, 0, 0]
-const subscribe = [0x29, 7, 'orders', null, 'LATEST', null, 65_536, []]
-const authenticate = (token: string) => [0x3f, 7, Buffer.from(token)]
-/** The next message with this opcode: heartbeats come in between. */
-async function nextOf(client: RawClient, opcode: number): Promise<unknown[]> {
-  for (;;) {
-    const message = await client.next()
-    if (message[0] === opcode) return message
-  }
-}
-
-async function ask(client: RawClient, values: readonly unknown[]): Promise<unknown> {
-  client.send(values)
-  return (await nextOf(client, values[0] as number))[2]
-}
-
-const iterate = [0x22, 7, 'orders', '0', 'LATEST']
-const audited = (audit: string) =>
-  logger.lines
-    .filter((it) => (it.facts as { audit?: string }).audit === audit)
-    .map((it) => it.facts)
 
 describe('a token', () => {
   beforeEach(() => serve())

@@ -1,24 +1,12 @@
 /** Commands against a running broker, each in a process of its own. */
 
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/client/node.ts'
-import { jsonLines, runCli, serve, temporaryDirectory } from './cli-process.ts'
-
-/** A broker with a stream `orders` of two shards, and how to run a command against it. */
-async function broker() {
-  const data = join(temporaryDirectory(), 'data')
-  const served = await serve(['--data', data, '--create', 'orders:2'])
-  const environment = { MILLRACE_URL: served.url }
-  const run = (args: readonly string[], input: string | Uint8Array = '') =>
-    runCli(args, { environment, input })
-  return { served, data, environment, run }
-}
+import { jsonLines, runCli, serveOrders } from './cli-process.ts'
 
 describe('stream', () => {
   it('is created, listed, described and removed', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     const made = await run(['stream', 'create', 'flights', '--shards', '3', '--tag', 'team=air'])
     expect(made).toEqual({ status: 0, stdout: 'created flights with 3 shards\n', stderr: '' })
     const listed = jsonLines((await run(['stream', 'ls', '--json'])).stdout)
@@ -40,7 +28,7 @@ describe('stream', () => {
   })
 
   it('shows how hot its shards are, and what it would do by itself', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     const dry = (...args: string[]) => run(['stream', 'scale', ...args, '--dry-run'])
     const { stdout, status } = await dry('orders')
     expect(status).toBe(0)
@@ -61,7 +49,7 @@ describe('stream', () => {
   })
 
   it('shows the measured heat of each shard beside what would move', async () => {
-    const { run, served } = await broker()
+    const { run, served } = await serveOrders()
     const client = await connect(served.url)
     await client.createStream('trains', { shardCount: 2, streamMode: 'PROVISIONED' })
     const heat = async () =>
@@ -88,7 +76,7 @@ describe('stream', () => {
   })
 
   it('is monitored shard by shard', async () => {
-    const { run, served } = await broker()
+    const { run, served } = await serveOrders()
     const monitor = (...args: string[]) => run(['stream', 'monitor', 'orders', ...args])
     const none = { status: 0, stdout: 'no metrics of the shards of orders are told\n', stderr: '' }
     expect(await monitor()).toEqual(none)
@@ -116,7 +104,7 @@ describe('stream', () => {
   })
 
   it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     const taken = await run(['stream', 'create', 'orders'])
     expect(taken.stderr).toMatch(/^error: STREAM_EXISTS: .*orders.*\nhint: .*\n$/)
     expect(taken.status).toBe(5)
@@ -137,7 +125,7 @@ describe('the shards of a stream', () => {
   const id = (index: number) => `shardId-00000000000${index}`
 
   it('are split, merged and scaled, or it is shown what would be', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     await run(['stream', 'create', 'flights', '--shards', '2', '--mode', 'PROVISIONED'])
     const half = String(2n ** 127n)
     const heat = [
@@ -197,7 +185,7 @@ describe('the shards of a stream', () => {
   })
 
   it('are refused with what is wrong', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     await run(['stream', 'create', 'flights', '--shards', '3', '--mode', 'PROVISIONED'])
     const cases: [string[], RegExp, number][] = [
       [['split', 'orders', '0'], /^error: INVALID_ARGUMENT: .* On-Demand mode\..*\nhint: /, 2],
@@ -223,7 +211,7 @@ describe('the shards of a stream', () => {
 
 describe('consumer', () => {
   it('is registered, listed, described and removed', async () => {
-    const { run, environment } = await broker()
+    const { run, environment } = await serveOrders()
     expect(await run(['consumer', 'ls', 'orders'])).toEqual({
       status: 0,
       stdout: '',
@@ -282,7 +270,7 @@ describe('consumer', () => {
   })
 
   it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     await run(['consumer', 'register', 'orders', 'billing'])
     const cases: [string[], RegExp, number][] = [
       [['consumer', 'register', 'orders', 'billing'], /^error: CONSUMER_EXISTS: .*\nhint: /, 5],
@@ -300,7 +288,7 @@ describe('consumer', () => {
   })
 
   it('keeps its stream, unless both are removed', async () => {
-    const { run } = await broker()
+    const { run } = await serveOrders()
     await run(['consumer', 'register', 'orders', 'billing'])
     const kept = await run(['stream', 'rm', 'orders', '--yes'])
     expect(kept.stderr).toMatch(
@@ -313,104 +301,6 @@ describe('consumer', () => {
     )
     const removed = await run(['stream', 'rm', 'orders', '--with-consumers', '--yes'])
     expect(removed).toEqual({ status: 0, stdout: 'deleted orders\n', stderr: '' })
-  })
-})
-
-describe('put and get', () => {
-  it('of an argument', async () => {
-    const { run } = await broker()
-    const put = await run(['put', 'orders', '--key', 'customer-7', 'hello'])
-    expect(put.stdout).toMatch(/^shardId-00000000000[01]@1 {2}durability disk\n$/)
-    const again = JSON.parse(
-      (await run(['put', 'orders', '--key', 'customer-7', 'again', '--json'])).stdout,
-    )
-    expect(again).toMatchObject({ stream: 'orders', sequenceNumber: '2', durability: 'disk' })
-    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
-    expect(got.map((it) => [it['partitionKey'], it['data'], it['sequenceNumber']])).toEqual([
-      ['customer-7', 'hello', '1'],
-      ['customer-7', 'again', '2'],
-    ])
-    const one = await run(['get', `orders/${again.shardId}@2`, '--raw'])
-    expect(one).toEqual({ status: 0, stdout: 'again\n', stderr: '' })
-  })
-
-  it('without a key: with none where that is allowed, else with a random one', async () => {
-    const { run } = await broker()
-    expect((await run(['put', 'orders', 'one'])).stdout).toMatch(
-      /^shardId-\d+@1 {2}durability disk/,
-    )
-    expect((await run(['put', 'orders'], '2\n3\n')).status).toBe(0)
-    await run(['stream', 'mode', 'orders', 'provisioned'])
-    expect((await run(['put', 'orders', 'four'])).status).toBe(0)
-    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
-    const keys = new Map(got.map((it) => [it['data'], it['partitionKey']]))
-    expect([...keys.keys()].sort()).toEqual(['2', '3', 'four', 'one'])
-    for (const data of ['one', '2', '3']) expect(keys.get(data)).toBe(undefined)
-    expect(keys.get('four')).toMatch(/^[0-9a-f]{8}$/)
-    expect((await run(['get', 'orders'])).stdout).toMatch(/ {2}\(no key\) {2}one$/m)
-  })
-
-  it('of lines, keyed by what stands before a separator, in order', async () => {
-    const { run } = await broker()
-    const lines = Array.from({ length: 1000 }, (_, n) => `customer-${n % 7}:order ${n}`)
-    const put = await run(['put', 'orders', '--key-separator', ':'], lines.join('\n'))
-    expect(put.stdout).toMatch(/^put 1,000 records in .*, [\d,]+ a second\n$/)
-    expect(put.status).toBe(0)
-    const got = jsonLines((await run(['get', 'orders', '--json', '--limit', '2000'])).stdout)
-    expect(got).toHaveLength(1000)
-    for (let customer = 0; customer < 7; customer += 1) {
-      const key = `customer-${customer}`
-      const mine = got.filter((it) => it['partitionKey'] === key).map((it) => it['data'])
-      expect(mine).toEqual(lines.filter((it) => it.startsWith(`${key}:`)).map((it) => it.slice(11)))
-    }
-  })
-
-  it('of a whole file, with acknowledgements as JSON', async () => {
-    const { run } = await broker()
-    const file = join(temporaryDirectory(), 'picture')
-    const bytes = Buffer.from([0, 10, 255, 10, 13])
-    writeFileSync(file, bytes)
-    const put = await run(['put', 'orders', '--key', 'p', '--whole', '--file', file, '--json'])
-    expect(JSON.parse(put.stdout)).toMatchObject({ sequenceNumber: '1', durability: 'disk' })
-    const [row] = jsonLines((await run(['get', 'orders', '--json'])).stdout)
-    expect(row?.['dataBase64']).toBe(bytes.toString('base64'))
-  })
-
-  it('prints an acknowledgement a line, in the order of the lines', async () => {
-    const { run } = await broker()
-    const put = await run(['put', 'orders', '--key', 'a', '--json'], '1\n2\n3\n')
-    expect(jsonLines(put.stdout).map((it) => it['sequenceNumber'])).toEqual(['1', '2', '3'])
-  })
-
-  it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await broker()
-    const cases: [string[], string, RegExp, number][] = [
-      [['put', 'nowhere', 'x'], '', /^error: STREAM_NOT_FOUND: /, 3],
-      [['put', 'nowhere'], 'x\n', /^error: STREAM_NOT_FOUND: /, 3],
-      [['put', 'orders', '--key', 'k'.repeat(257), 'x'], '', /^error: INVALID_ARGUMENT: .*256/, 2],
-      [['put', 'orders', '--key-separator', ':'], 'nokey\n', /^error: USAGE: line 1 has no key/, 2],
-      [['put', 'orders', '--file', '/nowhere'], '', /^error: FILE_UNREADABLE: .*ENOENT/, 1],
-      [['put', 'orders', '--key', 'a', '--whole'], 'x'.repeat(1024 * 1024), /RECORD_TOO_LARGE/, 1],
-      [['get', 'nowhere'], '', /^error: STREAM_NOT_FOUND: /, 3],
-      [['get', 'orders/7'], '', /^error: SHARD_NOT_FOUND: /, 3],
-      [['get', 'orders@1'], '', /^error: USAGE: orders has 2 shards/, 2],
-      [['get', 'orders/0@99'], '', /^error: (?:INVALID_ARGUMENT|SEQUENCE_NUMBER_IN_FUTURE): /, 1],
-    ]
-    for (const [args, input, message, status] of cases) {
-      const ended = await run(args, input)
-      expect(ended.stderr).toMatch(message)
-      expect(ended.stderr).toMatch(/\nhint: .+\n$/)
-      expect([args, ended.status]).toEqual([args, status])
-    }
-  })
-
-  it('keeps what came before a line that is wrong', async () => {
-    const { run } = await broker()
-    const ended = await run(['put', 'orders', '--key-separator', ':'], 'a:1\nb:2\nnokey\nc:3\n')
-    expect(ended.stderr).toContain('error: USAGE: line 3 has no key before ":"')
-    expect(ended.status).toBe(2)
-    const got = jsonLines((await run(['get', 'orders', '--json'])).stdout)
-    expect(got.map((it) => it['data']).sort()).toEqual(['1', '2'])
   })
 })
 
@@ -430,7 +320,7 @@ it('exits 6 at once where there is no broker', async () => {
 })
 
 it('doctor finds the broker, and that the port is its own', async () => {
-  const { served, data, run } = await broker()
+  const { served, data, run } = await serveOrders()
   const listen = `127.0.0.1:${served.port}`
   const { status, stdout } = await run(['doctor', '--data', data, '--listen', listen])
   expect(stdout).toMatch(new RegExp(`^ok +broker +ready at ${listen}$`, 'm'))

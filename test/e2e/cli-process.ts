@@ -177,3 +177,13 @@ export async function lastingPort(): Promise<number> {
     if (isFree === true) return port
   }
 }
+
+/** A broker with a stream `orders` of two shards, and how to run a command against it. */
+export async function serveOrders() {
+  const data = join(temporaryDirectory(), 'data')
+  const served = await serve(['--data', data, '--create', 'orders:2'])
+  const environment = { MILLRACE_URL: served.url }
+  const run = (args: readonly string[], input: string | Uint8Array = '') =>
+    runCli(args, { environment, input })
+  return { served, data, environment, run }
+}

@@ -1,9 +1,9 @@
 /** What commands of the broker have in common. */
 
-import type fc from 'fast-check'
 import type { MillraceError } from '../../src/errors.ts'
 import type { BrokerModel, ModelStream } from './broker-model.ts'
-import { RealBroker } from './broker-real.ts'
+import type { RealBroker } from './broker-real.ts'
+import { ModelCommand } from './command.ts'
 
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   return await promise.then(
@@ -12,23 +12,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
   )
 }
 
-export abstract class Command implements fc.AsyncCommand<BrokerModel, RealBroker> {
-  check(_model: Readonly<BrokerModel>): boolean {
-    return true
-  }
-
-  async run(model: BrokerModel, real: RealBroker): Promise<void> {
-    RealBroker.commandCount += 1
-    await this.compare(model, real)
-  }
-
-  abstract compare(model: BrokerModel, real: RealBroker): Promise<void>
-
-  toString(): string {
-    const text = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)
-    return `${this.constructor.name} ${JSON.stringify(this, text)}`
-  }
-}
+export abstract class Command extends ModelCommand<BrokerModel, RealBroker> {}
 
 export abstract class StreamCommand extends Command {
   readonly name: string

@@ -32,7 +32,6 @@ export class RealBroker {
   broker: Broker
   readonly #base: string
   #generation = 0
-  static commandCount = 0
 
   static async make(): Promise<RealBroker> {
     const base = mkdtempSync(join(tmpdir(), 'millrace-broker-model-'))

@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type fc from 'fast-check'
 import { expect } from 'vitest'
 import {
   BatchBuilder,
@@ -19,6 +18,7 @@ import {
   sequenceNumber,
 } from '../../src/index.ts'
 import { copyLive } from '../support/copy-live.ts'
+import { ModelCommand } from './command.ts'
 import type { ModelRecord, Outcome, ShardModel } from './log-model.ts'
 
 export const firstNumbers = [1n, 2n ** 32n - 3n, 2n ** 53n - 3n]
@@ -34,7 +34,6 @@ export class Real {
   readonly #base: string
   #generation = 0
   readonly ids: ShardId[]
-  static commandCount = 0
 
   static async make(): Promise<Real> {
     const base = mkdtempSync(join(tmpdir(), 'millrace-model-'))
@@ -74,18 +73,24 @@ export class Real {
   }
 }
 
-export abstract class Command implements fc.AsyncCommand<Model, Real> {
-  check(_model: Readonly<Model>): boolean {
-    return true
+export abstract class Command extends ModelCommand<Model, Real> {
+  abstract override toString(): string
+}
+
+/** A command for one shard. */
+export abstract class ShardCommand extends Command {
+  protected readonly shard: number
+
+  constructor(shard: number) {
+    super()
+    this.shard = shard
   }
 
-  async run(model: Model, real: Real): Promise<void> {
-    Real.commandCount += 1
-    await this.compare(model, real)
+  async compare({ shards }: Model, real: Real): Promise<void> {
+    await this.compareShard(shards[this.shard] as ShardModel, real.log, real.id(this.shard))
   }
 
-  abstract compare(model: Model, real: Real): Promise<void>
-  abstract toString(): string
+  abstract compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void>
 }
 
 /** Asks vitest for its words only when there is a difference: it keeps what it was ever shown. */

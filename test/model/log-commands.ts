@@ -3,7 +3,12 @@
  */
 
 import fc from 'fast-check'
-import { type AppendOptions, sequenceNumber } from '../../src/index.ts'
+import {
+  type AppendOptions,
+  type NativeLog,
+  type ShardId,
+  sequenceNumber,
+} from '../../src/index.ts'
 import {
   build,
   Command,
@@ -13,60 +18,55 @@ import {
   placeIn,
   type Real,
   readFrom,
+  ShardCommand,
   same,
   textsFrom,
 } from './log-command.ts'
 import { type ModelRecord, ShardModel } from './log-model.ts'
 import { DeleteShard, PutRecords, Scrub, SeekTime } from './log-more-commands.ts'
 
-class Append extends Command {
-  readonly #shard: number
+class Append extends ShardCommand {
   readonly #records: readonly ModelRecord[]
   readonly #options: AppendOptions
 
   constructor(shard: number, records: readonly ModelRecord[], durability: 'disk' | 'os') {
-    super()
-    this.#shard = shard
+    super(shard)
     this.#records = records
     this.#options = { durability }
   }
 
-  async compare(model: Model, real: Real): Promise<void> {
-    const expected = (model.shards[this.#shard] as ShardModel).append(this.#records)
-    const append = real.log.append(real.id(this.#shard), build(this.#records), this.#options)
-    same(await outcomeOf(append), expected)
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
+    const expected = shard.append(this.#records)
+    same(await outcomeOf(log.append(id, build(this.#records), this.#options)), expected)
   }
 
   toString(): string {
-    return `append(${this.#shard}, ${this.#records.length} records, ${this.#options.durability})`
+    return `append(${this.shard}, ${this.#records.length} records, ${this.#options.durability})`
   }
 }
 
 /** The next number of the producer plus `step`: 0 is new, -1 repeats the last, +1 skips one. */
-class AppendIdempotent extends Command {
-  readonly #shard: number
+class AppendIdempotent extends ShardCommand {
   readonly #records: readonly ModelRecord[]
   readonly #producer: bigint
   readonly #step: number
 
   constructor(shard: number, records: readonly ModelRecord[], producer: number, step: number) {
-    super()
-    this.#shard = shard
+    super(shard)
     this.#records = records
     this.#producer = BigInt(producer)
     this.#step = step
   }
 
   override check(model: Readonly<Model>): boolean {
-    const shard = model.shards[this.#shard] as ShardModel
+    const shard = model.shards[this.shard] as ShardModel
     return !shard.sealed && shard.remembers(this.#producer)
   }
 
-  async compare(model: Model, real: Real): Promise<void> {
-    const shard = model.shards[this.#shard] as ShardModel
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
     const producerSequence = Math.max(0, shard.lastOf(this.#producer) + 1 + this.#step)
     const expected = shard.append(this.#records, this.#producer, producerSequence)
-    const append = real.log.append(real.id(this.#shard), build(this.#records), {
+    const append = log.append(id, build(this.#records), {
       producerId: this.#producer,
       producerSequence,
       durability: 'os',
@@ -75,30 +75,26 @@ class AppendIdempotent extends Command {
   }
 
   toString(): string {
-    return `appendIdempotent(${this.#shard}, ${this.#producer}, ${this.#step})`
+    return `appendIdempotent(${this.shard}, ${this.#producer}, ${this.#step})`
   }
 }
 
-class Read extends Command {
-  readonly #shard: number
+class Read extends ShardCommand {
   readonly #part: number
   readonly #bytesMax: number
   readonly #borrow: boolean
 
   constructor(shard: number, part: number, bytesMax: number, borrow: boolean) {
-    super()
-    this.#shard = shard
+    super(shard)
     this.#part = part
     this.#bytesMax = bytesMax
     this.#borrow = borrow
   }
 
-  async compare(model: Model, real: Real): Promise<void> {
-    const shard = model.shards[this.#shard] as ShardModel
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
     const place = placeIn(shard, this.#part)
-    const id = real.id(this.#shard)
     const options = { bytesMax: this.#bytesMax, borrow: this.#borrow }
-    const seen = await readFrom(real.log, id, await real.log.seek(id, place), options)
+    const seen = await readFrom(log, id, await log.seek(id, place), options)
     same(
       seen.map((it) => it.text),
       textsFrom(shard, place),
@@ -106,53 +102,43 @@ class Read extends Command {
   }
 
   toString(): string {
-    return `read(${this.#shard}, ${this.#part}, ${this.#bytesMax}, ${this.#borrow})`
+    return `read(${this.shard}, ${this.#part}, ${this.#bytesMax}, ${this.#borrow})`
   }
 }
 
-class Trim extends Command {
-  readonly #shard: number
+class Trim extends ShardCommand {
   readonly #part: number
 
   constructor(shard: number, part: number) {
-    super()
-    this.#shard = shard
+    super(shard)
     this.#part = part
   }
 
-  async compare(model: Model, real: Real): Promise<void> {
-    const shard = model.shards[this.#shard] as ShardModel
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
     const place = placeIn(shard, this.#part)
     const before = shard.oldest
     shard.trim(place)
-    await real.log.trim(real.id(this.#shard), place)
+    await log.trim(id, place)
     if (shard.oldest > before) {
-      const seek = real.log.seek(real.id(this.#shard), sequenceNumber(shard.oldest - 1n))
+      const seek = log.seek(id, sequenceNumber(shard.oldest - 1n))
       const code = await seek.then(String, (error) => error.code)
       same(code, 'SEQUENCE_NUMBER_TRIMMED')
     }
   }
 
   toString(): string {
-    return `trim(${this.#shard}, ${this.#part})`
+    return `trim(${this.shard}, ${this.#part})`
   }
 }
 
-class Seal extends Command {
-  readonly #shard: number
-
-  constructor(shard: number) {
-    super()
-    this.#shard = shard
-  }
-
-  async compare(model: Model, real: Real): Promise<void> {
-    ;(model.shards[this.#shard] as ShardModel).seal()
-    await real.log.sealShards([real.id(this.#shard)])
+class Seal extends ShardCommand {
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
+    shard.seal()
+    await log.sealShards([id])
   }
 
   toString(): string {
-    return `seal(${this.#shard})`
+    return `seal(${this.shard})`
   }
 }
 

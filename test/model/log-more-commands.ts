@@ -1,7 +1,7 @@
 /** Commands over several shards, over the time of arrival, and over the bytes on disk. */
 
 import { Packr, Unpackr } from 'msgpackr'
-import type { Position, ShardId } from '../../src/index.ts'
+import type { NativeLog, Position, ShardId } from '../../src/index.ts'
 import { sequenceNumber } from '../../src/index.ts'
 import {
   Command,
@@ -10,6 +10,7 @@ import {
   placeIn,
   type Real,
   readFrom,
+  ShardCommand,
   same,
   textsFrom,
 } from './log-command.ts'
@@ -100,30 +101,26 @@ function told(first: bigint, count: number, code: string | null): string {
 }
 
 /** Asks for the time of a record, or for a millisecond before or behind it. */
-export class SeekTime extends Command {
-  readonly #shard: number
+export class SeekTime extends ShardCommand {
   readonly #part: number
   readonly #step: number
 
   constructor(shard: number, part: number, step: number) {
-    super()
-    this.#shard = shard
+    super(shard)
     this.#part = part
     this.#step = step
   }
 
-  async compare(model: Model, real: Real): Promise<void> {
-    const shard = model.shards[this.#shard] as ShardModel
-    const id = real.id(this.#shard)
-    const start = await real.log.seek(id, sequenceNumber(shard.oldest))
-    const all = await readFrom(real.log, id, start, everything)
+  async compareShard(shard: ShardModel, log: NativeLog, id: ShardId): Promise<void> {
+    const start = await log.seek(id, sequenceNumber(shard.oldest))
+    const all = await readFrom(log, id, start, everything)
     same(
       all.map((it) => it.text),
       textsFrom(shard, shard.oldest),
     )
     const picked = all[Number(placeIn(shard, this.#part) - shard.oldest)]?.arrivalMillis
     const millis = Math.max(0, (picked ?? Date.now() + 60_000) + this.#step)
-    const found = await readFrom(real.log, id, await real.log.seekTime(id, millis), everything)
+    const found = await readFrom(log, id, await log.seekTime(id, millis), everything)
     // Times of arrival never fall, so what is found is a whole tail.
     same(
       found,
@@ -132,7 +129,7 @@ export class SeekTime extends Command {
   }
 
   toString(): string {
-    return `seekTime(${this.#shard}, ${this.#part}, ${this.#step})`
+    return `seekTime(${this.shard}, ${this.#part}, ${this.#step})`
   }
 }
 
