@@ -46,14 +46,14 @@ const TABLE = [
     id: 'T-K0',
     title: 'kill -9 while writing and while recovering',
     unit: 'kills',
-    counts: { ci: 1000, full: 10_000 },
+    counts: { ci: 500, full: 10_000 },
     ...program('crash_writer', { folder: '{scratch}' }),
   },
   {
     id: 'T-K0n',
     title: 'kill, terminate, abort and out of memory, through the addon',
     unit: 'ends',
-    counts: { ci: 100, full: 1000 },
+    counts: { ci: 50, full: 1000 },
     skip: needBuild,
     command: [
       process.execPath,
@@ -80,7 +80,7 @@ const TABLE = [
     id: 'T-E2',
     title: 'every I/O call fails, once and for ever',
     unit: 'faults',
-    counts: { ci: 10_000, full: 200_000 },
+    counts: { ci: 5000, full: 200_000 },
     ...simulated('call_fault'),
   },
   {
@@ -108,7 +108,7 @@ const TABLE = [
     id: 'T-B2',
     title: 'random damage in sealed segments while serving: one scrub names all of it',
     unit: 'damages',
-    counts: { ci: 500, full: 20_000 },
+    counts: { ci: 250, full: 20_000 },
     ...program('scrub', { more: ['--tier', '{tier}'] }),
   },
   {
@@ -128,7 +128,7 @@ const TABLE = [
     id: 'T-F4',
     title: 'puts decoded three ways',
     unit: 'frames',
-    counts: { ci: 100_000, full: 10_000_000 },
+    counts: { ci: 50_000, full: 10_000_000 },
     skip: () => firstReason(needNodeModule('vitest'), needBuild()),
     command: [
       ...['env', `TMPDIR=${memoryFolder()}`, 'MILLRACE_SEED={seed}', 'MILLRACE_PUTS={count}'],

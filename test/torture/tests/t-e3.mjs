@@ -111,7 +111,7 @@ export const tests = [
     id: 'T-E3',
     title: 'a full disk, filled and freed',
     unit: 'rounds',
-    counts: { ci: 200, full: 2000 },
+    counts: { ci: 100, full: 2000 },
     programs: LOG_PROGRAMS,
     skip: () => firstReason(needLoop(), needFileSystem('ext4')),
     run: runTest,

@@ -179,7 +179,7 @@ export const tests = [
     id: 'T-F2',
     title: 'malformed WebSocket and MessagePack frames',
     unit: 'frames',
-    counts: { ci: 100_000, full: 10_000_000 },
+    counts: { ci: 40_000, full: 10_000_000 },
     skip: needBuild,
     run: runTest,
   },

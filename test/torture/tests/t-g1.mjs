@@ -143,7 +143,7 @@ export const tests = [
     id: 'T-G1',
     title: 'a broker that is asked to stop under load, in company',
     unit: 'restarts',
-    counts: { ci: 8, full: 100 },
+    counts: { ci: 4, full: 100 },
     skip: needBuild,
     run: runTest,
   },

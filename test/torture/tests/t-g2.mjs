@@ -148,7 +148,7 @@ export const tests = [
     id: 'T-G2',
     title: 'a herd of clients that come back to a broker that was restarted under load',
     unit: 'clients',
-    counts: { ci: 200, full: 5000 },
+    counts: { ci: 100, full: 5000 },
     skip: needBuild,
     run: runTest,
   },

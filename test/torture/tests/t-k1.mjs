@@ -116,7 +116,7 @@ export const tests = [
     id: 'T-K1',
     title: 'kill -9 of the broker under producers and readers',
     unit: 'kills',
-    counts: { ci: 20, full: 500 },
+    counts: { ci: 10, full: 500 },
     skip: needBuild,
     run: runTest,
   },

@@ -9,7 +9,7 @@ import { availableKinds, needFileSystem } from '../rig/file-systems.mjs'
 import { PowerCutRig } from '../rig/power-cut.mjs'
 
 const CUTS_PER_TRACE_MAX = 250
-const CONTROL_CUTS = { ci: 30, full: 200 }
+const CONTROL_CUTS = { ci: 20, full: 200 }
 const CONTROL_LOST_MIN = 0.9
 const WORKS = ['append', 'segments', 'directory']
 const STEPS = { append: 150, segments: 150, directory: 60 }
@@ -126,7 +126,7 @@ export const tests = [
     id: 'T-P2',
     title: 'power cut under real file systems',
     unit: 'cuts',
-    counts: { ci: 200, full: 5000 },
+    counts: { ci: 120, full: 5000 },
     programs: LOG_PROGRAMS,
     skip: () => firstReason(needTracedDisk(), needFileSystem('ext4')),
     run: runTest,

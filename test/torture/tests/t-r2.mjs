@@ -75,7 +75,7 @@ export const tests = [
     id: 'T-R2',
     title: 'workers that are terminated while they use the log',
     unit: 'workers',
-    counts: { ci: 50, full: 1000 },
+    counts: { ci: 30, full: 1000 },
     skip: needBuild,
     run: runTest,
   },
