@@ -1,6 +1,6 @@
 /**
- * A broker of a test file that asks who its clients are, with streams `orders` and `secret` and three
- * principals; it is served anew in each test.
+ * A broker of a test file that asks who its clients are, with streams `orders` and `secret` and
+ * three principals; it is served anew in each test.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
