@@ -152,6 +152,12 @@ function processSettings(count: Count) {
       1_000_000,
       limits.descriptorsReserved,
     ),
+    logTextCharactersMax: count(
+      'characters of a text in the log',
+      64,
+      65_536,
+      limits.logTextCharactersMax,
+    ),
     loopDelayMillisMax: count(
       'late event loop that lets nobody in',
       10,

@@ -32,24 +32,33 @@ export function errorFacts(error: unknown): object {
   return { ...(code === undefined ? {} : { code }), error: error.message, stack }
 }
 
-function bounded(value: unknown): unknown {
-  if (typeof value === 'string') return logText(value)
+function bounded(value: unknown, charactersMax: number): unknown {
+  if (typeof value === 'string') return logText(value, charactersMax)
   if (typeof value === 'bigint') return String(value)
   if (!Array.isArray(value)) return value
   let left = logStackCharactersMax
   return value
-    .map((it) => bounded(it))
+    .map((it) => bounded(it, charactersMax))
     .filter((it) => {
       left -= String(it).length
       return left >= 0
     })
 }
 
-/** `destination` is standard error unless it is given. It is written to before a call returns. */
-export function createLogger(
-  options: { readonly level?: LevelWithSilent; readonly destination?: DestinationStream } = {},
-): Logger & { level: string } {
-  const { level = 'info', destination = pino.destination({ dest: 2, sync: true }) } = options
+export interface LoggerOptions {
+  readonly level?: LevelWithSilent
+  /** Standard error unless it is given. It is written to before a call returns. */
+  readonly destination?: DestinationStream
+  /** Of each text in a line. */
+  readonly textCharactersMax?: number
+}
+
+export function createLogger(options: LoggerOptions = {}): Logger & { level: string } {
+  const {
+    level = 'info',
+    destination = pino.destination({ dest: 2, sync: true }),
+    textCharactersMax = logTextCharactersMax,
+  } = options
   return pino(
     {
       level,
@@ -58,7 +67,9 @@ export function createLogger(
       formatters: {
         level: (label) => ({ level: label }),
         log: (facts) =>
-          Object.fromEntries(Object.entries(facts).map(([key, it]) => [key, bounded(it)])),
+          Object.fromEntries(
+            Object.entries(facts).map(([key, it]) => [key, bounded(it, textCharactersMax)]),
+          ),
       },
     },
     destination,

@@ -2,12 +2,13 @@
 
 import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
+import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { readTlsFiles } from '../../src/server/tls/tls-files.ts'
-import { runCli, serve } from './cli-process.ts'
+import { runCli, serve, temporaryDirectory } from './cli-process.ts'
 import { RawClient } from './raw-client.ts'
 import { bring, makeCertificates, startTls } from './tls-port.ts'
 
@@ -70,6 +71,12 @@ describe('a broker with limits of its own', () => {
     expect((await Promise.all(beats)).map(([opcode]) => opcode)).toEqual(Array(5).fill(0x42))
     await client.close()
   }, 15_000)
+
+  it('cuts texts of its log where it is told to', async () => {
+    const data = join(temporaryDirectory(), 'd'.repeat(100))
+    const { facts } = await serve(['--data', data, '--server-log-text-characters-max', '64'])
+    expect(facts['data']).toBe(`${data.slice(0, 63)}…`)
+  })
 
   it('registers so many consumers of a stream', async () => {
     const { url } = await broker('MILLRACE_LIMITS_CONSUMERS_PER_STREAM_MAX')

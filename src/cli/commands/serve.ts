@@ -82,12 +82,12 @@ async function serve(invocation: Invocation): Promise<undefined> {
 /** Lines of JSON for programs; on a terminal, lines for people. */
 async function makeLogger(
   { output }: Invocation,
-  { logLevel: level }: Config,
+  { logLevel: level, server: { logTextCharactersMax: textCharactersMax } }: Config,
 ): Promise<LeveledLogger> {
   const { createLogger } = await import('../../server/logger.ts')
-  if (!output.isErrorTerminal || output.json) return createLogger({ level })
+  if (!output.isErrorTerminal || output.json) return createLogger({ level, textCharactersMax })
   const write = (line: string) => output.note(logLine(output, line.trimEnd()))
-  return createLogger({ level, destination: { write } })
+  return createLogger({ level, textCharactersMax, destination: { write } })
 }
 
 function dataDirectory({ ephemeral, data }: Config): string {

@@ -56,3 +56,15 @@ it('cuts a text at 256 characters and says so', () => {
   expect(logText('x'.repeat(256))).toBe('x'.repeat(256))
   expect(logText('x'.repeat(257))).toBe(`${'x'.repeat(255)}…`)
 })
+
+it('cuts each text of its facts where it is told to', () => {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const logger = createLogger({ destination, textCharactersMax: 64 })
+  logger.info({ name: 'x'.repeat(65), names: ['y'.repeat(65)], short: 'z'.repeat(64) }, 'said')
+  expect(JSON.parse(lines[0] as string)).toMatchObject({
+    name: `${'x'.repeat(63)}…`,
+    names: [`${'y'.repeat(63)}…`],
+    short: 'z'.repeat(64),
+  })
+})
