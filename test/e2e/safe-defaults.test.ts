@@ -1,6 +1,6 @@
 /** The twelve points in which a broker is safe as it comes, each with what proves it. */
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { get } from 'node:http'
@@ -12,6 +12,7 @@ import { connect } from '../../src/client/node.ts'
 import * as limits from '../../src/limits.ts'
 import { binaryPath } from '../../src/server/uws-binary.ts'
 import { documented } from '../tidy/documented-limits.ts'
+import { AccessFile, tokenFor } from '../unit/server/access/access-files.ts'
 import {
   jsonLines,
   program,
@@ -21,10 +22,22 @@ import {
   Transcript,
   temporaryDirectory,
 } from './cli-process.ts'
+import { askTls, bring, makeCertificates } from './tls-port.ts'
 
 const isRoot = process.getuid?.() === 0
 /** The least of rights on every Linux. */
 const nobody = 65_534
+
+const certificates = makeCertificates()
+const owner = tokenFor('owner')
+
+/** What others can reach needs. */
+function protection(): string[] {
+  const permissions = [{ actions: ['put'], streams: ['*'] }]
+  const rules = new AccessFile({ principals: { owner: { permissions } }, tokens: [owner.row] })
+  const { certFile, keyFile } = certificates.pair
+  return ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--access-file', rules.path]
+}
 
 /** Asks a broker with any headers, as `fetch` does not. */
 async function ask(url: string, headers: Record<string, string> = {}) {
@@ -110,24 +123,35 @@ it('3: port and data directory are its own', async () => {
 })
 
 describe('4: an ordinary user', () => {
-  if (!isRoot) console.log('skipped: what a broker does as root, as these tests run as a user')
   const none = { MILLRACE_INSECURE_RUN_AS_ROOT: 'false' }
+  // Anybody is root in a user namespace of their own.
+  const inside = isRoot ? [] : ['unshare', '--user', '--map-root-user']
+  const canBeRoot = isRoot || spawnSync('unshare', [...inside.slice(1), 'true']).status === 0
+  if (!canBeRoot) console.log('skipped: nobody can be root here, as user namespaces are forbidden')
 
-  it.runIf(isRoot)('root is refused with 78, and told what to do', async () => {
-    const { status, stderr } = await refusedStart(['--listen', '127.0.0.1:0'], none)
+  it.runIf(canBeRoot)('root is refused with 78, and told what to do', async () => {
+    const args = ['serve', '--listen', '127.0.0.1:0']
+    const cwd = temporaryDirectory()
+    const { status, stderr } = await runCli(args, { cwd, environment: none, inside })
+    expect(readdirSync(cwd)).toEqual([])
     expect(stderr).toMatch(/^error: ROOT_REFUSED: .*as root/)
     expect(stderr).toMatch(/^hint: .*--run-as USER:GROUP.*--insecure-run-as-root/m)
     expect(status).toBe(78)
   })
 
-  it.runIf(isRoot)('with the switch it starts, and the log says so', async () => {
-    const served = await serve(['--ephemeral', '--insecure-run-as-root'], { environment: none })
+  it.runIf(canBeRoot)('with the switch it starts, and the log says so', async () => {
+    const args = ['--ephemeral', '--insecure-run-as-root']
+    const served = await serve(args, { environment: none, inside })
     expect(served.stderr.text).toContain('INSECURE: this broker has rights of root')
     expect(await served.stop()).toBe(0)
   })
 
+  if (!isRoot) console.log('skipped: --run-as, which needs root outside of a user namespace')
   it.runIf(isRoot)('with --run-as it becomes another, without capabilities', async (test) => {
-    if (!(await canRead(program))) test.skip(`user ${nobody} cannot read this checkout`)
+    if (!(await canRead(program))) {
+      console.log(`skipped: --run-as, as user ${nobody} cannot read this checkout`)
+      test.skip()
+    }
     const home = temporaryDirectory()
     chownSync(home, nobody, nobody)
     const data = join(home, 'data')
@@ -281,12 +305,16 @@ describe('10: nothing from outside is run, and nobody is called', () => {
     await client.close()
   })
 
-  it('it starts no program and connects to nobody', async (test) => {
+  it.for([
+    ['as it comes', false],
+    ['with TLS and an access file', true],
+  ] as const)('it starts no program and connects to nobody, %s', async ([, isProtected], test) => {
     const trace = join(temporaryDirectory(), 'trace')
     const calls = 'trace=execve,execveat,connect'
     const words = ['-f', '-qq', '-e', calls, '-o', trace, process.execPath, program]
     const data = join(temporaryDirectory(), 'data')
-    const args = ['serve', '--listen', '127.0.0.1:0', '--data', data, '--create', 'orders:1']
+    const more = ['--data', data, '--create', 'orders:1', ...(isProtected ? protection() : [])]
+    const args = ['serve', '--listen', '127.0.0.1:0', ...more]
     const child = spawn('strace', [...words, ...args], {
       env: { PATH: process.env['PATH'] ?? '', MILLRACE_INSECURE_RUN_AS_ROOT: String(isRoot) },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -301,14 +329,17 @@ describe('10: nothing from outside is run, and nobody is called', () => {
       once(child, 'close').then(() => false),
     ])
     if (!started && /ptrace|Operation not permitted/.test(stderr.text)) {
-      test.skip(`strace cannot trace here: ${stderr.text}`)
+      console.log(`skipped: what a broker starts, as strace cannot trace here: ${stderr.text}`)
+      test.skip()
     }
     const ready = stderr.lines().find((it) => it.includes('"msg":"ready"')) ?? '{}'
     const { url, pid } = JSON.parse(ready)
-    const client = await connect(url)
+    const tls = isProtected ? bring(certificates.authority) : {}
+    const client = await connect(url, isProtected ? { tls, token: owner.token } : {})
     await client.put('orders', { key: 'a', data: Buffer.from('x') })
     await client.close()
-    await ask(`${url}/metrics`)
+    const asked = isProtected ? askTls(url, '/metrics', tls) : ask(`${url}/metrics`)
+    expect((await asked).status).toBe(isProtected ? 401 : 200)
     process.kill(pid, 'SIGTERM')
     await once(child, 'close')
     const lines = readFileSync(trace, 'utf8')

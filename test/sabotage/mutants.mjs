@@ -9,6 +9,7 @@ import { log } from './mutants/log.mjs'
 import { server } from './mutants/server.mjs'
 import { sockets } from './mutants/sockets.mjs'
 import { stream } from './mutants/stream.mjs'
+import { torture } from './mutants/torture.mjs'
 
 export const mutants = [
   ...log,
@@ -19,6 +20,7 @@ export const mutants = [
   ...client,
   ...cli,
   ...bench,
+  ...torture,
 ].sort((one, other) => one.number - other.number)
 
 // What is run at every change, with some of the others: the rows of the reliability document's
