@@ -52,19 +52,32 @@ void Scan(const KernelOptions& options) {
   PrintRecords(records);
 }
 
-void ScanAndRoute(const KernelOptions& options) {
-  const auto bodies = MakeBodies(options.record_bytes);
-  const ScratchDirectory scratch(options.directory);
-  const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards);
+// A log with requests for it, and the routes that they take.
+struct RoutedLog {
+  explicit RoutedLog(const KernelOptions& options)
+      : bodies(MakeBodies(options.record_bytes)),
+        scratch(options.directory),
+        log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards),
+        routes(EvenRoutes(log, std::nullopt, &meters)) {}
+
+  const support::Bytes& Body(uint64_t call) const { return bodies[call % bodies.size()]; }
+
+  const std::vector<support::Bytes> bodies;
+  const ScratchDirectory scratch;
+  const BenchLog log;
   ingest::MeterTable meters;
-  const auto routes = EvenRoutes(bench_log, std::nullopt, &meters);
+  const std::shared_ptr<const ingest::Routes> routes;
+};
+
+void ScanAndRoute(const KernelOptions& options) {
+  const RoutedLog target(options);
   const auto request = ingest::ScannedRequest::Create(kRecords);
   const auto router = ingest::Router::Create(kRecords);
   uint64_t records = 0;
   CountedCalls(options.calls, [&](uint64_t call) {
-    const auto& body = bodies[call % bodies.size()];
+    const auto& body = target.Body(call);
     MustWork(request->Scan(body.data(), body.size(), {}));
-    router->Route(*routes->open().shards, *request, {});
+    router->Route(*target.routes->open().shards, *request, {});
     for (uint32_t run = 0; run < router->run_count(); ++run) {
       records += router->run(run).count;
     }
@@ -81,22 +94,18 @@ uint64_t RecordsIn(const BenchLog& bench_log) {
 }
 
 void PutAll(const KernelOptions& options) {
-  const auto bodies = MakeBodies(options.record_bytes);
-  const ScratchDirectory scratch(options.directory);
-  const BenchLog bench_log(scratch.path() + "/log", BenchOptions(kSegmentBytes), kShards);
-  ingest::MeterTable meters;
-  const auto routes = EvenRoutes(bench_log, std::nullopt, &meters);
+  const RoutedLog target(options);
   const auto put = ingest::PutRecords::Create(kRecords);
   ingest::PutRecords::Options put_options;
   put_options.durability = log::Durability::kOs;
   std::vector<uint8_t> answer(put->AnswerBytesMax());
   CountedCalls(options.calls, [&](uint64_t call) {
-    const auto& body = bodies[call % bodies.size()];
-    MustWork(put->Run(bench_log.core(), *routes, body.data(), static_cast<uint32_t>(body.size()),
-                      put_options));
+    const auto& body = target.Body(call);
+    MustWork(put->Run(target.log.core(), *target.routes, body.data(),
+                      static_cast<uint32_t>(body.size()), put_options));
     MILLRACE_CHECK(put->EncodeAnswer(answer.data(), answer.size()) > 0);
   });
-  PrintRecords(RecordsIn(bench_log));
+  PrintRecords(RecordsIn(target.log));
 }
 
 void Append(const KernelOptions& options) {

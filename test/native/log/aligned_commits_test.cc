@@ -11,6 +11,7 @@
 #include "native/base/file_ops.h"
 #include "native/format/segment_format.h"
 #include "native/log/core.h"
+#include "test/support/log_harness.h"
 #include "test/support/seeded_random.h"
 #include "test/support/sim_file_ops.h"
 
@@ -37,13 +38,9 @@ log::CoreOptions Options(SimFileOps* files, bool align_commits) {
 }
 
 void Append(Core* core, uint32_t slot, uint64_t bytes, Durability durability) {
-  const std::vector<uint8_t> records(bytes, 'r');
-  const log::Piece piece{records.data(), static_cast<uint32_t>(bytes)};
-  log::AppendRequest request;
-  request.pieces = &piece;
-  request.piece_count = 1;
-  request.records_bytes = piece.bytes;
-  request.count = 1;
+  const std::string records(bytes, 'r');
+  const log::Piece piece = support::LogHarness::PieceOf(records);
+  log::AppendRequest request = support::LogHarness::Request(piece);
   request.durability = durability;
   log::AppendResult result{};
   ASSERT_TRUE(core->Append(slot, request, &result).ok());

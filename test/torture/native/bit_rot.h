@@ -33,6 +33,10 @@ struct Specimen {
   std::map<uint64_t, std::map<uint64_t, KnownBatch>> shards;  // by shard, by position
 };
 
+inline bool IsSegment(const std::string& path) {
+  return path.ends_with(".seg");
+}
+
 Specimen MakeSpecimen(uint64_t seed, bool clean);
 
 // Bytes of one file that are no longer what they were.
