@@ -89,7 +89,8 @@ TEST_F(FullDiskTest, TrimsNeedNoRoom) {
   Append();
 }
 
-TEST_F(FullDiskTest, AnOpenKeepsRoomBeforeTheFirstRecord) {
+TEST_F(NoRoomTest, AnOpenKeepsRoomBeforeTheFirstRecord) {
+  files_.ClearFaults();
   Reopen();
   FillDisk();
   TrimTo(End(slot_));
