@@ -11,14 +11,14 @@ const stream = 'bench'
 /** Connections of one turn and some more: they all come from one address. */
 const limits = { connectionsMax: 20_000 }
 
-const repetitions = pick(5, 2, 1)
+const repetitions = pick(5, 1, 1)
 // What was written before is written again once what held it is gone, three turns later; until then
 // pages are zeroed, and code is compiled.
-const warmUps = pick(3, 3, 0)
+const warmUps = pick(3, 1, 0)
 const crowds = pick([1, 10, 100, 1000], [1, 10, 100], [1, 3])
 
 /** Frames that are sent in a turn, to all subscribers together. */
-const sendsPerTurn = pick(60_000, 10_000, 24)
+const sendsPerTurn = pick(60_000, 2000, 24)
 const framesFor = (subscribers) => Math.max(4, Math.ceil(sendsPerTurn / subscribers))
 
 const fanOut = (records, name) =>

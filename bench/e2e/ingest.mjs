@@ -8,11 +8,11 @@ import { Turns } from './turns.mjs'
 
 const repetitions = pick(5, 2, 1)
 // What was written before is written again once what held it is gone, a few turns later.
-const warmUps = pick(3, 2, 0)
-const bytesPerTurn = pick(700e6, 60e6, 200e3)
+const warmUps = pick(3, 1, 0)
+const bytesPerTurn = pick(700e6, 30e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
-const rawTimes = pick(5, 5, 1)
+const rawTimes = pick(5, 2, 1)
 
 /** Frames of so many bytes; small ones count by what they cost instead. */
 function framesOf(frameBytes) {
@@ -32,7 +32,7 @@ const sealed = {
 const putRecords = { ...keyed, ...framesOf(keyed.frameBytes) }
 const pipelined = {
   name: 'single puts, 100 B, 256 in flight on one connection',
-  ...frames(pick(1_000_000, 50_000, 500)),
+  ...frames(pick(1_000_000, 25_000, 500)),
   load: { kind: 'record', records: 1, recordBytes: 100, connections: 1, window: 256 },
 }
 
@@ -57,7 +57,7 @@ const parts = {
   I5: [
     {
       name: 'single puts, 100 B, 100 connections, one in flight on each',
-      ...frames(pick(200_000, 20_000, 500)),
+      ...frames(pick(200_000, 10_000, 500)),
       load: { kind: 'record', records: 1, recordBytes: 100, connections: 100, window: 1 },
     },
   ],

@@ -7,11 +7,11 @@ import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
 const stream = 'bench'
 const recordBytes = 100
-const repetitions = pick(5, 2, 1)
+const repetitions = pick(5, 1, 1)
 // A sync of pages that were never written takes several times as long, and three turns it is until
 // no file is new.
-const warmUps = pick(3, 3, 0)
-const secondsPerTurn = pick(4, 0.25, 0.02)
+const warmUps = pick(3, 1, 0)
+const secondsPerTurn = pick(4, 0.2, 0.02)
 const warmUpSeconds = pick(1, 0.1, 0)
 
 /** So many records a second, for so long. */
@@ -128,7 +128,7 @@ async function measure(one, servers) {
   const limits = new Turns()
   const inSyncs = new InSyncs()
   for (let turn = -warmUps; turn < repetitions; turn += 1) {
-    const sync = one.syncName && (await measureSync(servers.scratch, one.syncName))
+    const sync = turn >= 0 && one.syncName && (await measureSync(servers.scratch, one.syncName))
     const limit = await turnOfRaw(servers, one)
     const report = await turnOfBroker(servers, one)
     if (turn < 0) continue

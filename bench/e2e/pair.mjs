@@ -12,14 +12,15 @@ import { reportedSecondsMin, Turns } from './turns.mjs'
 /** The broker makes a key of this id for itself. */
 export const keyId = 'bench'
 
-const framesOfTurn = Math.max(8, Math.floor(pick(200e6, 15e6, 200e3) / putRecords.frameBytes))
+const framesOfTurn = Math.max(8, Math.floor(pick(200e6, 4e6, 200e3) / putRecords.frameBytes))
 const load = { ...putRecords.load, ...withWarmUp(framesOfTurn) }
 const blocksPerProcess = pick(8, 2, 1)
 const blocks = pick({ least: 24, most: 64 }, { least: 1, most: 1 }, { least: 1, most: 1 })
+const turnsPerBlock = pick(4, 2, 2)
 /** Of one pair: a slow machine has fewer blocks, and a wider interval. */
 const secondsMax = 100
 /** In a process that is new: for memory that has been used before, and for compiled code. */
-const warmUpBlocks = pick(1, 1, 0)
+const warmUpBlocks = pick(1, 0, 0)
 /** An interval of the ratio by CPU time is narrow when it reaches no farther to either side. */
 const halfWidthMax = 0.015
 
@@ -52,7 +53,7 @@ const orders = [
 
 async function oneBlock(servers, variant, number) {
   const block = { with: [], without: [] }
-  for (const side of orders[number % orders.length]) {
+  for (const side of orders[number % orders.length].slice(0, turnsPerBlock)) {
     block[side].push(
       await turnOfBroker(servers, load, side === 'with' ? variant : (variant.both ?? {})),
     )
@@ -88,7 +89,7 @@ function addPair({ name, without = 'the same without' }, pair, processes) {
   const [clock, cpuTime] = [medianInterval(pair.byClock), medianInterval(pair.byCpuTime)]
   const { verified, frameBytes } = pair.with.last
   const of = { ...load, shards, frameBytes, durability: 'os', memory: 'recycled segments' }
-  const order = { order: 'ABBA, BAAB', blocks: pair.byClock.length, turnsPerBlock: 4, processes }
+  const order = { order: 'ABBA, BAAB', blocks: pair.byClock.length, turnsPerBlock, processes }
   addRow(`${putRecords.name}, ${name}${pair.with.mark}`, pair.with.rate, 'records/s', {
     params: { ...of, ...order },
     info: {

@@ -87,11 +87,11 @@ function launch([command, ...args], { cwd, env, place } = {}) {
 const reasonOf = ({ error, code, signal }) => error?.message ?? `it ended with ${signal ?? code}`
 
 /**
- * What a program says on standard output.
+ * What a program says on standard output; `what` is how errors call it.
  *
  * @throws when it cannot be started, fails, or takes longer than `seconds`.
  */
-export async function runProgram(command, { seconds, ...options }) {
+export async function runProgram(command, { seconds, what = command[0], ...options }) {
   const { child, closed, stdout, stderr } = launch(command, options)
   const timer = new AbortController()
   const late = setTimeout(seconds * 1000, 'late', { signal: timer.signal }).catch(() => undefined)
@@ -99,10 +99,10 @@ export async function runProgram(command, { seconds, ...options }) {
   timer.abort()
   if (first === 'late') {
     await end(child, closed)
-    throw new Error(`${command[0]} took more than ${seconds} s`)
+    throw new Error(`${what} took more than ${seconds} s: it hangs, or the machine is busy`)
   }
   if (first.code === 0) return stdout.text
-  throw new Error(`${command[0]}: ${reasonOf(first)}\n${tailOf(stderr.text || stdout.text)}`)
+  throw new Error(`${what}: ${reasonOf(first)}\n${tailOf(stderr.text || stdout.text)}`)
 }
 
 /** A port of the loopback interface that nobody has. */

@@ -109,7 +109,7 @@ export const tests = [
     id: 'T-A3',
     title: 'overload of a broker with 512 MiB of memory',
     unit: 'seconds',
-    counts: { ci: 20, full: 300 },
+    counts: { ci: 40, full: 300 },
     skip: () => firstReason(needBuild(), needMemoryGroup()),
     run: runTest,
   },
