@@ -32,8 +32,9 @@ export interface UsedMemory {
 /** So much earlier clients are asked, so that it is known who answers when it counts. */
 const percentAhead = 10
 const roundMillis = 500
-/** For each percent that is left until load is shed, a client has so long to answer. */
+/** For each percent that is left until so much before load is shed, a client has so long. */
 const patienceMillis = 100
+const percentSpare = 10
 /** One that is cut off frees at least so much: most hold more, but that is not known. */
 const bytesOfOne = 1024 * 1024
 
@@ -58,7 +59,7 @@ export class HalfMessages {
     if (percent < halfMessagePercentMax - percentAhead) return false
     this.#ask(now)
     if (percent < halfMessagePercentMax) return true
-    const patience = patienceMillis * Math.max(1, memoryPercentMax - percent)
+    const patience = patienceMillis * Math.max(1, memoryPercentMax - percentSpare - percent)
     const excess = bytes - (bytesMax * halfMessagePercentMax) / 100
     this.#cut(now - patience, Math.ceil(excess / bytesOfOne))
     return true

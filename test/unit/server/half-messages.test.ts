@@ -58,9 +58,9 @@ describe('half messages', () => {
     const [client] = many(1) as [Client]
     const { half, look, gone } = crowd([client])
     look(50, 0)
-    look(70, 999)
+    look(61, 899)
     expect(gone()).toEqual([])
-    look(70, 1000)
+    look(61, 900)
     expect(gone()).toEqual([client.name])
     expect(half.cut).toBe(1)
     const [other] = many(1) as [Client]
