@@ -1,7 +1,8 @@
 // Wrong frames from many sockets at once, in a thread of its own: who measures what they do to others
 // does not wait for them. `workerData`: the port, the seed, how many frames a second at most, and the
 // token of the principal that sends most of them. Posts how many the broker has dealt with, and how
-// many connections that took, until it is told to stop; throws when the broker is wrong.
+// many connections that took. A message is how many a second from then on; 0: it is over. Throws when
+// the broker is wrong.
 import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { TortureFailure } from '../lib/failure.mjs'
@@ -37,12 +38,14 @@ const STRANGER_CHANCE = 0.05
 
 const { port, seed, perSecond, token } = workerData
 const random = new Random(seed)
-const began = performance.now()
+let pace = { perSecond, since: performance.now(), from: 0 }
 let done = 0
 let connections = 0
 let isOver = false
-parentPort.once('message', () => {
-  isOver = true
+parentPort.on('message', (message) => {
+  isOver ||= message === 0
+  if (isOver) parentPort.unref()
+  pace = { perSecond: message, since: performance.now(), from: done }
 })
 
 // Every request gets one answer, or ends the connection.
@@ -118,9 +121,9 @@ async function attackOnce(own) {
 
 // Until the timetable has room for more.
 async function turn() {
-  while (!isOver && done > ((performance.now() - began) * perSecond) / 1000) {
-    await wait(PAUSE_MILLIS)
-  }
+  const isEarly = () =>
+    done - pace.from > ((performance.now() - pace.since) * pace.perSecond) / 1000
+  while (!isOver && isEarly()) await wait(PAUSE_MILLIS)
 }
 
 async function run(index) {
