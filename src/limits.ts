@@ -92,7 +92,7 @@ export const shardReadBytesPerSecondMax: number = 2 * 1024 * 1024
 /** Requests of one connection that wait for their answers; the next one is refused. */
 export const requestsInFlightMax: number = 1024
 
-/** Depth of a message, and the elements of one of its containers: of the protocol, for both sides. */
+/** Depth of a message, and the elements of one of its containers: for both sides alike. */
 export const messageDepthMax: number = 8
 export const messageElementsMax: number = 1024
 
