@@ -268,7 +268,8 @@ void ShardLog::PublishLocked() {
   line_->synced_end.store(synced_end_, std::memory_order_relaxed);
   line_->trimmed_start.store(trimmed_start_, std::memory_order_relaxed);
   line_->first_sequence.store(first_sequence_, std::memory_order_relaxed);
-  line_->state.store(static_cast<uint64_t>(refusal_.code()), std::memory_order_relaxed);
+  // Who sees that appends are refused sees the end of those that were not.
+  line_->state.store(static_cast<uint64_t>(refusal_.code()), std::memory_order_release);
   line_->committed_next_sequence.store(committed_next_sequence_, std::memory_order_relaxed);
   line_->committed_end.store(committed_end_, std::memory_order_release);
 }

@@ -87,8 +87,11 @@ export class LogProgress {
     return this.positions.committedEnd(slot)
   }
 
+  /** Appends are refused before the last of them are committed: only then nothing comes any more. */
   isClosed(slot: number): boolean {
-    return this.positions.state(slot) === shardClosed
+    const { positions } = this
+    if (positions.state(slot) !== shardClosed) return false
+    return positions.committedEnd(slot) === positions.appendedEnd(slot)
   }
 
   /** The error of a shard that failed, was deleted, or whose log is closed. */

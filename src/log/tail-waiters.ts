@@ -38,6 +38,7 @@ export class TailWaiters {
     for (const [slot, waiters] of this.#shards) {
       const reason = progress.stopReason(slot)
       const closed = progress.isClosed(slot)
+      // Behind it: what was committed before a close is read.
       const end = progress.committedEnd(slot)
       for (const waiter of waiters) {
         if (end > waiter.position || closed) {
