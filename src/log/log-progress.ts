@@ -87,7 +87,7 @@ export class LogProgress {
     return this.positions.committedEnd(slot)
   }
 
-  /** Appends are refused before the last of them are committed: only then nothing comes any more. */
+  /** Appends are refused before the last of them are committed: only then nothing more comes. */
   isClosed(slot: number): boolean {
     const { positions } = this
     if (positions.state(slot) !== shardClosed) return false
