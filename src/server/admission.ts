@@ -12,6 +12,8 @@ export interface AdmissionRules {
   readonly allowedOrigins: readonly string[]
   /** Names by which it may be addressed, beside those of loopback and its own. */
   readonly allowedHosts: readonly string[]
+  /** Whether the port speaks TLS. */
+  readonly isEncrypted?: boolean
 }
 
 /** Switches that allow what is refused otherwise. */
@@ -121,7 +123,8 @@ export function hostRefusal(rules: AdmissionRules, header: string): string | und
  * Why a request is refused by its Origin header, or undefined. Any web page can open a WebSocket to
  * 127.0.0.1, and the browser says only from where. Whoever serves pages on this machine may be
  * anybody, too: an origin has to be named, or be that of the broker itself, as where a proxy serves
- * a page under the name of the broker. `host`: of a Host header that was let in.
+ * a page under the name of the broker. A page that came without TLS is of whoever is on the way,
+ * and none of a broker with TLS. `host`: of a Host header that was let in.
  */
 export function originRefusal(
   rules: AdmissionRules,
@@ -131,7 +134,8 @@ export function originRefusal(
   // Not a browser.
   if (origin === '') return undefined
   if (rules.allowedOrigins.includes(origin)) return undefined
-  if (host !== '' && [`http://${host}`, `https://${host}`].includes(origin)) return undefined
+  const schemes = rules.isEncrypted === true ? ['https'] : ['http', 'https']
+  if (host !== '' && schemes.some((it) => origin === `${it}://${host}`)) return undefined
   return `pages of this origin may not connect; name it with --allowed-origins`
 }
 

@@ -216,7 +216,7 @@ function endpointsOf(options: ServerOptions, host: string, connections: Connecti
   const { broker, logger, allowedOrigins = [], allowedHosts = [] } = options
   const metrics = new Metrics(connections, broker, options.version)
   return {
-    rules: { host, allowedOrigins, allowedHosts },
+    rules: { host, allowedOrigins, allowedHosts, isEncrypted: options.tls !== undefined },
     notReady: watchReadiness(broker, connections),
     metrics: () => metrics.answer(),
     metricsRefusal: (request) =>

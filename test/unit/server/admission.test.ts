@@ -168,6 +168,13 @@ describe('the Origin header', () => {
       expect(originRefusal({ ...rules, allowedOrigins: [origin] }, origin, own)).toBeUndefined()
     },
   )
+
+  it('of its own, but without TLS, is none of a broker with TLS', () => {
+    const encrypted = { ...rules, isEncrypted: true }
+    expect(originRefusal(encrypted, `https://${own}`, own)).toBeUndefined()
+    expect(originRefusal(encrypted, `http://${own}`, own)).toMatch(/--allowed-origins/)
+    expect(originRefusal(rules, `http://${own}`, own)).toBeUndefined()
+  })
 })
 
 describe('the subprotocol', () => {
