@@ -1,7 +1,6 @@
 /** A broker that is short of memory, of open files, or that everybody comes to at once. */
 
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -90,7 +89,7 @@ async function serveWithFewFiles(): Promise<{ url: string; port: number; said: (
 async function isTaken(port: number, held: Socket[]): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => undefined)
-  const closed = once(socket, 'close').then(() => false)
+  const closed = new Promise<false>((resolve) => socket.once('close', () => resolve(false)))
   held.push(socket)
   return await Promise.race([closed, wait(200).then(() => true)])
 }

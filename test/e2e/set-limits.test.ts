@@ -1,7 +1,7 @@
 /** Limits that are set on the command line, or of a server: the broker keeps to them. */
 
 import { once } from 'node:events'
-import { connect as connectPlain } from 'node:net'
+import { connect as connectPlain, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -19,6 +19,9 @@ const settings = {
   MILLRACE_LIMITS_CONSUMERS_PER_STREAM_MAX: '2',
   MILLRACE_SERVER_CONNECTION_MILLIS_MAX: '1',
 }
+
+/** Also where a reset comes before it, which ends what `once` waits for. */
+const closeOf = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
 
 describe('a broker with limits of its own', () => {
   async function broker(...names: (keyof typeof settings)[]) {
@@ -114,7 +117,7 @@ describe('a port with TLS', () => {
     const dripping = setInterval(() => socket.write('x'), 100)
     const answered: Buffer[] = []
     socket.on('data', (data: Buffer) => answered.push(data))
-    await once(socket, 'close')
+    await closeOf(socket)
     clearInterval(dripping)
     expect(Buffer.concat(answered).toString()).toMatch(/^HTTP\/1\.1 408 /)
     // Those of the default of 10 s would outlast this test.
@@ -133,7 +136,7 @@ describe('a port with TLS', () => {
       at += 1
     }, 100)
     onTestFinished(() => clearInterval(dripping))
-    await once(socket, 'close')
+    await closeOf(socket)
     expect(socket.bytesRead).toBe(0)
     // With the default of Node, 120 s, it would outlast this test.
   }, 9000)
