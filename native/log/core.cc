@@ -101,12 +101,6 @@ Status Core::OpenDirectory() {
   } else if (status.ok()) {
     status = context.manifest.Load();
   }
-  if (status.ok() && context.manifest.contents().directory_id != context.directory.id()) {
-    status = Status(Code::kCatalogUnreadable,
-                    Format("%s: the manifest belongs to another data directory; restore "
-                           "manifest-a and manifest-b from a backup",
-                           path().c_str()));
-  }
   if (!status.ok()) {
     return status;
   }

@@ -152,6 +152,7 @@ Status Core::SealShards(const std::vector<uint64_t>& shards) {
       log->Seal();
     }
     parts_->committer->Commit(logs);
+    parts_->context.NotifyCommitted();  // also where a seal had nothing to write
   }
   return status;
 }

@@ -79,6 +79,13 @@ Status Manifest::Create(uint64_t directory_id) {
 
 Status Manifest::Load() {
   Status status = Read(file_ops_, directory_->path(), &contents_);
+  // Before anything is mended: the other copy may be the right one.
+  if (status.ok() && contents_.directory_id != directory_->id()) {
+    status = Status(Code::kCatalogUnreadable,
+                    Format("%s: the manifest belongs to another data directory; restore "
+                           "manifest-a and manifest-b from a backup",
+                           directory_->path().c_str()));
+  }
   if (!status.ok()) {
     return status;
   }
@@ -137,7 +144,8 @@ Status Manifest::Rewrite() {
 
 // Makes both copies say what they say together, where there is no room to write them anew. The
 // first record, without which a copy does not count, is written last: a copy of another generation
-// must not count before all of it is of this one.
+// must not count before all of it is of this one. A copy that reads well is written, too: it may be
+// so in memory alone. And one of this generation may have its name in memory alone.
 Status Manifest::MendInPlace(const Status& full) {
   std::vector<uint8_t> bytes[2];
   Status status = ReadBoth(file_ops_, directory_->path(), bytes);
@@ -151,14 +159,14 @@ Status Manifest::MendInPlace(const Status& full) {
   if (!OpenCopies().ok() || IsDiskFull(ReserveBoth(records_bytes))) {
     return full;  // a copy that is missing needs a file, and a short one blocks
   }
+  const int error = file_ops_->SyncDirectory(directory_->path());
+  status = error == 0 ? status : OsError("sync", directory_->path(), -error);
   for (int copy = 0; status.ok() && copy < 2; ++copy) {
     std::vector<uint8_t> wanted(std::max(bytes[copy].size(), records_bytes));
     std::memcpy(wanted.data(), records.data(), records_bytes);
-    if (wanted != bytes[copy]) {
-      constexpr size_t kFirst = sizeof(ManifestRecord);
-      status = WriteAndSync(copy, wanted.data() + kFirst, wanted.size() - kFirst, kFirst);
-      status = status.ok() ? WriteAndSync(copy, wanted.data(), kFirst, 0) : status;
-    }
+    constexpr size_t kFirst = sizeof(ManifestRecord);
+    status = WriteAndSync(copy, wanted.data() + kFirst, wanted.size() - kFirst, kFirst);
+    status = status.ok() ? WriteAndSync(copy, wanted.data(), kFirst, 0) : status;
   }
   status = status.ok() ? directory_->ConfirmSyncs() : status;
   if (status.ok()) {

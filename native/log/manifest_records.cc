@@ -66,11 +66,9 @@ Status ApplyStart(const ManifestRecord& record, ManifestContents* contents) {
   return Status();
 }
 
-std::optional<uint64_t> GenerationOf(const std::vector<uint8_t>& bytes) {
+std::optional<ManifestRecord> StartOf(const std::vector<uint8_t>& bytes) {
   const std::optional<ManifestRecord> start = RecordAt(bytes, 0);
-  return start && start->type == static_cast<uint32_t>(ManifestType::kStart)
-             ? std::optional<uint64_t>(start->b)
-             : std::nullopt;
+  return start && start->type == static_cast<uint32_t>(ManifestType::kStart) ? start : std::nullopt;
 }
 
 }  // namespace
@@ -130,15 +128,16 @@ bool ApplyManifestRecord(const ManifestRecord& record, ManifestContents* content
 Status MergeManifest(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second,
                      std::vector<ManifestRecord>* records, bool* damaged) {
   records->clear();
-  const std::optional<uint64_t> generations[2] = {GenerationOf(first), GenerationOf(second)};
-  if (!generations[0] && !generations[1]) {
+  const std::optional<ManifestRecord> starts[2] = {StartOf(first), StartOf(second)};
+  if (!starts[0] && !starts[1]) {
     return Unreadable(0, "is damaged");
   }
   // Copies of two generations: a rewrite was cut short between the two renames, and the later one
-  // is whole by itself.
-  const bool both = generations[0] && generations[1] && *generations[0] == *generations[1];
-  const bool first_leads =
-      generations[0] && (!generations[1] || *generations[0] >= *generations[1]);
+  // is whole by itself. Of two directories: somebody has put one there, or a first open was cut
+  // short, twice.
+  const bool both =
+      starts[0] && starts[1] && starts[0]->a == starts[1]->a && starts[0]->b == starts[1]->b;
+  const bool first_leads = starts[0] && (!starts[1] || starts[0]->b >= starts[1]->b);
   // A copy whose first record is damaged has no generation of its own; its records are of use only
   // where their number and checksum say so, which a stale generation could satisfy too. So it is
   // left out.

@@ -155,7 +155,7 @@ function processSettings(count: Count) {
     logTextCharactersMax: count(
       'characters of a text in the log',
       64,
-      65_536,
+      limits.logStackCharactersMax,
       limits.logTextCharactersMax,
     ),
     loopDelayMillisMax: count(

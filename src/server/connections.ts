@@ -13,7 +13,7 @@ import { isLoopbackAddress } from './admission.ts'
 import { type ConnectLimits, ConnectRates } from './connect-rates.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
-import { type HalfMessageLimits, HalfMessages } from './half-messages.ts'
+import { type HalfMessageLimits, HalfMessages, SoonUsed } from './half-messages.ts'
 import type { Logger } from './logger.ts'
 import { Overload, type OverloadLimits, type OverloadSources, type Relieve } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
@@ -95,7 +95,8 @@ export class Connections implements ConnectionHost {
     this.unread = new UnreadAnswers(limits, now)
     this.turnTime = new TurnTime(now)
     this.halfMessages = new HalfMessages(limits, logger, () => [...this.#open])
-    const relieve: Relieve = (used, at) => this.halfMessages.look(used, at)
+    const soon = new SoonUsed()
+    const relieve: Relieve = (used, at) => this.halfMessages.look(soon.of(used), at)
     this.overload = new Overload(limits, logger, now, relieve, overload)
     this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion

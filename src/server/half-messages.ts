@@ -2,7 +2,8 @@
  * Frees what half-sent messages hold where memory gets short. A library gives out a message once it
  * is complete, so that nobody sees how much of one is there; but a client in the middle of a frame
  * cannot answer a ping, and any other does so at once. Those who do not are cut off, the shorter
- * memory is, the sooner; first those of whom there are most.
+ * memory is, the sooner; first those of whom there are most, and last those who have something to
+ * read before they come to the ping.
  */
 
 import type { Logger } from './logger.ts'
@@ -13,6 +14,8 @@ export interface Probed {
   readonly sharer: string | undefined
   /** When it was asked for a sign of life of which none has come; undefined: it owes none. */
   readonly probedAt: number | undefined
+  /** Since when something for it waits to be read, a ping behind it; undefined: nothing does. */
+  stalledSince(): number | undefined
   probe(now: number): void
   abandon(): void
 }
@@ -27,6 +30,17 @@ export interface HalfMessageLimits {
 export interface UsedMemory {
   readonly bytes: number
   readonly bytesMax: number
+}
+
+/** How much is in use soon: until the next look it may grow by as much again as since the last. */
+export class SoonUsed {
+  #before = Number.POSITIVE_INFINITY
+
+  of({ bytes, bytesMax }: UsedMemory): UsedMemory {
+    const soon = bytes + Math.max(0, bytes - this.#before)
+    this.#before = bytes
+    return { bytes: soon, bytesMax }
+  }
 }
 
 /** So much earlier clients are asked, so that it is known who answers when it counts. */
@@ -87,9 +101,13 @@ function owesSince({ probedAt }: Probed): number {
   return probedAt ?? Number.POSITIVE_INFINITY
 }
 
+function readsFirst(it: Probed): number {
+  return it.stalledSince() === undefined ? 0 : 1
+}
+
 /**
- * Those of whom there are most first; of each of them those that have been silent the longest, and
- * of those that were asked together who came last.
+ * Those who read first come last. Before them those of whom there are most; of each of them who has
+ * been silent the longest, and of those that were asked together who came last.
  */
 function inOrder(silent: readonly Probed[]): Probed[] {
   const counts = new Map<string | undefined, number>()
@@ -97,5 +115,10 @@ function inOrder(silent: readonly Probed[]): Probed[] {
   const countOf = ({ sharer }: Probed) => counts.get(sharer) ?? 0
   return silent
     .toReversed()
-    .sort((left, right) => countOf(right) - countOf(left) || owesSince(left) - owesSince(right))
+    .sort(
+      (left, right) =>
+        readsFirst(left) - readsFirst(right) ||
+        countOf(right) - countOf(left) ||
+        owesSince(left) - owesSince(right),
+    )
 }

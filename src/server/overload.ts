@@ -27,7 +27,7 @@ export interface OverloadSources {
 /** Frees what can be freed; answers whether memory is so short that it should be asked soon. */
 export type Relieve = (used: UsedMemory, now: number) => boolean
 
-const lookMillis = 200
+const lookMillis = 50
 /** Where messages that are not complete could fill the memory between two looks. */
 const closeLookMillis = 20
 /** At least: where the loop is late, looks are, too. */

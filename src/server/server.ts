@@ -283,7 +283,8 @@ async function openAdmin(
   if (options.admin === undefined) return undefined
   const { host, port } = options.admin
   const address = await bindAddress(host, adminProtection(options), 'adminListen')
-  const own = { ...endpoints, rules: { ...endpoints.rules, host }, metricsRefusal: () => undefined }
+  const rules = { ...endpoints.rules, host, isEncrypted: false }
+  const own = { ...endpoints, rules, metricsRefusal: () => undefined }
   const answer: AdminPortOptions['answer'] = (it) => answerHttp(own, it)
   return await openAdminPort({ host: address, port, answer, handshakeMillisMax })
 }

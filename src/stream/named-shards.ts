@@ -9,15 +9,20 @@ import { type CatalogRecord, unreadable } from './catalog-records.ts'
 import { shardsInLog } from './stream.ts'
 import type { StreamCatalog } from './stream-catalog.ts'
 
+export interface NamedShardsHost {
+  readonly log: Log
+  readonly catalog: StreamCatalog
+  deleteLater(numbers: readonly ShardId[]): void
+}
+
 /**
  * Creates shards that begin with these sequence numbers, and names them in the catalog by the
  * records of `decide`; none, and there are no shards. Answers whether there are. Rejects:
- * LIMIT_EXCEEDED, DISK_FULL, with no shards left behind but those that the full disk has no room to
- * delete: the next open does that; LOG_FAILED.
+ * LIMIT_EXCEEDED, DISK_FULL, with no shards left behind but those that a full disk has no room to
+ * delete, which `deleteLater` is given; LOG_FAILED.
  */
 export async function createNamed(
-  log: Log,
-  catalog: StreamCatalog,
+  { log, catalog, deleteLater }: NamedShardsHost,
   firsts: readonly SequenceNumber[],
   decide: (numbers: readonly ShardId[]) => readonly CatalogRecord[],
 ): Promise<boolean> {
@@ -31,11 +36,15 @@ export async function createNamed(
     })
   } catch (error) {
     // Certainly not written, so nothing names these shards, and the next try makes its own.
-    if (isDiskFull(error)) await deleteIfThereIsRoom(log, numbers)
+    if (isDiskFull(error)) await deleteOrLater()
     throw error
   }
-  if (!isNamed) await deleteIfThereIsRoom(log, numbers)
+  if (!isNamed) await deleteOrLater()
   return isNamed
+
+  async function deleteOrLater(): Promise<void> {
+    if ((await deleteIfThereIsRoom(log, numbers)) !== undefined) deleteLater(numbers)
+  }
 }
 
 /** Answers why there was none. Rejects as the log does otherwise. */
@@ -44,11 +53,28 @@ async function deleteIfThereIsRoom(
   numbers: readonly ShardId[],
 ): Promise<MillraceError | undefined> {
   try {
-    if (numbers.length > 0) await log.deleteShards(numbers)
+    await deleteInParts(log, numbers)
     return undefined
   } catch (error) {
     if (isDiskFull(error)) return error
     throw error
+  }
+}
+
+/**
+ * Deletes shards, on a full disk as many of them at a time as there is room to say so. Rejects as
+ * the log does, where there is room for none.
+ */
+export async function deleteInParts(log: Log, numbers: readonly ShardId[]): Promise<void> {
+  let size = numbers.length
+  for (let at = 0; at < numbers.length; ) {
+    try {
+      await log.deleteShards(numbers.slice(at, at + size))
+      at += size
+    } catch (error) {
+      if (!isDiskFull(error) || size === 1) throw error
+      size = Math.ceil(size / 2)
+    }
   }
 }
 

@@ -183,14 +183,14 @@ export class Resharding {
    * also after a crash, so that no key goes back to its old shard.
    */
   async #switchRoutes({ number, shards }: Stream, reshard: Reshard): Promise<void> {
-    const { log, catalog, now } = this.#host
+    const { now } = this.#host
     const parents = await this.#statsOf(parentsOf(reshard, shards))
     const firsts = reshard.replacements.flatMap(({ parents: indexes, startingHashKeys }) => {
       const ends = indexes.map((it) => (parents.get(it) as ShardStats).nextSequenceNumber)
       const first = highest(ends) + sequenceNumbersAhead
       return startingHashKeys.map(() => first as SequenceNumber)
     })
-    await createNamed(log, catalog, firsts, (numbers) => {
+    await createNamed(this.#host, firsts, (numbers) => {
       if (!this.#isCurrent(number, reshard)) return []
       return [switchRecord(number, childrenOf(reshard, shards, { numbers, firsts, millis: now() }))]
     })

@@ -7,6 +7,7 @@
 import type { ShardId } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { CatalogRecord } from './catalog-records.ts'
+import { deleteInParts } from './named-shards.ts'
 import type { RetentionTime, StoredTime } from './retention-clock.ts'
 import { advance, hasStepped, horizonOf, millisPerHour, resumeTime } from './retention-clock.ts'
 import { expiryRecords } from './setting-records.ts'
@@ -46,9 +47,9 @@ export class Retention {
   #time: RetentionTime
   #steadyMillis: number
   /** By stream: what was expired once stays so, whatever the clock does. */
-  /** Shards for whose deletion there was no room at the open. */
-  readonly #unnamed = new Set<ShardId>()
   readonly #horizons = new Map<number, number>()
+  /** Shards that nothing names, for whose deletion there was no room. */
+  readonly #unnamed = new Set<ShardId>()
   #sweptRunMillis = Number.NEGATIVE_INFINITY
   /** After a failure it is not tried again at once. */
   #storesAfter = Number.NEGATIVE_INFINITY
@@ -261,7 +262,7 @@ export class Retention {
     if (numbers.length === 0) return
     const present = new Set(await log.listShards())
     const left = numbers.filter((it) => present.has(it))
-    if (left.length > 0) await log.deleteShards(left)
+    await deleteInParts(log, left)
     catalog.state.forgetExpired(numbers)
     this.#unnamed.clear()
   }

@@ -1,6 +1,6 @@
 /** What those that change streams need of Streams, whose parts they are. */
 
-import type { Log } from '../log/log.ts'
+import type { Log, ShardId } from '../log/log.ts'
 import type { Stream } from './stream.ts'
 import type { StreamCatalog } from './stream-catalog.ts'
 
@@ -17,6 +17,8 @@ export interface StreamHost {
   isServing(stream: Stream): boolean
   /** What the catalog says of a stream that is serving has changed. */
   changed(streamNumber: number): void
+  /** Shards that nothing names, for whose deletion there was no room. */
+  deleteLater(numbers: readonly ShardId[]): void
   /** Shards that no stream has any more. */
   forgetShards(numbers: Iterable<bigint>): void
   /** Does in the background what the state of a stream asks for. */

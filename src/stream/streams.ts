@@ -17,7 +17,7 @@ import type { createStream, RequestOf } from '../wire/operations.ts'
 import type { CatalogRecord } from './catalog-records.ts'
 import { shardRecords } from './catalog-state.ts'
 import { uniformHashRanges } from './hash-ranges.ts'
-import { createNamed, deleteUnnamed } from './named-shards.ts'
+import { createNamed, deleteInParts, deleteUnnamed } from './named-shards.ts'
 import { Resharding } from './reshard.ts'
 import { Retention } from './retention.ts'
 import { Scaling, type ScalingEvent } from './scaling/scaling.ts'
@@ -284,6 +284,7 @@ export class Streams {
         const stream = this.#catalog.state.byNumber(number)
         if (stream !== undefined && this.#isServing(stream)) this.#serve(stream)
       },
+      deleteLater: (numbers) => this.retention.deleteLater(numbers),
       forgetShards: forget,
       startWork: (number) => this.#work.start(number),
     }
@@ -367,7 +368,7 @@ export class Streams {
 
   async #finishCreation(stream: Stream): Promise<void> {
     const firsts = Array.from({ length: stream.shardCount }, () => stream.firstSequenceNumber)
-    const isActive = await createNamed(this.#log, this.#catalog, firsts, (numbers) => {
+    const isActive = await createNamed(this.#host(), firsts, (numbers) => {
       const now = this.#catalog.state.byNumber(stream.number)
       return now?.status === 'CREATING' ? activationRecords(now, numbers) : []
     })
@@ -380,7 +381,7 @@ export class Streams {
     const present = new Set(await this.#log.listShards())
     const numbers = shardsInLog(stream).map((it) => it.number)
     const left = numbers.filter((it) => present.has(it))
-    if (left.length > 0) await this.#log.deleteShards(left)
+    await deleteInParts(this.#log, left)
     const deleted = { kind: 'streamDeleted', streamNumber: stream.number } as const
     await this.#catalog.change(() => [deleted], freesSpace)
     this.retention.forget(stream)

@@ -35,6 +35,16 @@ describe('a port with a certificate', () => {
     await expect(RawClient.connect(url, {})).rejects.toThrow(/certificate/)
   })
 
+  it('refuses a page of its own address that came without TLS', async () => {
+    const { url } = await start()
+    const { host } = new URL(url)
+    const own = (scheme: string) =>
+      RawClient.connect(url, { ...trusted(), origin: `${scheme}://${host}` })
+    await expect(own('http')).rejects.toThrow('403')
+    const client = await own('https')
+    await client.close()
+  })
+
   it.each([
     [{ origin: 'http://evil.example' }, '403'],
     [{ origin: 'null' }, '403'],

@@ -101,6 +101,36 @@ TEST_F(DirectoryTest, ALostFormatIsNoFreshStart) {
   EXPECT_EQ(log_.ReadAll(0).batches, std::vector<std::string>{"kept"});
 }
 
+TEST_F(DirectoryTest, AManifestOfAnotherDirectoryIsNotMendedWith) {
+  MakeLog();
+  const std::string other = log_.directory.File("other");
+  ASSERT_TRUE(TryOpen(other).ok());
+  const std::string first = log_.path + "/manifest-a";
+  const std::string second = log_.path + "/manifest-b";
+  const std::string own = TreeOf(log_.path)[first];
+  const std::string foreign = TreeOf(other)[other + "/manifest-a"];
+  // The first copy leads, alone, or beside one of the same generation.
+  for (const bool alone : {false, true}) {
+    WriteFile(first, foreign);
+    if (alone) {
+      fs::remove(second);
+    }
+    const std::map<std::string, std::string> before = TreeOf(log_.path);
+    const Status status = TryOpen(log_.path);
+    EXPECT_EQ(status.code(), Code::kCatalogUnreadable);
+    EXPECT_NE(status.message().find("another data directory"), std::string::npos);
+    EXPECT_TRUE(TreeOf(log_.path) == before) << "alone: " << alone;
+  }
+  WriteFile(first, own);
+  WriteFile(second, foreign);
+  log_.Open();
+  EXPECT_EQ(log_.ReadAll(0).batches, std::vector<std::string>{"kept"});
+  ASSERT_TRUE(log_.core->Close().ok());
+  fs::remove(first);
+  log_.Open();
+  EXPECT_EQ(log_.ReadAll(0).batches, std::vector<std::string>{"kept"});
+}
+
 TEST_F(DirectoryTest, ALostFormatIsToldByTheSegmentsOrTheManifestAlone) {
   MakeLog();
   fs::remove(log_.path + "/FORMAT");

@@ -1,7 +1,7 @@
 /** Half-sent messages: who does not answer while memory is short is cut off, and nobody else. */
 
 import { describe, expect, it } from 'vitest'
-import { HalfMessages, type Probed } from '../../../src/server/half-messages.ts'
+import { HalfMessages, type Probed, SoonUsed } from '../../../src/server/half-messages.ts'
 import { usedMemory } from '../../../src/server/memory.ts'
 import { FakeLogger, makeConnections } from './fakes.ts'
 import { getFrame } from './frames.ts'
@@ -14,6 +14,7 @@ class Client implements Probed {
   readonly sharer: string | undefined
   probedAt: number | undefined
   isOpen = true
+  hasToRead = false
 
   constructor(name: string, sharer?: string) {
     this.name = name
@@ -22,6 +23,10 @@ class Client implements Probed {
 
   probe(now: number): void {
     this.probedAt = now
+  }
+
+  stalledSince(): number | undefined {
+    return this.hasToRead ? 0 : undefined
   }
 
   abandon(): void {
@@ -82,6 +87,17 @@ describe('half messages', () => {
     expect(gone()).toEqual([clients[0]?.name])
   })
 
+  it('are looked for last with those who have something to read before the ping', () => {
+    const clients = many(4)
+    for (const it of clients.slice(1)) it.hasToRead = true
+    const { look, gone } = crowd(clients)
+    look(50, 0)
+    look(61, 5000)
+    expect(gone()).toEqual([clients[0]?.name])
+    look(62, 5020)
+    expect(gone()).toHaveLength(3)
+  })
+
   it('are not asked again before they have answered, or time has passed', () => {
     const [client] = many(1) as [Client]
     const { look } = crowd([client])
@@ -135,4 +151,11 @@ describe('connections where memory is short', () => {
     state.memory = { ...state.memory, ownBytes: 1 }
     expect(connections.overload.look()).toBe(false)
   })
+})
+
+it('memory that is being filled counts as what it is by the next look', () => {
+  const soon = new SoonUsed()
+  const after = [100, 130, 130, 120, 150].map((bytes) => soon.of({ bytes, bytesMax: 512 }))
+  expect(after.map((it) => it.bytes)).toEqual([100, 160, 130, 120, 180])
+  expect(after.at(-1)?.bytesMax).toBe(512)
 })
