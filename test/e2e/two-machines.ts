@@ -58,6 +58,11 @@ export class Machine {
     return lines.map((it) => isOpen.exec(it)?.[1]).filter((it) => it !== undefined)
   }
 
+  /** Pulls the cable out, or puts it in again: what is sent meanwhile is lost, and nobody told. */
+  plug(state: 'up' | 'down'): void {
+    this.#ip('link', 'set', 'cable', state)
+  }
+
   async end(): Promise<void> {
     if (this.#holder.exitCode !== null) return
     const ended = once(this.#holder, 'close')

@@ -52,6 +52,7 @@ export const server = vitestMutants('test/unit/server', [
   ['326-localhost-let-in', 'admission', 'of another page of this machine'],
   ['327-strangers-without-share', 'access/unknown-clients', 'of one address has its share'],
   ['380-half-messages-kept', 'half-messages', 'end with their connections where memory'],
+  ['440-gone-without-end', 'connections', 'cut off with 4410 when it does not answer'],
   ['381-pong-unheard', 'half-messages', 'are pinged, and cut off unless'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])
