@@ -8,6 +8,7 @@ import { decode, encode } from '@msgpack/msgpack'
 import { WebSocket } from 'ws'
 import { binary } from '../rfc6455/frames.mjs'
 import { askWithoutReading } from './hostile-crowds.mjs'
+import { HOT_SHARDS, putToHotShard } from './hot-shards.mjs'
 import { RawLane } from './raw-lane.mjs'
 import { isAnswer } from './server-frames.mjs'
 
@@ -167,6 +168,12 @@ const floods = {
   // One tenant beyond its rate: as far as it gets, and ten times.
   tenant: () => frames(putOfTenant, TENANT_WINDOW),
   tenfold: () => frames(putOfTenant, TENANT_WINDOW, true),
+  ...Object.fromEntries(
+    Array.from(HOT_SHARDS.keys(), (stream) => [
+      stream,
+      () => frames((id) => putToHotShard(stream, id), TENANT_WINDOW),
+    ]),
+  ),
   // Records by the megabyte, of which a shard takes few.
   async bulk() {
     const record = ['k', new Uint8Array(BULK.bytes)]

@@ -4,13 +4,22 @@ import { join } from 'node:path'
 import { bearer, writeAccessFile } from '../broker/access-file.mjs'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { LATE_MILLIS, pace, runFlood } from '../broker/floods.mjs'
+import { createHotShards, HOT_SHARDS, judgeHotShard } from '../broker/hot-shards.mjs'
 import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
 import { atMostTwice, percentile } from '../broker/resources.mjs'
 import { createStream, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
 import { needBuild } from '../lib/machine.mjs'
 
-const KINDS = ['connect', 'token', 'slowloris', 'subscribe', 'tenfold', 'tenant']
+const KINDS = [
+  'connect',
+  'token',
+  'slowloris',
+  'subscribe',
+  'tenfold',
+  'tenant',
+  ...HOT_SHARDS.keys(),
+]
 // Beside this one answers take at most twice as long; the others take all of a processor themselves,
 // which is not the broker's doing.
 const PACED = 'tenfold'
@@ -24,6 +33,7 @@ const PRINCIPALS = {
   subscribe: { permissions },
   tenfold: { permissions, limits },
   tenant: { permissions, limits },
+  ...Object.fromEntries(Array.from(HOT_SHARDS.keys(), (it) => [it, { permissions }])),
 }
 
 async function runTest(context) {
@@ -38,6 +48,7 @@ async function runTest(context) {
   const headers = bearer(tokens.get('steady'))
   const client = await WireClient.connect(url, { headers })
   await createStream(client, 'orders', 1)
+  await createHotShards(client)
 
   const watch = new LoopWatch(context, port, { headers })
   const millis = (count * 1000) / KINDS.length
@@ -49,8 +60,12 @@ async function runTest(context) {
     const flood = { kind, port, localAddress, millis, perSecond, token: tokens.get(kind) }
     const [{ done }, { put, latencies }] = await Promise.all([
       runFlood(flood),
-      pace(client, 'orders', millis),
+      pace(client, HOT_SHARDS.has(kind) ? kind : 'orders', millis),
     ])
+    if (HOT_SHARDS.has(kind)) {
+      const options = { headers }
+      await judgeHotShard(kind, { port, options, done, seconds: millis / 1000 })
+    }
     const share = latencies.filter((it) => it <= LATE_MILLIS).length / put
     const [p99, p999] = [0.99, 0.999].map((it) => percentile(latencies, it))
     const rate = Math.round((done * 1000) / millis)
@@ -78,9 +93,10 @@ async function runTest(context) {
 export const tests = [
   {
     id: 'T-A2',
-    title: 'floods of connections, wrong tokens, slow headers, subscriptions and one tenant',
+    title:
+      'floods of connections, wrong tokens, slow headers, subscriptions, one tenant, one shard',
     unit: 'seconds',
-    counts: { ci: 12, full: 360 },
+    counts: { ci: 16, full: 480 },
     skip: needBuild,
     run: runTest,
   },
