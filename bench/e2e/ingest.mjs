@@ -9,7 +9,7 @@ import { Turns } from './turns.mjs'
 const repetitions = pick(5, 2, 1)
 // What was written before is written again once what held it is gone, a few turns later.
 const warmUps = pick(3, 1, 0)
-const bytesPerTurn = pick(700e6, 30e6, 200e3)
+const bytesPerTurn = pick(700e6, 15e6, 200e3)
 
 /** The raw server writes nothing down: a turn of it can be as long as one of the broker. */
 const rawTimes = pick(5, 2, 1)

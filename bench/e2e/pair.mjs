@@ -61,11 +61,24 @@ async function oneBlock(servers, variant, number) {
   return block
 }
 
+const inNewProcess = (run) => withBroker({ logOptions, ...limitOptions, keyId }, run)
+
 /**
- * Measures a variant, and adds its row. `turnOfBroker` says what it may have; `both` is what the side
- * without has, too, which the row calls `without`.
+ * Measures variants, and adds a row for each. `turnOfBroker` says what they may have; `both` is what
+ * the side without has, too, which the row calls `without`.
  */
-export async function measurePair(variant) {
+export async function measurePairs(variants) {
+  // Where a block each is all, to start a process takes longer than the block: they share one.
+  if (blocks.most > 1) {
+    for (const variant of variants) await measurePair(variant, inNewProcess)
+  } else {
+    await inNewProcess(async (servers) => {
+      for (const variant of variants) await measurePair(variant, (run) => run(servers))
+    })
+  }
+}
+
+async function measurePair(variant, inProcess) {
   const pair = new Pair()
   const deadline = Date.now() + secondsMax * 1000
   const isOver = () => {
@@ -75,7 +88,7 @@ export async function measurePair(variant) {
   let processes = 0
   while (!isOver() && (pair.byCpuTime.length < blocks.least || !pair.isNarrow)) {
     processes += 1
-    await withBroker({ logOptions, ...limitOptions, keyId }, async (servers) => {
+    await inProcess(async (servers) => {
       for (let number = -warmUpBlocks; number < blocksPerProcess && !isOver(); number += 1) {
         const block = await oneBlock(servers, variant, number + warmUpBlocks)
         if (number >= 0) pair.add(block)

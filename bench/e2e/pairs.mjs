@@ -1,6 +1,8 @@
-// The pairs of I2: what limits and metrics, encryption, permissions and rates cost its ingest.
+// The pairs of I2: what limits and metrics, encryption, permissions and rates, and TLS cost its ingest.
+import { spawnSync } from 'node:child_process'
 import { pick, printReport } from '../micro/harness.mjs'
-import { keyId, measurePair } from './pair.mjs'
+import { keyId, measurePairs } from './pair.mjs'
+import { runNodeLoad } from './servers.mjs'
 
 const scrapeMillis = pick(
   { first: 100, next: 1000 },
@@ -50,5 +52,21 @@ const variants = [
   },
 ]
 
-for (const variant of variants) await measurePair(variant)
-printReport()
+/** Both sides come from a generator in Node: the native one speaks no TLS. */
+const fromNode = { generate: runNodeLoad }
+const overTls = {
+  name: 'over TLS, generator in Node',
+  without: 'the same without TLS',
+  both: fromNode,
+  ...fromNode,
+  client: async (broker) => {
+    broker.secret ??= await broker.ask({ do: 'speakTls' })
+    return broker.secret
+  },
+}
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+await measurePairs(hasOpenssl ? [...variants, overTls] : variants)
+printReport(
+  hasOpenssl ? {} : { skipped: 'TLS: openssl is not installed (Debian: apt-get install openssl)' },
+)

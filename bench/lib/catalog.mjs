@@ -96,7 +96,7 @@ export const benches = [
   {
     id: 'I2',
     title: 'Broker: PutRecords with keys, 500 x 100 B, 4 shards, `os`',
-    runs: [broker('I2'), broker(undefined, 'pairs'), broker(undefined, 'tls'), node('put-costs')],
+    runs: [broker('I2'), broker(undefined, 'pairs'), node('put-costs')],
     goals: [
       [/random keys(?! *,)/, must('ratio', 0.3, 0.5)],
       [/random keys(?! *,)/, must('value', 5e6, 8.5e6)],

@@ -103,8 +103,9 @@ export function addRow(name, series, unit, options = {}) {
   rows.push({ name, params, ...series.fields, unit, ...more, info, check })
 }
 
-export function printReport() {
-  process.stdout.write(`${JSON.stringify({ rows })}\n`)
+/** `skipped` says what there is no row of, and why. */
+export function printReport({ skipped } = {}) {
+  process.stdout.write(`${JSON.stringify({ rows, skipped })}\n`)
 }
 
 /**

@@ -61,6 +61,5 @@ if (hasValgrind()) {
   })
   printReport()
 } else {
-  const skipped = 'valgrind is not installed (Debian: apt-get install valgrind)'
-  process.stdout.write(`${JSON.stringify({ rows: [], skipped })}\n`)
+  printReport({ skipped: 'valgrind is not installed (Debian: apt-get install valgrind)' })
 }

@@ -31,10 +31,10 @@ const recordsPerRequest = 500
 const recordBytes = 100
 const shardCount = 4
 const framesOfTurn = pick(32, 16, 2)
-const blocks = pick(3000, 24, 8)
+const blocks = pick(3000, 12, 8)
 /** Streams are made anew before they fill the page cache. */
-const blocksPerStream = pick(100, 30, 4)
-const warmUpBlocks = pick(50, 6, 0)
+const blocksPerStream = pick(100, 15, 4)
+const warmUpBlocks = pick(50, 3, 0)
 const scrapeEvery = pick(100, 10, 4)
 const frameCount = 16
 
