@@ -37,6 +37,7 @@ export const broker = vitestMutants('test/unit', [
     'broker/fan-out/pacing',
     'keys and data are counted, not what encloses them',
   ],
+  ['441-served-to-its-end', 'broker/fan-out/rounds', 'serves one after the other'],
   ['240-total-credit-unbounded', 'broker/fan-out/limits', 'are bounded, and who waits'],
   ['241-holder-not-cut', 'broker/fan-out/limits', 'are not held by clients'],
   ['280-overwritten-before-sent', 'broker/fan-out/outbox', 'at different places of a shard'],

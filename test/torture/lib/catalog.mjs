@@ -41,6 +41,7 @@ const ORDER = [
   'T-F4',
   'T-S1',
   'T-S2',
+  'T-S3',
   'T-A1',
   'T-A2',
   'T-A3',

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerProcess, freePort } from '../broker/broker-process.mjs'
 import { judgeLateness, LoopWatch, lateText } from '../broker/loop-watch.mjs'
 import { atMostTwice, kernelMemory, mebibytes, memoryOf, percentile } from '../broker/resources.mjs'
+import { checkFailures, subscribeAll, until } from '../broker/subscriber-crowd.mjs'
 import { CREDIT_BYTES, SubscriberLane } from '../broker/subscriber-lane.mjs'
 import { createStream, PUT_RECORDS, putRecordsPlaces, WireClient } from '../broker/wire-client.mjs'
 import { TortureFailure } from '../lib/failure.mjs'
@@ -22,7 +23,6 @@ const ALONE_SECONDS = { ci: 2, full: 15 }
 // Whoever owes credit is cut off after 60 s, at the heartbeat that follows.
 const CUT_SECONDS_MAX = 75
 const CATCH_UP_SECONDS_MAX = 60
-const TOGETHER = 50
 const QUIET_MILLIS = 300
 const MEMORY_BYTES_MAX = 128 * 1024 * 1024
 const KERNEL_BYTES_MAX = 300 * 1024 * 1024
@@ -47,26 +47,6 @@ async function produce(client, seconds) {
   const last = putRecordsPlaces((await Promise.all(answers)).at(-1)).at(-1).sequence
   const share = (seconds * 1000) / (performance.now() - start)
   return { next: last + 1n, share: Math.min(1, share) }
-}
-
-async function subscribeAll(lanes) {
-  for (let at = 0; at < lanes.length; at += TOGETHER) {
-    await Promise.all(lanes.slice(at, at + TOGETHER).map((lane) => lane.subscribe()))
-  }
-}
-
-async function until(isSo, secondsMax, what) {
-  const end = performance.now() + secondsMax * 1000
-  while (!isSo()) {
-    if (performance.now() > end) throw new TortureFailure(`${what} after ${secondsMax} s`)
-    await wait(10)
-  }
-}
-
-function checkFailures(lanes) {
-  const failed = lanes.filter((lane) => lane.failure !== null)
-  if (failed.length === 0) return
-  throw new TortureFailure(`${failed.length} subscribers: ${failed[0].failure.message}`)
 }
 
 class Rig {
