@@ -12,7 +12,7 @@ import {
 } from './config-schema.ts'
 import { nearest } from './did-you-mean.ts'
 import { CliError } from './exit-codes.ts'
-import { silenceRefusal } from './server-settings.ts'
+import { firstMessageRefusal, silenceRefusal } from './server-settings.ts'
 
 /** Flags by the path of their setting, as text, as given; switches are true or false. */
 export type Flags = Readonly<Record<string, unknown>>
@@ -70,12 +70,19 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
 }
 
 /** Settings of which each is right, and that do not go together. */
-function checkTogether({ server }: Config): void {
-  const refusal = silenceRefusal(server)
-  if (refusal === undefined) return
-  throw new CliError('CONFIGURATION_INVALID', refusal, {
-    hint: 'Set a longer server.silenceMillisMax, or a shorter server.pingMillis.',
-  })
+function checkTogether(config: Config): void {
+  refuse(
+    silenceRefusal(config.server),
+    'Set a longer server.silenceMillisMax, or a shorter server.pingMillis.',
+  )
+  refuse(
+    firstMessageRefusal(config),
+    'Set a lower access.unauthenticatedMessageBytesMax, or a higher one of the other.',
+  )
+}
+
+function refuse(refusal: string | undefined, hint: string): void {
+  if (refusal !== undefined) throw new CliError('CONFIGURATION_INVALID', refusal, { hint })
 }
 
 function candidateFor(

@@ -40,6 +40,7 @@ export function fanOutSettings(count: Count) {
       hourMillis,
       limits.creditMillisMax,
     ),
+    roundMillisMax: count('time to send in one go', 1, 100, limits.roundMillisMax),
     heartbeatMillis: count('time between heartbeats', 500, 30_000, limits.heartbeatMillis),
   })
 }

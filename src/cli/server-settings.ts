@@ -44,6 +44,32 @@ export function silenceRefusal(server: {
   )
 }
 
+/**
+ * Why these do not go together, or undefined: a first message is one of those of a connection that
+ * was opened without a token, which have a bound of their own.
+ */
+export function firstMessageRefusal({ access, server }: MessageBounds): string | undefined {
+  const { unauthenticatedMessageBytesMax: first, unknownFrameBytesMax } = access
+  const bounds = [
+    ['access.unknownFrameBytesMax', unknownFrameBytesMax],
+    ['server.frameBytesMax', server.frameBytesMax],
+  ] as const
+  const lower = bounds.find(([, bytes]) => bytes < first)
+  if (lower === undefined) return undefined
+  return (
+    `access.unauthenticatedMessageBytesMax is ${first}, but nobody can send a message of so many ` +
+    `bytes: with a ${lower[0]} of ${lower[1]}, wanted so many at most`
+  )
+}
+
+interface MessageBounds {
+  readonly access: {
+    readonly unauthenticatedMessageBytesMax: number
+    readonly unknownFrameBytesMax: number
+  }
+  readonly server: { readonly frameBytesMax: number }
+}
+
 function connectionSettings(count: Count) {
   return {
     connectionsMax: count('connections', 1, connectionsHighest, limits.connectionsMax),
@@ -59,6 +85,24 @@ function connectionSettings(count: Count) {
       1,
       rateHighest,
       limits.connectsPerSecond,
+    ),
+    otherSocketsMax: count(
+      'sockets that are no connections',
+      16,
+      connectionsHighest,
+      limits.otherSocketsMax,
+    ),
+    adminConnectionsMax: count(
+      'connections of the admin port',
+      1,
+      connectionsHighest,
+      limits.adminConnectionsMax,
+    ),
+    frameBytesMax: count(
+      'bytes of a message',
+      limits.principalMessageBytesLowest,
+      limits.frameBytesMax,
+      limits.frameBytesMax,
     ),
     requestsInFlightMax: count(
       'unanswered requests of a connection',
@@ -86,6 +130,20 @@ function connectionSettings(count: Count) {
       limits.handshakeMillisMax,
     ),
     drainMillisMax: count('time to stop', 1000, hourMillis, limits.drainMillisMax),
+    ...retrySettings(count),
+  }
+}
+
+/** What those are told who are refused for a while. */
+function retrySettings(count: Count) {
+  const millis = (about: string, fallback: number) => count(about, 1, hourMillis, fallback)
+  return {
+    drainRetryAfterMillis: millis('when to come back after it', limits.drainRetryAfterMillis),
+    inFlightRetryAfterMillis: millis(
+      '... with one more than can wait',
+      limits.inFlightRetryAfterMillis,
+    ),
+    overloadRetryAfterMillis: millis('... where memory was short', limits.overloadRetryAfterMillis),
   }
 }
 
@@ -140,6 +198,12 @@ function processSettings(count: Count) {
       Number.MAX_SAFE_INTEGER,
       limits.memoryBytesMax,
     ),
+    machinePercentMin: count(
+      "... left of the machine's below which it is",
+      0,
+      percent / 2,
+      limits.machinePercentMin,
+    ),
     halfMessagePercentMax: count(
       'memory above which half messages end',
       1,
@@ -158,6 +222,14 @@ function processSettings(count: Count) {
       limits.logStackCharactersMax,
       limits.logTextCharactersMax,
     ),
+    warningLinesMax: count(
+      'lines about cut connections in 5 s',
+      1,
+      rateHighest,
+      limits.warningLinesMax,
+    ),
+    auditLinesMax: count('... about refused clients', 1, rateHighest, limits.auditLinesMax),
+    turnMillisMax: count('time of a turn for large answers', 1, 1000, limits.turnMillisMax),
     loopDelayMillisMax: count(
       'late event loop that lets nobody in',
       10,

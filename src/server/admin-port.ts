@@ -9,15 +9,15 @@ import type { TransportOptions } from './transport.ts'
 export type AdminPortOptions = Pick<
   TransportOptions,
   'host' | 'port' | 'answer' | 'handshakeMillisMax'
->
+> & {
+  /** Operators are few, and their connections must not use up the descriptors of the log. */
+  readonly connectionsMax: number
+}
 
 export interface AdminPort {
   readonly port: number
   close(): Promise<void>
 }
-
-/** Operators are few, and their connections must not use up the descriptors of the log. */
-const connectionsMax = 64
 
 /** It has neither authentication nor TLS: off loopback both switches have to be given. */
 export function adminProtection({ insecureNoAuth, insecureNoTls }: InsecureSwitches): Protection {
@@ -26,7 +26,7 @@ export function adminProtection({ insecureNoAuth, insecureNoTls }: InsecureSwitc
 
 /** Opens it. Rejects with a MillraceError, ADDRESS_UNAVAILABLE. */
 export async function openAdminPort(options: AdminPortOptions): Promise<AdminPort> {
-  const { host, port, answer, handshakeMillisMax } = options
+  const { host, port, answer, handshakeMillisMax, connectionsMax } = options
   const server = createServer(slowRequestLimits(handshakeMillisMax), (request, response) => {
     void answerNodeRequest(request, response, answer)
   })

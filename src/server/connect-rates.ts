@@ -14,12 +14,16 @@ export interface ConnectLimits {
 
 /** What all of them get beside the others at once, at least: as fast as is set from then on. */
 const allSparedBurstMin = 100
-/** What an address gets beside the others: so many at once, and so many a second from then on. */
+/**
+ * What an address gets beside the others: so many at once, and so many a second from then on.
+ * Fixed: enough for clients that come back, and `connectsPerSecond` bounds all of them again.
+ */
 const sparedBurst = 10
 const sparedPerSecond = 1
 /**
  * Addresses that are remembered. One more gets nothing beside the others unless that which was seen
- * the longest ago has its few back: it would get them anew, as often as it is forgotten.
+ * the longest ago has its few back: it would get them anew, as often as it is forgotten. Fixed: so
+ * that a flood of addresses takes no memory to speak of.
  */
 const addressesMax = 10_000
 

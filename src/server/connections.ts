@@ -13,12 +13,13 @@ import { isLoopbackAddress } from './admission.ts'
 import { type ConnectLimits, ConnectRates } from './connect-rates.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
+import type { FileLimits } from './descriptors.ts'
 import { type HalfMessageLimits, HalfMessages, SoonUsed } from './half-messages.ts'
 import type { Logger } from './logger.ts'
 import { Overload, type OverloadLimits, type OverloadSources, type Relieve } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
 import type { Socket, SocketHandler } from './transport.ts'
-import { TurnTime } from './turn-time.ts'
+import { type TurnLimits, TurnTime } from './turn-time.ts'
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.ts'
 import { WarningBudget } from './warning-budget.ts'
 import { Welcomes } from './welcomes.ts'
@@ -29,15 +30,18 @@ export interface ServerLimits
     UnreadLimits,
     ConnectLimits,
     OverloadLimits,
-    HalfMessageLimits {
-  readonly connectionsMax: number
+    HalfMessageLimits,
+    FileLimits,
+    TurnLimits {
+  /** Of the admin port. */
+  readonly adminConnectionsMax: number
   /** Loopback is exempt. */
   readonly connectionsPerAddressMax: number
-  /** Open files beside those of sockets and of the log. */
-  readonly descriptorsReserved: number
   readonly drainMillisMax: number
   /** For the handshake of TLS, and for the headers of a request. */
   readonly handshakeMillisMax: number
+  /** Warnings about connections that are written between two inspections. */
+  readonly warningLinesMax: number
 }
 
 export interface ConnectionsOptions {
@@ -51,8 +55,6 @@ export interface ConnectionsOptions {
   readonly overload?: OverloadSources
 }
 
-/** Warnings about connections that are written between two inspections. */
-const warningsMax = 50
 const drainLookMillis = 5
 /** A client that takes nothing for so long holds up no shutdown: others wait for their broker. */
 const drainStallMillis = 2000
@@ -93,7 +95,7 @@ export class Connections implements ConnectionHost {
     this.gate = gate
     this.limits = limits
     this.unread = new UnreadAnswers(limits, now)
-    this.turnTime = new TurnTime(now)
+    this.turnTime = new TurnTime(limits, now)
     this.halfMessages = new HalfMessages(limits, logger, () => [...this.#open])
     const soon = new SoonUsed()
     const relieve: Relieve = (used, at) => this.halfMessages.look(soon.of(used), at)
@@ -101,7 +103,7 @@ export class Connections implements ConnectionHost {
     this.#rates = new ConnectRates(limits, now)
     this.brokerVersion = brokerVersion
     this.now = now
-    this.#warnings = new WarningBudget(logger, warningsMax)
+    this.#warnings = new WarningBudget(logger, limits.warningLinesMax)
     this.#timer = setInterval(() => this.inspect(), inspectMillis)
     this.#timer.unref()
     gate.onChange(() => {

@@ -6,9 +6,7 @@
 
 import { readFileSync } from 'node:fs'
 
-/** Sockets that are no connections: handshakes, and requests over HTTP. */
-const socketsSpare = 4096
-/** The share of those where files are short. */
+/** The share of sockets that are no connections where files are short. */
 const shareSpare = 8
 const shareOfLog = 0.5
 const shareOfOthers = 0.25
@@ -22,15 +20,18 @@ export interface SocketBounds {
 
 export interface FileLimits {
   readonly connectionsMax: number
+  /** Open files beside those of sockets and of the log. */
   readonly descriptorsReserved: number
+  /** Sockets that are no connections: handshakes, and requests over HTTP. */
+  readonly otherSocketsMax: number
 }
 
 /** Bounds that leave the log its files; `files`: how many may be open. Pure. */
 export function socketBounds(
-  { connectionsMax, descriptorsReserved }: FileLimits,
+  { connectionsMax, descriptorsReserved, otherSocketsMax }: FileLimits,
   files: number | undefined,
 ): SocketBounds {
-  const wanted = connectionsMax + socketsSpare
+  const wanted = connectionsMax + otherSocketsMax
   if (files === undefined) return { connectionsMax, socketsMax: wanted }
   const filesOfLog = Math.min(Math.ceil(files * shareOfLog), filesOfLogMax)
   const room = Math.max(1, files - filesOfLog - descriptorsReserved)

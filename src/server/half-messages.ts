@@ -43,7 +43,10 @@ export class SoonUsed {
   }
 }
 
-/** So much earlier clients are asked, so that it is known who answers when it counts. */
+/**
+ * So much earlier clients are asked, so that it is known who answers when it counts. Fixed, with
+ * the rest of these: they follow from how fast clients can fill memory, whatever a broker is for.
+ */
 const percentAhead = 10
 const roundMillis = 500
 /** For each percent that is left until so much before load is shed, a client has so long. */

@@ -11,8 +11,12 @@ export interface LivenessLimits {
 /** What a look at a client finds; `quiet`: it has to be asked whether it is there. */
 export type Finding = 'alive' | 'quiet' | 'silent' | 'stalled'
 
-/** A connection whose time is over waits so long for the answers that it is owed. */
+/**
+ * A connection whose time is over waits so long for the answers that it is owed. Fixed: who needs
+ * longer asks again.
+ */
 const lastAnswersMillis = 10_000
+/** Of a life. Fixed: the protocol says so. */
 const shareByChance = 0.1
 
 /** By chance, so that those which came together do not come back together. */

@@ -89,11 +89,16 @@ export function parseMachineMemory(text: string): MemoryUse['machine'] {
   return Number.isNaN(bytesLeft + bytes) ? undefined : { bytesLeft, bytes }
 }
 
-/** Of the memory of the machine: whoever took it, the kernel is about to end a process. */
-const percentLeftMin = 2
+export interface MemoryLimits {
+  /** Of the memory and of the heap of JavaScript. */
+  readonly memoryPercentMax: number
+  /** Of the machine: whoever took the rest of it, the kernel is about to end a process. */
+  readonly machinePercentMin: number
+}
 
 /** Which memory is used to more than so many percent, in words; undefined: none is. Pure. */
-export function shortMemory(use: MemoryUse, percentMax: number): string | undefined {
+export function shortMemory(use: MemoryUse, limits: MemoryLimits): string | undefined {
+  const { memoryPercentMax: percentMax, machinePercentMin } = limits
   const { ownBytes: own, ownBytesMax, heapBytes, heapBytesMax } = use
   if (own * 100 > ownBytesMax * percentMax) return inWords(own, ownBytesMax, 'memory')
   if (heapBytes * 100 > heapBytesMax * percentMax) return inWords(heapBytes, heapBytesMax, 'heap')
@@ -101,7 +106,7 @@ export function shortMemory(use: MemoryUse, percentMax: number): string | undefi
   if (group !== undefined && group.bytes * 100 > group.bytesMax * percentMax) {
     return inWords(group.bytes, group.bytesMax, 'memory of the control group')
   }
-  if (machine !== undefined && machine.bytesLeft * 100 < machine.bytes * percentLeftMin) {
+  if (machine !== undefined && machine.bytesLeft * 100 < machine.bytes * machinePercentMin) {
     return inWords(machine.bytes - machine.bytesLeft, machine.bytes, 'memory of the machine')
   }
   return undefined

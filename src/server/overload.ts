@@ -7,11 +7,15 @@ import { MillraceError } from '../errors.ts'
 import type { UsedMemory } from './half-messages.ts'
 import type { Logger } from './logger.ts'
 import { LoopDelay } from './loop-delay.ts'
-import { type MemoryUse, measureMemory, shortMemory, usedMemory } from './memory.ts'
+import {
+  type MemoryLimits,
+  type MemoryUse,
+  measureMemory,
+  shortMemory,
+  usedMemory,
+} from './memory.ts'
 
-export interface OverloadLimits {
-  /** Of the memory and of the heap of JavaScript. */
-  readonly memoryPercentMax: number
+export interface OverloadLimits extends MemoryLimits {
   /** What counts as all of the memory; 0: what the machine or the control group has. */
   readonly memoryBytesMax: number
   /** Lateness of the event loop within a second: see LoopDelay. */
@@ -28,11 +32,17 @@ export interface OverloadSources {
 export type Relieve = (used: UsedMemory, now: number) => boolean
 
 const lookMillis = 50
-/** Where messages that are not complete could fill the memory between two looks. */
+/**
+ * Where messages that are not complete could fill the memory between two looks. Fixed, as the time
+ * above: what is promised of them was measured with these.
+ */
 const closeLookMillis = 20
 /** At least: where the loop is late, looks are, too. */
 const windowMillis = 1000
-/** Who was short of memory is so until there is this much more of it, and for so long. */
+/**
+ * Who was short of memory is so until there is this much more of it, and for so long. Fixed: with
+ * less it would go to and fro, and clients come again after a second.
+ */
 const percentSpare = 5
 const shortMillisMin = 1000
 /** How often the log is told. */
@@ -125,10 +135,10 @@ export class Overload {
   }
 
   #lookAtMemory(now: number): boolean {
-    const { memoryPercentMax: most } = this.#limits
+    const { memoryPercentMax: most, machinePercentMin } = this.#limits
     const percent = this.isMemoryShort ? most - Math.min(percentSpare, most / 2) : most
     const use = this.#sources.memory()
-    const shortOf = shortMemory(use, percent)
+    const shortOf = shortMemory(use, { memoryPercentMax: percent, machinePercentMin })
     if (shortOf !== undefined) this.#shortAt = now
     if (shortOf !== undefined || now - this.#shortAt >= shortMillisMin) this.#shortOf = shortOf
     return this.#relieve(usedMemory(use), now)

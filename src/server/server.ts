@@ -1,43 +1,6 @@
 /** A broker on a port: WebSocket and a few HTTP endpoints. */
 
-import {
-  authenticationMillisMax,
-  certificateLookMillis,
-  connectionBytesPerSecond,
-  connectionFramesPerSecond,
-  connectionMillisMax,
-  connectionRequestsPerSecond,
-  connectionsMax,
-  connectionsPerAddressMax,
-  connectsBurst,
-  connectsPerSecond,
-  descriptorsReserved,
-  drainMillisMax,
-  drainRetryAfterMillis,
-  failedAuthenticationsBurst,
-  failedAuthenticationsPerSecond,
-  halfMessagePercentMax,
-  handshakeMillisMax,
-  inFlightRetryAfterMillis,
-  loopDelayMillisMax,
-  memoryBytesMax,
-  memoryPercentMax,
-  messageBytesMax,
-  overloadRetryAfterMillis,
-  pingMillis,
-  requestsInFlightMax,
-  silenceMillisMax,
-  socketBytesPause,
-  unauthenticatedConnectionsMax,
-  unauthenticatedConnectionsPerAddressMax,
-  unauthenticatedMessageBytesMax,
-  unknownFrameBytesMax,
-  unreadBytesMax,
-  unreadBytesPerSecondMin,
-  unreadMillisMax,
-  unreadShareBytesMax,
-  unreadTotalBytesMax,
-} from '../limits.ts'
+import { certificateLookMillis, messageBytesSpare, unknownMessageBytesSpare } from '../limits.ts'
 import { Access } from './access/access.ts'
 import { Gate } from './access/gate.ts'
 import {
@@ -57,6 +20,7 @@ import { Metrics } from './metrics.ts'
 import { metricsRefusal } from './metrics-access.ts'
 import { openTransport } from './open-transport.ts'
 import type { ServedBroker } from './served-broker.ts'
+import { defaultLimits } from './server-limits.ts'
 import type { SocketLimits } from './socket-shares.ts'
 import {
   warnOfBinary,
@@ -119,45 +83,6 @@ export interface Server extends AsyncDisposable {
 }
 
 const defaultPort = 4570
-/** So much more is read of a message of an unknown client, to say that it is too large. */
-const unknownBytesSpare = 64 * 1024
-
-const defaultLimits: ServerLimits = {
-  authenticationMillisMax,
-  connectionBytesPerSecond,
-  connectionFramesPerSecond,
-  connectionMillisMax,
-  connectionRequestsPerSecond,
-  connectionsMax,
-  connectionsPerAddressMax,
-  connectsBurst,
-  connectsPerSecond,
-  descriptorsReserved,
-  drainMillisMax,
-  drainRetryAfterMillis,
-  failedAuthenticationsBurst,
-  failedAuthenticationsPerSecond,
-  halfMessagePercentMax,
-  handshakeMillisMax,
-  inFlightRetryAfterMillis,
-  loopDelayMillisMax,
-  memoryBytesMax,
-  memoryPercentMax,
-  overloadRetryAfterMillis,
-  pingMillis,
-  requestsInFlightMax,
-  silenceMillisMax,
-  socketBytesPause,
-  unauthenticatedConnectionsMax,
-  unauthenticatedConnectionsPerAddressMax,
-  unauthenticatedMessageBytesMax,
-  unknownFrameBytesMax,
-  unreadBytesMax,
-  unreadBytesPerSecondMin,
-  unreadMillisMax,
-  unreadShareBytesMax,
-  unreadTotalBytesMax,
-}
 
 /**
  * Opens the port. Rejects with a MillraceError: UNSAFE_ADDRESS, when others could reach it and no
@@ -245,7 +170,7 @@ async function openPorts(
       {
         host: address,
         port: options.port ?? defaultPort,
-        messageBytesMax,
+        messageBytesMax: connections.limits.frameBytesMax + messageBytesSpare,
         unknown: unknownClients(connections.gate),
         handshakeMillisMax: connections.limits.handshakeMillisMax,
         ...bounds,
@@ -265,7 +190,7 @@ async function openPorts(
 function unknownClients(gate: Gate): UnknownClientsOptions | undefined {
   if (gate.isOpen) return undefined
   return {
-    messageBytesMax: gate.limits.unknownFrameBytesMax + unknownBytesSpare,
+    messageBytesMax: gate.limits.unknownFrameBytesMax + unknownMessageBytesSpare,
     isUnknown: (request) => isUnknownClient(gate, request),
   }
 }
@@ -278,7 +203,7 @@ async function openTls({ tls: files, logger }: ServerOptions): Promise<TlsReload
 async function openAdmin(
   options: ServerOptions,
   endpoints: Endpoints,
-  { handshakeMillisMax }: ServerLimits,
+  { handshakeMillisMax, adminConnectionsMax: connectionsMax }: ServerLimits,
 ): Promise<AdminPort | undefined> {
   if (options.admin === undefined) return undefined
   const { host, port } = options.admin
@@ -286,7 +211,7 @@ async function openAdmin(
   const rules = { ...endpoints.rules, host, isEncrypted: false }
   const own = { ...endpoints, rules, metricsRefusal: () => undefined }
   const answer: AdminPortOptions['answer'] = (it) => answerHttp(own, it)
-  return await openAdminPort({ host: address, port, answer, handshakeMillisMax })
+  return await openAdminPort({ host: address, port, answer, handshakeMillisMax, connectionsMax })
 }
 
 class RunningServer implements Server {

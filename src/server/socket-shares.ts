@@ -14,13 +14,16 @@ export interface SocketLimits {
   readonly socketsPerAddressMax: number
 }
 
-/** Kept for loopback; an eighth where there are few. */
+/**
+ * Kept for loopback; an eighth where there are few. Fixed: probes and operators are few, and with
+ * none kept a flood would keep them out.
+ */
 const socketsOfLoopback = 16
 const shareOfLoopback = 8
 
 /**
  * For so long a socket that has said nothing counts, at least; twice as long at most. The library
- * for ports without TLS ends it after 10 to 14 s, and does not tell whose it was.
+ * for ports without TLS ends it after 10 to 14 s, and does not tell whose it was. Fixed: by those.
  */
 const silentMillis = 15_000
 

@@ -4,22 +4,26 @@
  * connection has one at a time, but there is room for dozens of connections.
  */
 
-/** One answer more may be begun within it, and takes as long as it takes. */
-const turnMillisMax = 5
+export interface TurnLimits {
+  /** One answer more may be begun within it, and takes as long as it takes. */
+  readonly turnMillisMax: number
+}
 
 export class TurnTime {
+  readonly #turnMillisMax: number
   readonly #now: () => number
   #startedAt: number | undefined
 
   /** `now` in milliseconds, of which only differences matter. */
-  constructor(now: () => number) {
+  constructor({ turnMillisMax }: TurnLimits, now: () => number) {
+    this.#turnMillisMax = turnMillisMax
     this.#now = now
   }
 
   /** Whether there is time in this turn. */
   hasTime(): boolean {
     const now = this.#now()
-    if (this.#startedAt !== undefined) return now - this.#startedAt < turnMillisMax
+    if (this.#startedAt !== undefined) return now - this.#startedAt < this.#turnMillisMax
     this.#startedAt = now
     setImmediate(() => {
       this.#startedAt = undefined

@@ -52,7 +52,10 @@ type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 const sentAtOnce = 1
 const dropped = 2
 const exclusivePort = 1
-/** A backstop, in seconds: silent connections are ended by the sweep of connections before that. */
+/**
+ * A backstop, in seconds: silent connections are ended by the sweep of connections before that.
+ * Fixed: it has to lie above whatever `silenceMillisMax` may be.
+ */
 const idleTimeoutSeconds = 120
 
 /** The library ends the process for other values than these. */

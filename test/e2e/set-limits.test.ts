@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
+import { messageBytesSpare } from '../../src/limits.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { readTlsFiles } from '../../src/server/tls/tls-files.ts'
+import { packMessage } from '../../src/wire/codec.ts'
 import { runCli, serve, temporaryDirectory } from './cli-process.ts'
 import { RawClient } from './raw-client.ts'
 import { bring, makeCertificates, startTls } from './tls-port.ts'
@@ -79,6 +81,43 @@ describe('a broker with limits of its own', () => {
     const data = join(temporaryDirectory(), 'd'.repeat(100))
     const { facts } = await serve(['--data', data, '--server-log-text-characters-max', '64'])
     expect(facts['data']).toBe(`${data.slice(0, 63)}…`)
+  })
+
+  it('takes messages that are no larger than is set, and says so to clients', async () => {
+    const environment = { MILLRACE_SERVER_FRAME_BYTES_MAX: '8192' }
+    const { url } = await serve(['--ephemeral', '--create', 'orders:1'], { environment })
+    const raw = await RawClient.connect(url)
+    expect((await raw.next())[3]).toBe(8192)
+    raw.socket.send(new Uint8Array([...packMessage([0x14, 7]), ...new Uint8Array(8192)]))
+    expect((await raw.next()).slice(1, 4)).toEqual([
+      7,
+      'RECORD_TOO_LARGE',
+      expect.stringContaining('at most 8192 (frameBytesMax)'),
+    ])
+    raw.socket.send(new Uint8Array(8192 + messageBytesSpare + 1))
+    expect((await raw.closed).code).toBe(1006)
+    const client = await connect(url)
+    const put = client.putRecords('orders', [{ key: 'k', data: new Uint8Array(10_000) }])
+    await expect(put).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+    await client.putRecords('orders', [{ key: 'k', data: new Uint8Array(7000) }])
+    await client.close()
+  })
+
+  it('lets so many look at its admin port', async () => {
+    const more = ['--admin-listen', '127.0.0.1:0', '--server-admin-connections-max', '1']
+    const { facts } = await serve(['--ephemeral', ...more])
+    const { hostname, port } = new URL(facts['adminUrl'] as string)
+    const open = () => connectPlain({ host: hostname, port: Number(port) })
+    const first = open()
+    await once(first, 'connect')
+    first.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+    const [answer] = await once(first, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /)
+    const second = open()
+    second.on('error', () => undefined)
+    await closeOf(second)
+    expect(second.bytesRead).toBe(0)
+    first.destroy()
   })
 
   it('registers so many consumers of a stream', async () => {

@@ -6,7 +6,7 @@ import { copyFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls, type SecureVersion } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { frameBytesMax, messageBytesMax } from '../../src/limits.ts'
+import { frameBytesMax, messageBytesSpare } from '../../src/limits.ts'
 import type { TlsFiles } from '../../src/server/tls/tls-files.ts'
 import { packMessage } from '../../src/wire/codec.ts'
 import { type Pair, replacePair } from '../support/certificates.ts'
@@ -76,9 +76,9 @@ describe('a port with a certificate', () => {
     }
     client.socket.send(sized(frameBytesMax))
     expect(await client.next()).toEqual([0x20, frameBytesMax, null])
-    client.socket.send(sized(messageBytesMax))
+    client.socket.send(sized(frameBytesMax + messageBytesSpare))
     expect((await client.next())[2]).toBe('RECORD_TOO_LARGE')
-    client.socket.send(sized(messageBytesMax + 1))
+    client.socket.send(sized(frameBytesMax + messageBytesSpare + 1))
     expect((await client.closed).code).toBe(1009)
   })
 

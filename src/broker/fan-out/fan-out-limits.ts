@@ -15,6 +15,8 @@ export interface FanOutLimits {
   /** How long a client may leave credit that is due unreturned. */
   readonly creditMillisMax: number
   readonly heartbeatMillis: number
+  /** How long a round of sending takes at most. */
+  readonly roundMillisMax: number
 }
 
 export const fanOutDefaults: FanOutLimits = {
@@ -24,6 +26,7 @@ export const fanOutDefaults: FanOutLimits = {
   creditTotalBytesMax: limits.creditTotalBytesMax,
   creditMillisMax: limits.creditMillisMax,
   heartbeatMillis: limits.heartbeatMillis,
+  roundMillisMax: limits.roundMillisMax,
 }
 
 const shareOfTcpMemory = 4

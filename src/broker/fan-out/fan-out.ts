@@ -22,8 +22,6 @@ import { SharedCredit } from './shared-credit.ts'
 import type { Subscription } from './subscription.ts'
 import type { SubscriptionOwner } from './subscription-parts.ts'
 
-/** How long a round of sending takes at most, in milliseconds. */
-const roundMillis = 1
 /** Memory that had to hold a larger batch is not kept, nor is more than that of some shards. */
 const keptBytesMax = 1024 * 1024
 const keptCountMax = 64
@@ -66,7 +64,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #pacer: Pacer
   readonly #outbox = new Outbox()
-  readonly #rounds = new Rounds(roundMillis, () => this.#takeBack())
+  readonly #rounds: Rounds
   /** Feeds that have read something in this round, and memory that is free for the next. */
   readonly #reading: ShardFeed[] = []
   readonly #memories: SliceScratch[] = []
@@ -75,6 +73,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   constructor(context: FanOutContext, limits: Partial<FanOutLimits> = {}) {
     this.context = context
     this.limits = fanOutLimits(limits)
+    this.#rounds = new Rounds(this.limits.roundMillisMax, () => this.#takeBack())
     this.heartbeats = new Heartbeats(this.limits.heartbeatMillis)
     this.total = new SharedCredit(this.limits.creditTotalBytesMax)
     this.#pacer = new Pacer(context.elapsed, (cursor) => cursor.subscription.release(cursor))

@@ -15,15 +15,15 @@ export interface Sender extends Queued<Sender> {
 const servedPerLook = 4
 
 export class Rounds {
-  readonly #roundMillis: number
+  readonly #roundMillisMax: number
   readonly #afterRound: () => void
   readonly #queue = new LinkedQueue<Sender>()
   #runsThisTurn = false
   #runsNextTurn = false
 
   /** `afterRound` is told whenever the event loop goes on to something else. */
-  constructor(roundMillis: number, afterRound: () => void) {
-    this.#roundMillis = roundMillis
+  constructor(roundMillisMax: number, afterRound: () => void) {
+    this.#roundMillisMax = roundMillisMax
     this.#afterRound = afterRound
   }
 
@@ -66,7 +66,7 @@ export class Rounds {
   }
 
   #run(): void {
-    const end = performance.now() + this.#roundMillis
+    const end = performance.now() + this.#roundMillisMax
     for (let served = 1; ; served += 1) {
       const sender = this.#queue.shift()
       if (sender === undefined) break

@@ -35,9 +35,6 @@ import {
   type SubscriptionParts,
 } from './subscription-parts.ts'
 
-/** Bytes that a subscription sends before others have their turn. */
-const quantumBytes = 64 * 1024
-
 export class Subscription implements Sender, Receiver {
   readonly id: number
   readonly streamName: string
@@ -175,7 +172,7 @@ export class Subscription implements Sender, Receiver {
   }
 
   serve(): boolean {
-    let left = quantumBytes
+    let left = sliceBytesMax
     for (let cursor = this.#next(); cursor !== undefined && left > 0; cursor = this.#next()) {
       const sent = this.#send(cursor)
       if (sent < 0) break

@@ -8,9 +8,6 @@ import { WarningBudget } from '../warning-budget.ts'
 import type { Identity } from './identity.ts'
 import type { Refusal } from './refusal.ts'
 
-/** Lines about refusals, and about denials, that are written between two calls of `renew`. */
-const linesMax = 100
-
 export class Audit {
   readonly #logger: Logger
   readonly #refused: WarningBudget
@@ -20,7 +17,8 @@ export class Audit {
   readonly refusals: Map<string, number> = new Map()
   denials = 0
 
-  constructor(logger: Logger) {
+  /** `linesMax` about refusals, and about denials, are written between two calls of `renew`. */
+  constructor(logger: Logger, linesMax: number) {
     this.#logger = logger
     this.#refused = new WarningBudget(logger, linesMax)
     this.#denied = new WarningBudget(logger, linesMax)

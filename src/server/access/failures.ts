@@ -6,7 +6,10 @@
 import { addressBlock } from '../address-block.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** Addresses that are remembered: one more, and those that have rested longest are forgotten. */
+/**
+ * Addresses that are remembered: one more, and those that have rested longest are forgotten. Fixed:
+ * so that a flood of addresses takes no memory to speak of.
+ */
 const addressesMax = 10_000
 
 export class Failures {

@@ -16,6 +16,10 @@ import { UnknownClients, type UnknownLimits } from './unknown-clients.ts'
 export const crowdedRetryAfterMillis = 1000
 
 export interface GateLimits extends UnknownLimits {
+  /** Of the refusals, and of the denials, of a few seconds. */
+  readonly auditLinesMax: number
+  /** Bytes of a message, whoever sends it. */
+  readonly frameBytesMax: number
   readonly authenticationMillisMax: number
   readonly unauthenticatedMessageBytesMax: number
   readonly unknownFrameBytesMax: number
@@ -46,7 +50,7 @@ export class Gate {
   readonly unknown: UnknownClients
 
   constructor({ access, logger, limits, now }: GateOptions) {
-    this.audit = new Audit(logger)
+    this.audit = new Audit(logger, limits.auditLinesMax)
     this.limits = limits
     this.now = now
     this.unknown = new UnknownClients(limits)

@@ -2,7 +2,6 @@
 
 import { allRights, type Caller, noRights, type Rights } from '../../broker/caller.ts'
 import { MillraceError } from '../../errors.ts'
-import { frameBytesMax } from '../../limits.ts'
 import type { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import type { Permissions } from './permissions.ts'
@@ -41,7 +40,10 @@ export class Session implements Caller {
     this.#over = over
     this.isKnown = gate.isOpen
     const comesUnknown = !gate.isOpen && identity === undefined
-    this.#messageBytesHighest = comesUnknown ? gate.limits.unknownFrameBytesMax : frameBytesMax
+    const { frameBytesMax, unknownFrameBytesMax } = gate.limits
+    this.#messageBytesHighest = comesUnknown
+      ? Math.min(unknownFrameBytesMax, frameBytesMax)
+      : frameBytesMax
     this.messageBytesMax = this.#messageBytesHighest
     const now = gate.now()
     this.#ofConnection = new RateLimiter('this connection', gate.connectionRates, now)

@@ -243,4 +243,23 @@ describe('settings that do not go together', () => {
     expect(message).toMatch(/silenceMillisMax is 24999.*pingMillis of 20000, wanted 25000/)
     expect(resolve(server(20_000, 25_000)).values.server.silenceMillisMax).toBe(25_000)
   })
+
+  const first = (bytes: number, more: object, rest: object = {}) => ({
+    file: file({ access: { unauthenticatedMessageBytesMax: bytes, ...more }, ...rest }),
+  })
+
+  it('are refused where a first message may be larger than any', () => {
+    const { code, message, hint } = refusal(first(10_001, { unknownFrameBytesMax: 10_000 }))
+    expect(code).toBe('CONFIGURATION_INVALID')
+    expect(message).toMatch(
+      /unauthenticatedMessageBytesMax is 10001,.* access\.unknownFrameBytesMax of 10000, wanted/,
+    )
+    expect(hint).toBe(
+      'Set a lower access.unauthenticatedMessageBytesMax, or a higher one of the other.',
+    )
+    resolve(first(10_000, { unknownFrameBytesMax: 10_000 }))
+    const few = { server: { frameBytesMax: 20_000 } }
+    expect(refusal(first(20_001, {}, few)).message).toContain('server.frameBytesMax of 20000')
+    resolve(first(20_000, {}, few))
+  })
 })

@@ -3,8 +3,11 @@ import { openFilesMax, parseOpenFiles, socketBounds } from '../../../src/server/
 import { warnOfFewFiles } from '../../../src/server/start-warnings.ts'
 import { FakeLogger } from './fakes.ts'
 
-const boundsOf = (connectionsMax: number, files: number | undefined, descriptorsReserved = 64) =>
-  socketBounds({ connectionsMax, descriptorsReserved }, files)
+const boundsOf = (
+  connectionsMax: number,
+  files: number | undefined,
+  { descriptorsReserved = 64, otherSocketsMax = 4096 } = {},
+) => socketBounds({ connectionsMax, descriptorsReserved, otherSocketsMax }, files)
 
 describe('sockets', () => {
   it('are as many as is asked for where files are plenty, and a few for handshakes', () => {
@@ -27,8 +30,13 @@ describe('sockets', () => {
   })
 
   it('leave as many to others as is set', () => {
-    expect(boundsOf(10_000, 1024, 16).socketsMax).toBe(512 - 16)
-    expect(boundsOf(10_000, 1024, 400).socketsMax).toBe(512 - 400)
+    expect(boundsOf(10_000, 1024, { descriptorsReserved: 16 }).socketsMax).toBe(512 - 16)
+    expect(boundsOf(10_000, 1024, { descriptorsReserved: 400 }).socketsMax).toBe(512 - 400)
+  })
+
+  it('are as many beside connections as is set', () => {
+    const { connectionsMax, socketsMax } = boundsOf(100, 65_536, { otherSocketsMax: 16 })
+    expect([connectionsMax, socketsMax]).toEqual([100, 116])
   })
 
   it('are one at least', () => {

@@ -229,6 +229,8 @@ export class FakeLogger implements Logger {
 }
 
 export const smallLimits: ServerLimits = {
+  adminConnectionsMax: 2,
+  auditLinesMax: 100,
   authenticationMillisMax: 5000,
   connectionBytesPerSecond: 1_000_000,
   connectionFramesPerSecond: 1000,
@@ -243,17 +245,21 @@ export const smallLimits: ServerLimits = {
   drainRetryAfterMillis: 1000,
   failedAuthenticationsBurst: 3,
   failedAuthenticationsPerSecond: 1,
+  frameBytesMax: 10_551_296,
   halfMessagePercentMax: 60,
   handshakeMillisMax: 10_000,
   inFlightRetryAfterMillis: 50,
   loopDelayMillisMax: 500,
+  machinePercentMin: 2,
   memoryBytesMax: 0,
   memoryPercentMax: 80,
+  otherSocketsMax: 4096,
   overloadRetryAfterMillis: 1000,
   pingMillis: 25_000,
   requestsInFlightMax: 3,
   silenceMillisMax: 55_000,
   socketBytesPause: 100,
+  turnMillisMax: 5,
   unauthenticatedConnectionsMax: 2,
   unauthenticatedConnectionsPerAddressMax: 2,
   unauthenticatedMessageBytesMax: 8192,
@@ -263,6 +269,7 @@ export const smallLimits: ServerLimits = {
   unreadMillisMax: 60_000,
   unreadShareBytesMax: 64 * 1024 * 1024,
   unreadTotalBytesMax: 256 * 1024 * 1024,
+  warningLinesMax: 50,
 }
 
 const quietMemory = { ownBytes: 1, ownBytesMax: 1000, heapBytes: 1, heapBytesMax: 1000 }

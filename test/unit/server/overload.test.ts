@@ -22,6 +22,7 @@ import { FakeLogger, makeConnections, smallLimits } from './fakes.ts'
 import { createFrame, getFrame, putAnswer, putFrame, turn } from './frames.ts'
 
 const mebibyte = 1024 * 1024
+const percents = { memoryPercentMax: 80, machinePercentMin: 2 }
 const quiet = { ownBytes: 1, ownBytesMax: 1000, heapBytes: 1, heapBytesMax: 1000 }
 
 describe('memory', () => {
@@ -30,7 +31,7 @@ describe('memory', () => {
     [{ ownBytes: 801 }, /of memory$/],
     [{ heapBytes: 801 }, /of heap$/],
   ])('of which there is %j is short: %s', (more, text) => {
-    const short = shortMemory({ ...quiet, ...more }, 80)
+    const short = shortMemory({ ...quiet, ...more }, percents)
     if (text === undefined) expect(short).toBe(undefined)
     else expect(short).toMatch(text)
   })
@@ -65,8 +66,8 @@ describe('memory that others use, too', () => {
     const group = parseGroupMemory('1500\n', `${stat}slab_reclaimable 50\n`, '1000\n')
     expect(group).toEqual({ bytes: 650, bytesMax: 1000 })
     expect(parseGroupMemory('1500\n', stat, 'max\n')).toBe(undefined)
-    expect(shortMemory({ ...quiet, group }, 80)).toBe(undefined)
-    const short = shortMemory({ ...quiet, group: { bytes: 801, bytesMax: 1000 } }, 80)
+    expect(shortMemory({ ...quiet, group }, percents)).toBe(undefined)
+    const short = shortMemory({ ...quiet, group: { bytes: 801, bytesMax: 1000 } }, percents)
     expect(short).toContain('memory of the control group')
     expect(parseGroupPath('9:name=systemd:/x\n0::/user.slice/a b\n')).toBe('/user.slice/a b')
     expect(parseGroupPath('4:memory:/x\n')).toBe(undefined)
@@ -75,9 +76,12 @@ describe('memory that others use, too', () => {
   it('is that of the machine, of which a little is left', () => {
     const machine = parseMachineMemory('MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:   20 kB\n')
     expect(machine).toEqual({ bytesLeft: 20 * 1024, bytes: 1000 * 1024 })
-    expect(shortMemory({ ...quiet, machine }, 80)).toBe(undefined)
+    expect(shortMemory({ ...quiet, machine }, percents)).toBe(undefined)
     const less = { bytesLeft: 19, bytes: 1000 }
-    expect(shortMemory({ ...quiet, machine: less }, 80)).toContain('memory of the machine')
+    expect(shortMemory({ ...quiet, machine: less }, percents)).toContain('memory of the machine')
+    expect(shortMemory({ ...quiet, machine: less }, { ...percents, machinePercentMin: 0 })).toBe(
+      undefined,
+    )
     expect(parseMachineMemory('MemTotal: 1 kB\n')).toBe(undefined)
     if (process.platform !== 'linux') return
     expect(measureMemory(0).machine?.bytesLeft).toBeGreaterThan(0)
