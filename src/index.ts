@@ -1,10 +1,13 @@
 /** The public face of the package. */
 
 export {
+  type BatchHandler,
   type ConsumeOptions,
   type Consumer,
   type ConsumerEvents,
   type Gap,
+  type HandleOptions,
+  handleBatches,
   LeaseLostError,
   type Producer,
   type ProducerOptions,

@@ -129,6 +129,18 @@ describe('the examples', () => {
     )
   })
 
+  it('of records that a handler fails on', async () => {
+    const { url } = await brokerWithOrders()
+    const environment = { MILLRACE_URL: url }
+    await runCli(['stream', 'create', 'orders-failed'], { environment })
+    const lines = ['--key-separator', ':']
+    await runCli(['put', 'orders', ...lines], { environment, input: 'a:1\na:x\na:2\n' })
+    const worker = startExample(example('handleBatches').replace(usualUrl, url))
+    await worker.until((it) => it.includes('put aside: SyntaxError') && it.includes('ship 2'))
+    const failed = await runCli(['get', 'orders-failed', '--raw'], { environment })
+    expect(failed.stdout).toMatch(/^x\n?$/)
+  })
+
   it('of the log alone', () => {
     expect(runExample(example('openLog'))).toEqual([
       'from 1, durability disk',

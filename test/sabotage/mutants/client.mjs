@@ -17,5 +17,7 @@ export const client = vitestMutants('test/unit/client', [
   ['212-renewal-tried-once', 'token-renewal', 'is shown again where it was refused'],
   ['213-cut-slice-read-on', 'connection', 'and ends before those behind it'],
   ['214-plain-token', 'plain-token', 'does not go to'],
+  ['442-failed-and-forgotten', 'handle-batches', 'without a place for what fails'],
+  ['443-half-of-the-halves', 'handle-batches', 'is found by halving'],
   ['260-backoff-without-growth', 'backoff', 'comes within'],
 ])
