@@ -51,8 +51,11 @@ export let file: AccessFile
 export let logger: FakeLogger
 export let server: Server
 
-export async function serve(more: Partial<ServerOptions> = {}, content?: object): Promise<void> {
-  file = new AccessFile(content ?? { principals, tokens })
+export async function serve(
+  more: Partial<ServerOptions> = {},
+  content: object = { principals, tokens },
+): Promise<void> {
+  file = content instanceof AccessFile ? content : new AccessFile(content)
   logger = new FakeLogger()
   const started = await startServer({
     broker,
@@ -128,6 +131,7 @@ export async function ask(client: RawClient, values: readonly unknown[]): Promis
 }
 
 export const iterate = [0x22, 7, 'orders', '0', 'LATEST']
+/** What the audit has of this kind. */
 export const audited = (audit: string) =>
   logger.lines
     .filter((it) => (it.facts as { audit?: string }).audit === audit)

@@ -1,17 +1,14 @@
 /** Our clients, and the command line, with a broker that asks who they are. */
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { Broker } from '../../src/broker/broker.ts'
 import { browserSockets } from '../../src/client/browser-socket.ts'
 import { type ConnectOptions, connectOver } from '../../src/client/client.ts'
 import { systemClock } from '../../src/client/clock.ts'
 import { connect } from '../../src/client/node.ts'
-import { type Server, startServer } from '../../src/server/server.ts'
 import {
   AccessFile,
   audience,
@@ -20,48 +17,21 @@ import {
   signJwt,
   tokenFor,
 } from '../unit/server/access/access-files.ts'
-import { FakeLogger } from '../unit/server/fakes.ts'
+import { audited, file, serve, server } from './asking-broker.ts'
 import { runCli } from './cli-process.ts'
-
-const dir = mkdtempSync(join(tmpdir(), 'millrace-'))
-let broker: Broker
-let server: Server
-let file: AccessFile
-let logger: FakeLogger
-
-beforeAll(async () => {
-  broker = await Broker.open({ dir: join(dir, 'data') })
-})
-afterAll(async () => {
-  await broker.close()
-  rmSync(dir, { recursive: true })
-})
 
 const principals = {
   admin: { permissions: [{ actions: ['admin', 'put', 'get'], streams: ['*'] }] },
   reader: { permissions: [{ actions: ['get'], streams: ['*'] }] },
 }
 const [admin, other] = [tokenFor('admin'), tokenFor('admin', 'second')]
-const jwt = async () => ({
-  issuer,
-  audience,
-  keys: await keyRows(file.secretFile),
-  clockSkewSeconds: 0,
-})
+const content = { principals, tokens: [admin.row, other.row] }
 
 beforeEach(async () => {
-  file = new AccessFile({ principals, tokens: [admin.row, other.row] })
-  file.write({ principals, tokens: [admin.row, other.row], jwt: await jwt() })
-  logger = new FakeLogger()
-  const started = await startServer({
-    broker,
-    logger,
-    port: 0,
-    version: '1.2.3',
-    accessFile: file.path,
-  })
-  server = started
-  onTestFinished(() => started.stop())
+  const made = new AccessFile(content)
+  const keys = await keyRows(made.secretFile)
+  made.write({ ...content, jwt: { issuer, audience, keys, clockSkewSeconds: 0 } })
+  await serve({}, made)
 })
 
 const inBrowser = (options: ConnectOptions) => {
@@ -75,8 +45,7 @@ const inBrowser = (options: ConnectOptions) => {
   }
 }
 const inNode = (options: ConnectOptions) => connect(server.url, options)
-const accepted = () =>
-  logger.lines.filter((it) => (it.facts as { audit?: string }).audit === 'authenticated').length
+const accepted = () => audited('authenticated').length
 
 describe.each([
   ['in Node', inNode],
@@ -168,12 +137,12 @@ describe('the command line', () => {
     runCli(['stream', 'ls', '--url', server.url, ...more], { environment: env })
 
   it('has its token from a file, or from the environment', async () => {
-    const path = join(dir, 'token')
+    const path = join(file.dir, 'token')
     writeFileSync(path, `${admin.token}\n`, { mode: 0o600 })
     expect((await ls({}, ['--token-file', path])).status).toBe(0)
     expect((await ls({ MILLRACE_TOKEN_FILE: path })).status).toBe(0)
-    const { status, stderr } = await ls({ MILLRACE_TOKEN: admin.token })
-    expect([status, stderr]).toEqual([0, 'there are no streams\n'])
+    const { status, stdout } = await ls({ MILLRACE_TOKEN: admin.token })
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^orders /m)])
     chmodSync(path, 0o644)
     const open = await ls({}, ['--token-file', path])
     expect(open.status).toBe(4)
