@@ -7,6 +7,7 @@
  */
 
 import type { Logger } from './logger.ts'
+import type { UsedMemory } from './memory.ts'
 
 /** What of a connection is looked at. */
 export interface Probed {
@@ -26,12 +27,6 @@ export interface HalfMessageLimits {
   readonly memoryPercentMax: number
 }
 
-/** How much is in use, of what there is: see `usedMemory`. */
-export interface UsedMemory {
-  readonly bytes: number
-  readonly bytesMax: number
-}
-
 /** How much is in use soon: until the next look it may grow by as much again as since the last. */
 export class SoonUsed {
   #before = Number.POSITIVE_INFINITY
@@ -49,6 +44,12 @@ export class SoonUsed {
  */
 const percentAhead = 10
 const roundMillis = 500
+/**
+ * ... and where memory is not short yet, all have answered, and it has hardly grown since, only so
+ * often: what it is used for is no message that stops half-way.
+ */
+const calmRoundMillis = 5000
+const percentGrown = 1
 /** For each percent that is left until so much before load is shed, a client has so long. */
 const patienceMillis = 100
 const percentSpare = 10
@@ -60,6 +61,8 @@ export class HalfMessages {
   readonly #logger: Logger
   readonly #open: () => Iterable<Probed>
   #askedAt = Number.NEGATIVE_INFINITY
+  #askedBytes = 0
+  #haveAnswered = false
   /** So far: for the metrics. */
   cut = 0
 
@@ -74,17 +77,34 @@ export class HalfMessages {
     const { halfMessagePercentMax, memoryPercentMax } = this.#limits
     const percent = (100 * bytes) / bytesMax
     if (percent < halfMessagePercentMax - percentAhead) return false
-    this.#ask(now)
-    if (percent < halfMessagePercentMax) return true
+    const isShort = percent >= halfMessagePercentMax
+    const isGrown = bytes - this.#askedBytes >= (bytesMax * percentGrown) / 100
+    if (isShort || isGrown || !this.#isCalm(now)) this.#ask(bytes, now)
+    if (!isShort) return true
     const patience = patienceMillis * Math.max(1, memoryPercentMax - percentSpare - percent)
     const excess = bytes - (bytesMax * halfMessagePercentMax) / 100
     this.#cut(now - patience, Math.ceil(excess / bytesOfOne))
     return true
   }
 
-  #ask(now: number): void {
+  /** Whether all have answered since they were asked, and that was not long ago. */
+  #isCalm(now: number): boolean {
+    if (now - this.#askedAt >= calmRoundMillis) return false
+    this.#haveAnswered ||= this.#owing() === 0
+    return this.#haveAnswered
+  }
+
+  #owing(): number {
+    let count = 0
+    for (const it of this.#open()) if (it.probedAt !== undefined) count += 1
+    return count
+  }
+
+  #ask(bytes: number, now: number): void {
     if (now - this.#askedAt < roundMillis) return
     this.#askedAt = now
+    this.#askedBytes = bytes
+    this.#haveAnswered = false
     for (const it of this.#open()) if (it.probedAt === undefined) it.probe(now)
   }
 

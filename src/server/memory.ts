@@ -18,6 +18,12 @@ export interface MemoryUse {
   readonly machine?: { readonly bytesLeft: number; readonly bytes: number } | undefined
 }
 
+/** How much is in use, of what there is. */
+export interface UsedMemory {
+  readonly bytes: number
+  readonly bytesMax: number
+}
+
 /** Of the machine, or of the control group that this process is in. */
 export function memoryOfMachine(): number {
   const constrained = process.constrainedMemory?.() ?? 0
@@ -30,12 +36,12 @@ interface UnreadBounds {
   readonly unreadShareBytesMax: number
 }
 
-/** `ownBytesMax`: what it may have; 0: what the machine or the control group has. */
+/** `ownBytesMax`: what it may have. */
 export function measureMemory(ownBytesMax: number): MemoryUse {
   const { heap_size_limit: heapBytesMax, used_heap_size: heapBytes } = getHeapStatistics()
   return {
     ownBytes: ownBytes(),
-    ownBytesMax: ownBytesMax === 0 ? memoryOfMachine() : ownBytesMax,
+    ownBytesMax,
     heapBytes,
     heapBytesMax,
     group: groupMemory(),
@@ -116,11 +122,26 @@ export function shortMemory(use: MemoryUse, limits: MemoryLimits): string | unde
  * What counts of it where connections hold it: that which is nearest to its end. The heap of
  * JavaScript has no part of a message that is not complete. Pure.
  */
-export function usedMemory(use: MemoryUse): { readonly bytes: number; readonly bytesMax: number } {
+export function usedMemory(use: MemoryUse): UsedMemory {
   const own = { bytes: use.ownBytes, bytesMax: use.ownBytesMax }
   const { group } = use
   if (group === undefined) return own
   return group.bytes * own.bytesMax > own.bytes * group.bytesMax ? group : own
+}
+
+/** Bytes until some memory is used to more than so many percent; less than 0: it is. Pure. */
+export function roomBytes(use: MemoryUse, limits: MemoryLimits): number {
+  const { memoryPercentMax, machinePercentMin } = limits
+  const { group = { bytes: 0, bytesMax: Number.POSITIVE_INFINITY }, machine } = use
+  const left = ({ bytes, bytesMax }: UsedMemory) => (bytesMax * memoryPercentMax) / 100 - bytes
+  return Math.min(
+    left({ bytes: use.ownBytes, bytesMax: use.ownBytesMax }),
+    left({ bytes: use.heapBytes, bytesMax: use.heapBytesMax }),
+    left(group),
+    machine === undefined
+      ? Number.POSITIVE_INFINITY
+      : machine.bytesLeft - (machine.bytes * machinePercentMin) / 100,
+  )
 }
 
 const mebibyte = 1024 * 1024

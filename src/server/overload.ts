@@ -4,14 +4,16 @@
  */
 
 import { MillraceError } from '../errors.ts'
-import type { UsedMemory } from './half-messages.ts'
 import type { Logger } from './logger.ts'
 import { LoopDelay } from './loop-delay.ts'
 import {
   type MemoryLimits,
   type MemoryUse,
   measureMemory,
+  memoryOfMachine,
+  roomBytes,
   shortMemory,
+  type UsedMemory,
   usedMemory,
 } from './memory.ts'
 
@@ -31,7 +33,15 @@ export interface OverloadSources {
 /** Frees what can be freed; answers whether memory is so short that it should be asked soon. */
 export type Relieve = (used: UsedMemory, now: number) => boolean
 
+/**
+ * Memory is looked at the more often, the sooner half of what may be used could be filled: no
+ * clients fill it faster than this. With plenty of it a look every 50 ms would be most of what an
+ * idle broker does.
+ */
 const lookMillis = 50
+const lookMillisMax = 500
+const filledBytesPerMilli = 4 * 1024 * 1024
+const shareOfRoom = 0.5
 /**
  * Where messages that are not complete could fill the memory between two looks. Fixed, as the time
  * above: what is promised of them was measured with these.
@@ -47,6 +57,16 @@ const percentSpare = 5
 const shortMillisMin = 1000
 /** How often the log is told. */
 const tellMillis = 10_000
+
+/** Until the next look, with so much memory until half of what may be used is. Pure. */
+export function lookMillisWith(bytes: number): number {
+  const millis = Math.floor(bytes / filledBytesPerMilli)
+  return Math.min(lookMillisMax, Math.max(lookMillis, millis))
+}
+
+function memoryOf(bytesMax: number): OverloadSources['memory'] {
+  return () => measureMemory(bytesMax)
+}
 
 export class Overload {
   readonly #limits: OverloadLimits
@@ -78,7 +98,7 @@ export class Overload {
     this.#measuredAt = now()
     this.#logger = logger
     this.#sources = sources ?? {
-      memory: () => measureMemory(limits.memoryBytesMax),
+      memory: memoryOf(limits.memoryBytesMax || memoryOfMachine()),
       delay: new LoopDelay(),
     }
     this.#lookIn(lookMillis)
@@ -111,13 +131,13 @@ export class Overload {
     return this.#sources.delay.quantiles()
   }
 
-  /** Answers whether the next look should come soon. */
-  look(): boolean {
+  /** Answers in how many milliseconds the next look should come. */
+  look(): number {
     const now = this.#now()
-    const isTight = this.#lookAtMemory(now)
+    const millis = this.#lookAtMemory(now)
     this.#lookAtLoop(now)
     this.#tell(now)
-    return isTight
+    return millis
   }
 
   close(): void {
@@ -128,20 +148,22 @@ export class Overload {
 
   #lookIn(millis: number): void {
     this.#timer = setTimeout(() => {
-      const isTight = this.look()
-      if (this.#timer !== undefined) this.#lookIn(isTight ? closeLookMillis : lookMillis)
+      const next = this.look()
+      if (this.#timer !== undefined) this.#lookIn(next)
     }, millis)
     this.#timer.unref()
   }
 
-  #lookAtMemory(now: number): boolean {
+  #lookAtMemory(now: number): number {
     const { memoryPercentMax: most, machinePercentMin } = this.#limits
     const percent = this.isMemoryShort ? most - Math.min(percentSpare, most / 2) : most
     const use = this.#sources.memory()
     const shortOf = shortMemory(use, { memoryPercentMax: percent, machinePercentMin })
     if (shortOf !== undefined) this.#shortAt = now
     if (shortOf !== undefined || now - this.#shortAt >= shortMillisMin) this.#shortOf = shortOf
-    return this.#relieve(usedMemory(use), now)
+    if (this.#relieve(usedMemory(use), now)) return closeLookMillis
+    const half = { memoryPercentMax: most * shareOfRoom, machinePercentMin }
+    return lookMillisWith(roomBytes(use, half))
   }
 
   #lookAtLoop(now: number): void {

@@ -54,5 +54,8 @@ export const server = vitestMutants('test/unit/server', [
   ['380-half-messages-kept', 'half-messages', 'end with their connections where memory'],
   ['440-gone-without-end', 'connections', 'cut off with 4410 when it does not answer'],
   ['381-pong-unheard', 'half-messages', 'are pinged, and cut off unless'],
+  ['420-largest-message-unset', 'connections', 'takes messages that are no larger'],
+  ['422-calm-while-it-grows', 'half-messages', 'are seldom asked for where all answer'],
+  ['423-looks-seldom', 'overload', 'come the sooner, the less there is to fill'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

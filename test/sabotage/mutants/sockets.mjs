@@ -15,6 +15,5 @@ export const sockets = vitestMutants('test/e2e', [
   ['242-principal-message-unbounded', 'access', 'takes no larger messages'],
   ['322-handshake-without-time', 'set-limits', 'stops within the handshake of TLS'],
   ['244-refusal-untold', 'client-connect', 'that is refused says what the answer says'],
-  ['420-largest-message-unset', 'set-limits', 'takes messages that are no larger'],
   ['382-strangers-send-more', 'unknown-clients', 'a plain port takes short messages'],
 ])

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { unpackMessage } from '../../../src/wire/codec.ts'
 import { encodeCredit } from '../../../src/wire/pushes.ts'
 import { makeConnections } from './fakes.ts'
 import { createFrame, getFrame, putAnswer, putFrame, records, turn } from './frames.ts'
@@ -69,6 +70,19 @@ describe('a client that does not read its answers', () => {
     expect(socket.isOpen).toBe(false)
     expect(connections.closes).toEqual(new Map([[4408, 1]]))
   })
+})
+
+it('takes messages that are no larger than is set, and says so', () => {
+  const { broker, open } = makeConnections({ frameBytesMax: 100 })
+  const { socket, connection } = open()
+  connection.receive(new Uint8Array(Buffer.concat([putFrame(1), new Uint8Array(100)])), true)
+  const [welcome, refused] = socket.sent.map((it) => unpackMessage(it))
+  expect(welcome?.[3]).toBe(100)
+  expect(refused?.slice(2, 4)).toEqual([
+    'RECORD_TOO_LARGE',
+    expect.stringContaining('at most 100 (frameBytesMax)'),
+  ])
+  expect(broker.puts).toEqual([])
 })
 
 describe('a connection that sends what is no request, or is refused', () => {

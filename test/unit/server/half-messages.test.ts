@@ -107,8 +107,36 @@ describe('half messages', () => {
     client.probedAt = undefined
     look(50, 1000)
     expect(client.probedAt).toBe(undefined)
-    look(50, 1100)
-    expect(client.probedAt).toBe(1100)
+    look(50, 5600)
+    expect(client.probedAt).toBe(5600)
+  })
+
+  it('are seldom asked for where all answer and nothing grows, until it does', () => {
+    const clients = many(3)
+    const { look } = crowd(clients)
+    const asked = (percent: number, now: number) => {
+      look(percent, now)
+      const count = clients.filter((it) => it.probedAt === now).length
+      for (const it of clients) it.probedAt = undefined
+      return count
+    }
+    expect(asked(55, 0)).toBe(3)
+    expect([asked(55, 600), asked(55.5, 2000), asked(54, 4999)]).toEqual([0, 0, 0])
+    expect(asked(55, 5000)).toBe(3)
+    // It grows, or is short: they are asked as often as before.
+    expect(asked(56, 5500)).toBe(3)
+    expect([asked(60, 5900), asked(60, 6000), asked(60, 6500)]).toEqual([0, 3, 3])
+  })
+
+  it('are asked for again while one has not answered', () => {
+    const [silent, other] = many(2) as [Client, Client]
+    const { look } = crowd([silent, other])
+    look(55, 0)
+    other.probedAt = undefined
+    look(55, 499)
+    expect(other.probedAt).toBe(undefined)
+    look(55, 500)
+    expect([silent.probedAt, other.probedAt]).toEqual([0, 500])
   })
 
   it('end as many as are too much, first of whom there are most, then who came last', () => {
@@ -139,7 +167,7 @@ describe('connections where memory is short', () => {
     const { clock, connections, open, state } = makeConnections()
     const sockets = [open('10.0.0.1'), open('10.0.0.2'), open('10.0.0.3')]
     state.memory = { ...state.memory, ownBytes: 70 * mebibyte, ownBytesMax: 100 * mebibyte }
-    expect(connections.overload.look()).toBe(true)
+    expect(connections.overload.look()).toBe(20)
     for (const { socket } of sockets) expect(socket.events).toContain('ping')
     sockets[0]?.connection.ponged()
     sockets[1]?.connection.receive(getFrame(1), true)
@@ -149,7 +177,7 @@ describe('connections where memory is short', () => {
     expect(sockets[2]?.socket.events.at(-1)).toBe('terminate')
     expect(connections.closes.get(4410)).toBe(1)
     state.memory = { ...state.memory, ownBytes: 1 }
-    expect(connections.overload.look()).toBe(false)
+    expect(connections.overload.look()).toBe(50)
   })
 })
 

@@ -5,12 +5,14 @@ import { parseGroupMemory, parseGroupPath } from '../../../src/server/control-gr
 import { LoopDelay } from '../../../src/server/loop-delay.ts'
 import {
   measureMemory,
+  memoryOfMachine,
   parseMachineMemory,
   parseOwnBytes,
+  roomBytes,
   shortMemory,
   unreadBounds,
 } from '../../../src/server/memory.ts'
-import { Overload } from '../../../src/server/overload.ts'
+import { lookMillisWith, Overload } from '../../../src/server/overload.ts'
 import { warnOfLittleMemory } from '../../../src/server/start-warnings.ts'
 import { upgradeOf } from '../../../src/server/upgrades.ts'
 import { authenticate } from '../../../src/wire/access-operations.ts'
@@ -39,7 +41,7 @@ describe('memory', () => {
   it('is that of the process, without what is mapped from files', () => {
     const status = 'VmRSS:\t  900 kB\nRssAnon:\t     400 kB\nRssFile:\t  500 kB\n'
     expect(parseOwnBytes(status)).toBe(400 * 1024)
-    const use = measureMemory(0)
+    const use = measureMemory(memoryOfMachine())
     expect(use.ownBytes).toBeGreaterThan(mebibyte)
     expect(use.ownBytes).toBeLessThanOrEqual(process.memoryUsage.rss() + 64 * mebibyte)
     expect(use.ownBytesMax).toBeGreaterThan(use.ownBytes)
@@ -84,7 +86,36 @@ describe('memory that others use, too', () => {
     )
     expect(parseMachineMemory('MemTotal: 1 kB\n')).toBe(undefined)
     if (process.platform !== 'linux') return
-    expect(measureMemory(0).machine?.bytesLeft).toBeGreaterThan(0)
+    expect(measureMemory(1).machine?.bytesLeft).toBeGreaterThan(0)
+  })
+})
+
+describe('looks at the memory', () => {
+  it.each([
+    [{}, 399],
+    [{ ownBytes: 450 }, -50],
+    [{ heapBytes: 390 }, 10],
+    [{ group: { bytes: 30, bytesMax: 100 } }, 10],
+    [{ machine: { bytesLeft: 25, bytes: 1000 } }, 5],
+  ])('are led by what fills first: %j', (more, room) => {
+    const halfway = { memoryPercentMax: 40, machinePercentMin: 2 }
+    expect(roomBytes({ ...quiet, ...more }, halfway)).toBe(room)
+  })
+
+  it('come the sooner, the less there is to fill', () => {
+    const gibibyte = 1024 * mebibyte
+    const millis = [-gibibyte, 0, 0.1 * gibibyte, gibibyte, 16 * gibibyte].map(lookMillisWith)
+    expect(millis).toEqual([50, 50, 50, 256, 500])
+  })
+
+  it('come seldom where there is plenty of it', () => {
+    const { connections, state } = makeConnections()
+    const plenty = 64 * 1024 * mebibyte
+    state.memory = { ownBytes: 1, ownBytesMax: plenty, heapBytes: 1, heapBytesMax: plenty }
+    expect(connections.overload.look()).toBe(500)
+    state.memory = { ...state.memory, ownBytes: plenty * 0.39 }
+    expect(connections.overload.look()).toBe(20) // it grew as if it went on for as much again
+    expect(connections.overload.look()).toBe(163)
   })
 })
 
