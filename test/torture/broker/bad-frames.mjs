@@ -144,6 +144,26 @@ export function wrongMessage(random) {
   return encode([opcode, random.below(1000), ...wrong])
 }
 
+// What all objects share, by its names.
+const SHARED_NAMES = ['__proto__', 'constructor', 'prototype', 'toString', '__defineSetter__']
+const SHARED_MAP = JSON.parse(
+  '{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}',
+)
+const MAP_CHANCE = 0.01
+
+function pollutedValue(random, value) {
+  if (random.chance(MAP_CHANCE)) return SHARED_MAP
+  if (Array.isArray(value)) return value.map((it) => pollutedValue(random, it))
+  return typeof value === 'string' && random.chance(0.5) ? pick(random, SHARED_NAMES) : value
+}
+
+// A message that would change what all objects share, if any of it became the name of a property.
+export function pollutingMessage(random) {
+  const [opcode, makeFields] = pick(random, random.chance(CHANGE_CHANCE) ? CHANGING : QUESTIONS)
+  const fields = makeFields(random).map((it) => pollutedValue(random, it))
+  return encode([opcode, random.below(1000), ...fields])
+}
+
 // Headers that claim what is not there.
 const CLAIMS = [
   [0xdd, 0xff, 0xff, 0xff, 0xff],

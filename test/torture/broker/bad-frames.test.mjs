@@ -5,7 +5,7 @@ import { decodeRequest } from '../../../dist/wire/frame.js'
 import { operationsByOpcode } from '../../../dist/wire/operations.js'
 import { isPutFrame } from '../../../dist/wire/put-frame.js'
 import { Random } from '../lib/random.mjs'
-import { OPCODES, validMessage, wrongMessage } from './bad-frames.mjs'
+import { OPCODES, pollutingMessage, validMessage, wrongMessage } from './bad-frames.mjs'
 
 test('there is a seed for each operation', () => {
   assert.deepEqual([...operationsByOpcode.keys()].sort(), [...OPCODES].sort())
@@ -37,4 +37,22 @@ test('most of the wrong ones can be decoded', () => {
   }
   assert.ok(refused < 10_000, `${refused} of 20000`)
   assert.ok(met.size > OPCODES.size - 8, `${met.size} of ${OPCODES.size}`)
+})
+
+test('those that would pollute name what all objects share, and can mostly be decoded', () => {
+  const random = new Random('polluting')
+  let named = 0
+  let refused = 0
+  for (let times = 0; times < 5000; times++) {
+    const message = pollutingMessage(random)
+    if (/__proto__|constructor|prototype/.test(Buffer.from(message).toString('latin1'))) named += 1
+    if (isPutFrame(message)) continue
+    try {
+      decodeRequest(message)
+    } catch {
+      refused += 1 // a map, or no word that fits
+    }
+  }
+  assert.ok(named > 1500, `${named} of 5000 name it`)
+  assert.ok(refused < 2500, `${refused} of 5000 were refused`)
 })

@@ -36,11 +36,12 @@ export class BrokerProcess {
 
   // `command` is a script of this package and its arguments; `seen` is told each line of its log. A port of 0 cannot be had again by the
   // next broker while connections to this one are remembered by the system. It runs inside `group`
-  // (memory-group.mjs), if there is one.
+  // (memory-group.mjs), if there is one, and its Node has `nodeOptions`.
   constructor(directory, port, options = {}) {
-    const { command = SERVE, more = [], seen = () => undefined, group } = options
+    const { command = SERVE, more = [], seen = () => undefined, group, nodeOptions = [] } = options
     const [script, ...words] = command
     const args = [
+      ...nodeOptions,
       join(CHECKOUT, script),
       ...words,
       '--data',

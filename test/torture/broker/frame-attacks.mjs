@@ -12,6 +12,7 @@ import {
   badHandshake,
   badMessage,
   frame,
+  pollutingMessage,
   validMessage,
   wrongMessage,
 } from './bad-frames.mjs'
@@ -33,6 +34,8 @@ const CODES = new Set([null, 4500, 4504])
 // What damage can make of another request, and what gets no answer.
 const CREDIT = 0x50
 const KINDS = ['wrong', 'wrong', 'wrong', 'bad', 'bad', 'framing', 'fragments', 'handshake']
+// Of connections with wrong requests.
+const POLLUTING_CHANCE = 0.3
 // One in so many comes without a token, which nothing is done for.
 const STRANGER_CHANCE = 0.05
 
@@ -72,7 +75,8 @@ async function messages(lane, own, makeMessage) {
 
 // Each answers how many frames the broker has seen and dealt with.
 const attacks = {
-  wrong: (lane, own) => messages(lane, own, wrongMessage),
+  wrong: (lane, own) =>
+    messages(lane, own, own.chance(POLLUTING_CHANCE) ? pollutingMessage : wrongMessage),
 
   bad: (lane, own) => messages(lane, own, badMessage),
 

@@ -124,14 +124,32 @@ export async function askWithoutReading(port, url, stream, count) {
   }
 }
 
+// What those say that come and go: handshakes and a message, with or without a token to look at, and
+// requests whose answers are made at once, later, or not before their bodies are there.
+const SAYINGS = [
+  Buffer.concat([handshake(), binary(Buffer.alloc(100))]),
+  handshake({ Authorization: 'Bearer nobody' }),
+  ...['GET /metrics', 'GET /readyz', 'HEAD /healthz', 'GET /nowhere', 'DELETE /'].map((line) =>
+    plainRequest(line),
+  ),
+  Buffer.concat([plainRequest('POST /', { 'Content-Length': '1000' }), Buffer.alloc(500)]),
+  Buffer.concat([plainRequest('GET /readyz'), plainRequest('GET /metrics'), handshake()]),
+]
+
+function plainRequest(line, more = {}) {
+  const none = { Upgrade: null, Connection: null, 'Sec-WebSocket-Protocol': null }
+  const rest = { 'Sec-WebSocket-Key': null, 'Sec-WebSocket-Version': null }
+  return handshake({ ...none, ...rest, ...more }, `${line} HTTP/1.1`)
+}
+
 // Connections that come and go at full rate, `count` of them, each as far as chance has it: without a
-// word, with a part of a handshake, with all of it and a message.
+// word, with a part of what it has to say, with all of it; some wait for the beginning of an answer.
 export async function flood(port, count, random) {
   let left = count
-  const whole = Buffer.concat([handshake(), binary(Buffer.alloc(100))])
   const lane = async (_, index) => {
     while (left > 0) {
       left -= 1
+      const whole = random.chance(0.5) ? SAYINGS[0] : SAYINGS[random.below(SAYINGS.length)]
       const bytes = random.chance(0.5) ? whole : whole.subarray(0, random.below(whole.length))
       await comeAndGo(port, index, bytes, bytes === whole && random.chance(0.5))
     }

@@ -20,6 +20,9 @@ import { TortureFailure } from '../lib/failure.mjs'
 import { needBuild } from '../lib/machine.mjs'
 
 const attacks = new URL('../broker/frame-attacks.mjs', import.meta.url)
+// No object has a way to its prototype by a name, and what becomes of the prototypes is told.
+const prototypeWatch = new URL('../broker/prototype-watch.mjs', import.meta.url).href
+const NODE_OPTIONS = ['--disable-proto=delete', '--import', prototypeWatch]
 // Connections come as fast as they can, with as many wrong tokens: whom a broker lets in at which rate
 // is a matter of T-S2 and T-A2.
 const MORE = [
@@ -133,7 +136,10 @@ async function runTest(context) {
   const tokens = writeAccessFile(access, PRINCIPALS)
   const port = await freePort(random)
   const more = [...MORE, '--access-file', access]
-  const broker = new BrokerProcess(join(directory, 'data'), port, { more })
+  const broker = new BrokerProcess(join(directory, 'data'), port, {
+    more,
+    nodeOptions: NODE_OPTIONS,
+  })
   context.cleanup(() => broker.kill())
   const url = await broker.ready()
   const headers = bearer(tokens.get('keeper'))

@@ -35,7 +35,7 @@ const CONNECTIONS_MAX = 10_000
 // the silence of a minute.
 const TIERS = {
   ci: { seconds: 2, everyMillis: 200, drips: 50, hangs: 0, unread: 3, floods: 2000 },
-  full: { seconds: 20, everyMillis: 2000, drips: 2000, hangs: 500, unread: 20, floods: 50_000 },
+  full: { seconds: 20, everyMillis: 2000, drips: 2000, hangs: 500, unread: 20, floods: 100_000 },
 }
 const ACTIVE_SHARE = 0.1
 const IDLE_BYTES_MAX = 20 * 1024
