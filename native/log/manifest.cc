@@ -35,13 +35,16 @@ bool IsDiskFull(int error) {
   return error == -ENOSPC || error == -EDQUOT;
 }
 
+// `*both_exist` says whether none is missing; one that is has no bytes.
 Status ReadBoth(base::FileOps* file_ops, const std::string& directory,
-                std::vector<uint8_t> (&bytes)[2]) {
+                std::vector<uint8_t> (&bytes)[2], bool* both_exist) {
+  *both_exist = true;
   Status status;
   for (int copy = 0; status.ok() && copy < 2; ++copy) {
     bool exists = false;
     status = ReadWholeFile(file_ops, directory + "/" + kNames[copy], kManifestBytesMax, &exists,
                            &bytes[copy]);
+    *both_exist = *both_exist && exists;
   }
   return status;
 }
@@ -67,7 +70,8 @@ void Manifest::Close() {
 Status Manifest::Read(base::FileOps* file_ops, const std::string& directory,
                       ManifestContents* contents) {
   std::vector<uint8_t> bytes[2];
-  Status status = ReadBoth(file_ops, directory, bytes);
+  bool both_exist = false;  // what is missing counts as damaged
+  Status status = ReadBoth(file_ops, directory, bytes, &both_exist);
   return status.ok() ? ParseManifest(bytes[0], bytes[1], contents) : status;
 }
 
@@ -148,16 +152,18 @@ Status Manifest::Rewrite() {
 // so in memory alone. And one of this generation may have its name in memory alone.
 Status Manifest::MendInPlace(const Status& full) {
   std::vector<uint8_t> bytes[2];
-  Status status = ReadBoth(file_ops_, directory_->path(), bytes);
+  bool both_exist = false;
+  Status status = ReadBoth(file_ops_, directory_->path(), bytes, &both_exist);
   std::vector<ManifestRecord> records;
   bool damaged = false;
   status = status.ok() ? MergeManifest(bytes[0], bytes[1], &records, &damaged) : status;
-  if (!status.ok()) {
-    return status;
+  if (!status.ok() || !both_exist) {
+    return status.ok() ? full : status;  // a copy that is missing needs a file
   }
+  status = OpenCopies();
   const size_t records_bytes = records.size() * sizeof(ManifestRecord);
-  if (!OpenCopies().ok() || IsDiskFull(ReserveBoth(records_bytes))) {
-    return full;  // a copy that is missing needs a file, and a short one blocks
+  if (!status.ok() || IsDiskFull(ReserveBoth(records_bytes))) {
+    return status.ok() ? full : status;  // and a short one blocks
   }
   const int error = file_ops_->SyncDirectory(directory_->path());
   status = error == 0 ? status : OsError("sync", directory_->path(), -error);
@@ -206,7 +212,10 @@ Status Manifest::ReserveRecords(size_t count) {
 // and the other has no room for would have to be taken back. And some more, while there is some: a
 // full disk is freed by trims, which need records of their own. In small steps, and no further than
 // the records at first: where there is too little, a file system may keep that for the one copy all
-// the same, and has nothing for the other one then.
+// the same, and has nothing for the other one then. What a refused attempt got stays: it is room
+// for the trims that free the disk, the next attempt begins where this one ended, and to give it
+// back would be to cut a file that holds records. Of what the first copy alone got, one step at
+// the most, the next attempt finds that it is there.
 Status Manifest::ReserveUpTo(uint64_t bytes) {
   if (bytes + kReservedAheadBytes / 2 <= reserved_bytes_) {
     return Status();

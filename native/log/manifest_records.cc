@@ -66,6 +66,16 @@ Status ApplyStart(const ManifestRecord& record, ManifestContents* contents) {
   return Status();
 }
 
+// These records and nothing else. Zeros behind them are nothing: so ends a longer copy that was
+// mended in its place.
+bool SaysExactly(const std::vector<uint8_t>& bytes, const std::vector<ManifestRecord>& records) {
+  const size_t records_bytes = records.size() * sizeof(ManifestRecord);
+  return bytes.size() >= records_bytes &&
+         std::memcmp(bytes.data(), records.data(), records_bytes) == 0 &&
+         std::all_of(bytes.begin() + static_cast<ptrdiff_t>(records_bytes), bytes.end(),
+                     [](uint8_t byte) { return byte == 0; });
+}
+
 std::optional<ManifestRecord> StartOf(const std::vector<uint8_t>& bytes) {
   const std::optional<ManifestRecord> start = RecordAt(bytes, 0);
   return start && start->type == static_cast<uint32_t>(ManifestType::kStart) ? start : std::nullopt;
@@ -164,9 +174,7 @@ Status MergeManifest(const std::vector<uint8_t>& first, const std::vector<uint8_
     }
     records->push_back(*record);
   }
-  *damaged = !both || leader.size() != other.size() ||
-             leader.size() != records->size() * sizeof(ManifestRecord) ||
-             std::memcmp(leader.data(), other.data(), leader.size()) != 0;
+  *damaged = !both || !SaysExactly(leader, *records) || !SaysExactly(other, *records);
   return Status();
 }
 

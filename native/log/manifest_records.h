@@ -46,8 +46,8 @@ bool ApplyManifestRecord(const format::ManifestRecord& record, ManifestContents*
 
 // Merges the two copies record by record. CATALOG_UNREADABLE when a record is damaged in both and
 // an intact one follows it, or when neither has a beginning. An unreadable record at the very end
-// is a torn write that nobody was promised. `*damaged` says whether the copies differ, or hold
-// more.
+// is a torn write that nobody was promised. `*damaged` says whether the copies differ, or hold more
+// than zeros behind the records.
 base::Status MergeManifest(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second,
                            std::vector<format::ManifestRecord>* records, bool* damaged);
 

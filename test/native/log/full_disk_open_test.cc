@@ -1,7 +1,9 @@
 // A full disk is opened, also where the manifest would be written anew: who frees it has to get in.
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -63,6 +65,29 @@ class FullDiskOpenTest : public support::SimLogTest {
     return bytes;
   }
 
+  // How many damages a look at the directory tells, which nobody has open.
+  size_t DamagesTold() {
+    next_core_.reset();
+    ScrubReport report;
+    EXPECT_TRUE(VerifyDirectory(kLog, next_.get(), &report).ok());
+    return report.damaged.size();
+  }
+
+  // The second copy is of an earlier generation, and longer.
+  void DieBetweenTwoGenerations() {
+    ASSERT_TRUE(core_->Trim(slot_, 2).ok());
+    ASSERT_TRUE(core_->Close().ok());
+    files_.Overwrite(kCopies[0], 100, "damage", 6);  // so that the next open writes both anew
+    SimFault failing;
+    failing.kind = SimCallKind::kRename;
+    failing.path_part = "manifest-b";
+    files_.AddFault(failing);
+    std::shared_ptr<Core> failed;
+    ASSERT_FALSE(Core::Open(kLog, options_, &failed).ok());
+    DieOnFullDisk();
+    ASSERT_LT(NextCopy(kCopies[0]).size(), NextCopy(kCopies[1]).size());
+  }
+
   std::unique_ptr<SimFileOps> next_;
   CoreOptions next_options_;
   std::shared_ptr<Core> next_core_;
@@ -100,21 +125,34 @@ TEST_F(FullDiskOpenTest, WhatFollowsATornRecordDoesNotComeBack) {
 }
 
 TEST_F(FullDiskOpenTest, ACopyOfAnotherGenerationIsReplacedInItsPlace) {
-  ASSERT_TRUE(core_->Trim(slot_, 2).ok());
-  ASSERT_TRUE(core_->Close().ok());
-  files_.Overwrite(kCopies[0], 100, "damage", 6);  // so that the next open writes both anew
-  SimFault failing;
-  failing.kind = SimCallKind::kRename;
-  failing.path_part = "manifest-b";
-  files_.AddFault(failing);
-  std::shared_ptr<Core> failed;
-  ASSERT_FALSE(Core::Open(kLog, options_, &failed).ok());
-  DieOnFullDisk();
-  ASSERT_NE(NextCopy(kCopies[0]), NextCopy(kCopies[1]));
+  DieBetweenTwoGenerations();
   ASSERT_TRUE(OpenNext().ok());
   EXPECT_EQ(NextFirstSequence(), 2u);
   const std::string first = NextCopy(kCopies[0]);
   EXPECT_EQ(first, NextCopy(kCopies[1]).substr(0, first.size()));
+}
+
+TEST_F(FullDiskOpenTest, ZerosBehindAMendedCopyAreNoDamage) {
+  DieBetweenTwoGenerations();
+  EXPECT_EQ(DamagesTold(), 1u);
+  ASSERT_TRUE(OpenNext().ok());
+  EXPECT_EQ(DamagesTold(), 0u);
+  const size_t longer = NextCopy(kCopies[1]).size();
+  ASSERT_GT(longer, NextCopy(kCopies[0]).size());
+  next_->SetCapacity(uint64_t{1} << 40);
+  ASSERT_TRUE(OpenNext().ok());
+  EXPECT_EQ(NextCopy(kCopies[1]).size(), longer) << "written anew, though nothing was damaged";
+  ASSERT_TRUE(next_core_->Trim(SlotOf(next_core_.get(), shards_.at(0)), 3).ok());
+  EXPECT_EQ(DamagesTold(), 0u);
+  ASSERT_TRUE(OpenNext().ok());
+  EXPECT_EQ(NextFirstSequence(), 3u);
+}
+
+TEST_F(FullDiskOpenTest, AnythingElseBehindThemIs) {
+  DieBetweenTwoGenerations();
+  ASSERT_TRUE(OpenNext().ok());
+  next_->Overwrite(kCopies[1], NextCopy(kCopies[1]).size() - 1, "x", 1);
+  EXPECT_EQ(DamagesTold(), 1u);
 }
 
 TEST_F(FullDiskOpenTest, OneThatHasGrownStaysAsItIs) {
@@ -141,6 +179,30 @@ TEST_F(FullDiskOpenTest, ACopyThatIsMissingNeedsRoom) {
   EXPECT_EQ(NextCopy(kCopies[0]), whole);
   next_->SetCapacity(uint64_t{1} << 40);
   EXPECT_TRUE(OpenNext().ok());
+}
+
+// It is not the disk that has to be freed then.
+TEST_F(FullDiskOpenTest, ACopyThatCannotBeOpenedSaysWhy) {
+  LoseWritesToSecondCopy();
+  EXPECT_TRUE(core_->Trim(slot_, 2).ok());
+  DieOnFullDisk();
+  const std::pair<int, Code> reasons[] = {
+      {EMFILE, Code::kLimitExceeded}, {EACCES, Code::kAccessDenied}, {EIO, Code::kLogFailed}};
+  for (const auto& [error, code] : reasons) {
+    SimFault failing;
+    failing.kind = SimCallKind::kOpen;
+    failing.path_part = kCopies[1];
+    failing.error = error;
+    for (failing.nth = 1; failing.nth <= 3; ++failing.nth) {  // read twice, then to be written
+      next_->ClearFaults();
+      next_->AddFault(failing);
+      EXPECT_EQ(OpenNext().code(), code) << "open " << failing.nth;
+    }
+  }
+  EXPECT_EQ(next_->fault_hits(), 9u);
+  next_->ClearFaults();
+  ASSERT_TRUE(OpenNext().ok());
+  EXPECT_EQ(NextFirstSequence(), 2u);
 }
 
 }  // namespace

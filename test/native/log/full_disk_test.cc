@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "native/format/manifest_format.h"
+#include "native/log/directory.h"
+#include "native/log/manifest.h"
 #include "test/support/sim_log_test.h"
 
 namespace millrace::log {
@@ -112,6 +114,28 @@ TEST_F(NoRoomTest, WhatIsLeftGoesToBothCopies) {
   FillDisk();
   TrimTo(End(slot_));
   EXPECT_EQ(Stats().segment_count, 1u);
+}
+
+// Also what only one of the copies has: the next attempt needs the rest alone.
+TEST_F(NoRoomTest, WhatARefusedAttemptGotIsThereForTheNext) {
+  Close();
+  Directory directory(&files_, kLog);
+  bool fresh = false;
+  ASSERT_TRUE(directory.Acquire(&fresh).ok());
+  Manifest manifest(&files_, &directory);
+  ASSERT_TRUE(manifest.Load().ok());
+  files_.ClearFaults();
+  constexpr uint64_t kPages = 10;
+  LeaveOnDisk((2 * kPages - 1) * base::kPageBytes);
+  const std::vector<uint64_t> many(kPages * base::kPageBytes / sizeof(format::ManifestRecord), 1);
+  std::vector<uint64_t> created;
+  EXPECT_EQ(manifest.CreateShards(many, &created).code(), Code::kDiskFull);
+  FillDisk();
+  EXPECT_TRUE(manifest.CreateShards({1, 1, 1}, &created).ok());
+  EXPECT_TRUE(manifest.DeleteShards(created).ok());
+  EXPECT_EQ(manifest.CreateShards(many, &created).code(), Code::kDiskFull);
+  LeaveOnDisk(base::kPageBytes + 6 * kRecordOfBothBytes);
+  EXPECT_TRUE(manifest.CreateShards(many, &created).ok());
 }
 
 TEST_F(NoRoomTest, WhatFoundNoRoomIsDoneWhenThereIsSome) {

@@ -76,6 +76,9 @@ export const log = [
   mutant('358-closed-before-there-is-room', gtest('NoRoomTest.AShardThat*'), /FAILED/),
   mutant('359-full-disk-stays-shut', gtest('FullDiskOpenTest.*'), /FAILED/),
   mutant('360-stale-records-come-back', gtest('FullDiskOpenTest.WhatFollows*'), /FAILED/),
+  mutant('402-first-copy-counts-for-both', gtest('NoRoomTest.WhatARefused*'), /FAILED/),
+  mutant('403-any-reason-is-a-full-disk', gtest('FullDiskOpenTest.ACopyThatCannot*'), /FAILED/),
+  mutant('404-zeros-behind-are-damage', gtest('FullDiskOpenTest.ZerosBehind*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
