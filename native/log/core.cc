@@ -145,12 +145,14 @@ Status Core::Close() {
   }
   parts_->committer->RetryTrims();
   parts_->helper->RunOnce(/*periodic=*/false);
-  const Status verified = status.ok() ? WriteVerifiedEnd() : Status();
+  if (status.ok()) {
+    WriteVerifiedEnd();
+  }
   const std::lock_guard<std::mutex> lock(shards_mutex_);
   parts_->context.manifest.Close();
   parts_->context.pool->Close();
   parts_->context.directory.Release();
-  return status.ok() ? verified : status;
+  return status;
 }
 
 Status Core::FlushAll() {
@@ -173,7 +175,10 @@ Status Core::Flush() {
   return status.ok() ? FlushAll() : status;
 }
 
-Status Core::WriteVerifiedEnd() {
+// Where there is no room for it, or it fails otherwise, the log is closed as well as ever: all that
+// was appended is on disk, and the next open scans. What was begun of it goes, since on a full disk
+// it takes what others need.
+void Core::WriteVerifiedEnd() {
   CoreContext& context = parts_->context;
   VerifiedEnd end;
   end.directory_id = context.directory.id();
@@ -183,13 +188,16 @@ Status Core::WriteVerifiedEnd() {
     const ShardLog* const log = parts_->shards.Find(shard);
     VerifiedShard verified;
     if (log == nullptr || log->damage_count() != 0 || !log->GetVerified(&verified)) {
-      return Status();  // the next open looks at the bytes; damage is found again then
+      return;  // the next open looks at the bytes; damage is found again then
     }
     end.shards.push_back(std::move(verified));
   }
   const std::vector<uint8_t> bytes = EncodeVerifiedEnd(end);
-  return ReplaceFile(context.file_ops, context.directory.path(), "verified-end", bytes.data(),
-                     bytes.size());
+  const Status written = ReplaceFile(context.file_ops, context.directory.path(), kVerifiedEndName,
+                                     bytes.data(), bytes.size());
+  if (!written.ok()) {
+    DropReplacement(context.file_ops, context.directory.path(), kVerifiedEndName);
+  }
 }
 
 Status Core::Append(uint32_t slot, const AppendRequest& request, AppendResult* result) {

@@ -59,7 +59,8 @@ class Core {
 
   // Slow
 
-  // Commits everything, proves the tails, records the verified end, stops the threads. Later calls
+  // Commits everything, proves the tails, records the verified end, stops the threads. Closes also
+  // when it fails, which it does where something that was appended may not be on disk; later calls
   // answer LOG_CLOSED. Called by the destructor when nobody has.
   base::Status Close();
 
@@ -165,7 +166,7 @@ class Core {
   base::Status ReserveSlot(uint64_t slot);
   base::Status FlushAll();
   base::Status WaitUntil(std::chrono::steady_clock::time_point due) const;
-  base::Status WriteVerifiedEnd();
+  void WriteVerifiedEnd();
   base::Status ChangeManifest(const std::function<base::Status(Manifest&)>& change);
   base::Status ReserveManifest(size_t record_count);
   std::vector<ShardLog*> PersistTrims(std::vector<ShardLog*> shards);

@@ -16,7 +16,6 @@ using base::Status;
 
 namespace {
 
-constexpr const char* kVerifiedEndName = "verified-end";
 constexpr uint64_t kVerifiedEndBytesMax = uint64_t{1} << 30;
 
 // The verified end, when it is there and belongs to this very state of the manifest, as it was

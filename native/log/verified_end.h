@@ -15,6 +15,8 @@
 
 namespace millrace::log {
 
+inline constexpr const char* kVerifiedEndName = "verified-end";
+
 struct VerifiedSegment {
   uint64_t file_id;
   uint64_t file_bytes;

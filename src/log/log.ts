@@ -390,6 +390,10 @@ export interface Log extends AsyncDisposable {
   /** Of all open shards that have routes. */
   shardTraffic(): Promise<ShardTraffic[]>
 
-  /** Commits everything and lets go of the log; what is called later rejects with LOG_CLOSED. */
+  /**
+   * Commits everything and lets go of the log; what is called later rejects with LOG_CLOSED. On a
+   * disk that is full, too: the next open then looks at all that was not sealed. Rejects with
+   * LOG_FAILED where something that was appended may not be on disk; the log is closed then, too.
+   */
   close(): Promise<void>
 }

@@ -15,6 +15,7 @@ namespace millrace::log {
 namespace {
 
 using base::Code;
+using support::SimCallKind;
 using support::SimFault;
 using support::SimFileOps;
 
@@ -202,6 +203,46 @@ TEST_F(NoRoomTest, AShardThatCannotBeSealedOrDeletedStaysUsable) {
   EXPECT_TRUE(core_->SealShards({shards_.at(0)}).ok());
   EXPECT_EQ(TryAppend(slot_).code(), Code::kShardClosed);
   EXPECT_TRUE(core_->DeleteShard(shards_.at(0)).ok());
+}
+
+// Everything is on disk; who is told that it failed could do nothing about it.
+TEST_F(FullDiskTest, ACloseNeedsNoRoom) {
+  Append();
+  const uint64_t end = End(slot_);
+  FillDisk();
+  EXPECT_TRUE(core_->Close().ok());
+  EXPECT_FALSE(files_.Exists("/sim/log/verified-end"));
+  EXPECT_FALSE(files_.Exists("/sim/log/verified-end.new"));
+  Open();
+  EXPECT_FALSE(core_->GetStats().opened_clean);
+  EXPECT_EQ(End(SlotOf(core_.get(), shards_.at(0))), end);
+}
+
+TEST_F(FullDiskTest, ACloseWhoseMarkFailsLosesNothing) {
+  const uint64_t end = End(slot_);
+  for (const SimCallKind kind : {SimCallKind::kOpen, SimCallKind::kWrite, SimCallKind::kSyncData,
+                                 SimCallKind::kClose, SimCallKind::kRename}) {
+    SimFault failing;
+    failing.kind = kind;
+    failing.path_part = "verified-end.new";
+    files_.AddFault(failing);
+    EXPECT_TRUE(core_->Close().ok());
+    Open();
+    EXPECT_FALSE(core_->GetStats().opened_clean);
+    EXPECT_EQ(End(SlotOf(core_.get(), shards_.at(0))), end);
+  }
+  EXPECT_EQ(files_.fault_hits(), 5u);
+}
+
+TEST_F(FullDiskTest, ACloseThatCannotSyncWhatWasAppendedFailsAndCloses) {
+  Append();
+  SimFault failing;
+  failing.kind = SimCallKind::kSyncRange;
+  files_.AddFault(failing);
+  EXPECT_EQ(core_->Close().code(), Code::kLogFailed);
+  EXPECT_EQ(core_->Flush().code(), Code::kLogClosed);
+  Open();
+  EXPECT_FALSE(core_->GetStats().opened_clean);
 }
 
 TEST_F(NoRoomTest, AFileSystemThatKeepsNoBlocksWillDo) {

@@ -79,6 +79,7 @@ export const log = [
   mutant('402-first-copy-counts-for-both', gtest('NoRoomTest.WhatARefused*'), /FAILED/),
   mutant('403-any-reason-is-a-full-disk', gtest('FullDiskOpenTest.ACopyThatCannot*'), /FAILED/),
   mutant('404-zeros-behind-are-damage', gtest('FullDiskOpenTest.ZerosBehind*'), /FAILED/),
+  mutant('405-half-a-mark-stays', gtest('FullDiskTest.AClose*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
