@@ -1,6 +1,7 @@
 #include "native/log/open_directory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 #include <utility>
@@ -173,6 +174,7 @@ Status OpenShards(CoreContext* context, std::vector<ShardStart>* shards) {
   if (exists) {
     const std::string path = context->directory.path() + "/" + kVerifiedEndName;
     int error = context->file_ops->Unlink(path);
+    error = error == -ENOENT ? 0 : error;  // one that could not be opened need not be there
     error = error == 0 ? context->file_ops->SyncDirectory(context->directory.path()) : error;
     if (error != 0) {
       return OsError("removal", path, -error);

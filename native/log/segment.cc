@@ -24,6 +24,9 @@ Status SegmentCache::Map(Segment* segment, std::shared_ptr<const Mapping>* mappi
   // kept.
   std::shared_ptr<const Mapping> opened;
   Status status = Mapping::Open(segment->file, &opened);
+  if (status.code() == Code::kLimitExceeded && DropHalf()) {
+    status = Mapping::Open(segment->file, &opened);
+  }
   if (status.ok()) {
     status = CheckIdentity(*segment, *opened);
   }
@@ -120,6 +123,17 @@ void SegmentCache::Drop(Segment* segment) {
   const std::lock_guard<std::mutex> lock(mutex_);
   DropLocked(segment);
   segment->dropped_ = true;
+}
+
+// The process has fewer maps left than the limits promised. Says whether there was one to give up.
+bool SegmentCache::DropHalf() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const size_t kept = by_use_.size() / 2;
+  const bool any = by_use_.size() > kept;
+  while (by_use_.size() > kept) {
+    DropLocked(by_use_.back());
+  }
+  return any;
 }
 
 void SegmentCache::Sweep() {

@@ -56,7 +56,8 @@ class SegmentCache {
       : segments_max_(segments_max), directory_id_(directory_id) {}
 
   // The map of a segment, opened when it is not there. LOG_CORRUPT with the segment's range when
-  // the file is missing, has another size or belongs to another segment.
+  // the file is missing, has another size or belongs to another segment. Where the process may have
+  // no more maps, others are given up for it; LIMIT_EXCEEDED when there are none.
   base::Status Map(Segment* segment, std::shared_ptr<const Mapping>* mapping);
 
   // The index of a full segment, or null when it has to be loaded first.
@@ -76,6 +77,7 @@ class SegmentCache {
   base::Status CheckIdentity(const Segment& segment, const Mapping& mapping) const;
   void TouchLocked(Segment* segment);
   void DropLocked(Segment* segment);
+  bool DropHalf();
 
   const uint32_t segments_max_;
   const uint64_t directory_id_;

@@ -80,6 +80,8 @@ export const log = [
   mutant('403-any-reason-is-a-full-disk', gtest('FullDiskOpenTest.ACopyThatCannot*'), /FAILED/),
   mutant('404-zeros-behind-are-damage', gtest('FullDiskOpenTest.ZerosBehind*'), /FAILED/),
   mutant('405-half-a-mark-stays', gtest('FullDiskTest.AClose*'), /FAILED/),
+  mutant('406-maps-never-given-up', gtest('LimitsTest.FewMaps*'), /FAILED/),
+  mutant('407-what-is-not-there-must-go', gtest('LimitsTest.AMachine*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
