@@ -2,19 +2,6 @@
 
 import { Command, CommanderError } from 'commander'
 import { MillraceError } from '../errors.ts'
-import { addAccessCommands } from './commands/access.ts'
-import { addBench } from './commands/bench.ts'
-import { addConfigCommands } from './commands/config.ts'
-import { addConsumerCommands } from './commands/consumer.ts'
-import { addDoctor } from './commands/doctor.ts'
-import { addExplain } from './commands/explain.ts'
-import { addGet } from './commands/get.ts'
-import { addKeyCommands } from './commands/key.ts'
-import { addPut } from './commands/put.ts'
-import { addServe } from './commands/serve.ts'
-import { addStreamCommands } from './commands/stream.ts'
-import { addTail } from './commands/tail.ts'
-import { addVerify } from './commands/verify.ts'
 import type { Context, Runner } from './context.ts'
 import { nearest } from './did-you-mean.ts'
 import { CliError, type ExitCode, exitCodeOf, exitCodes, Stopped } from './exit-codes.ts'
@@ -22,26 +9,59 @@ import { CliHelp, setExamples } from './help.ts'
 import { type Output, toJson } from './output.ts'
 import { packageVersion } from './package-version.ts'
 
+type Add = (program: Command, runner: Runner) => void
+
+/**
+ * The commands, in the order of the help, and what loads each. That of a command line is loaded
+ * alone: to load all of them takes longer than most of what they do.
+ */
+const loaders: Readonly<Record<string, () => Promise<Add>>> = {
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  stream: async () => (await import('./commands/stream.ts')).addStreamCommands,
+  consumer: async () => (await import('./commands/consumer.ts')).addConsumerCommands,
+  put: async () => (await import('./commands/put.ts')).addPut,
+  get: async () => (await import('./commands/get.ts')).addGet,
+  tail: async () => (await import('./commands/tail.ts')).addTail,
+  verify: async () => (await import('./commands/verify.ts')).addVerify,
+  bench: async () => (await import('./commands/bench.ts')).addBench,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  access: async () => (await import('./commands/access.ts')).addAccessCommands,
+  key: async () => (await import('./commands/key.ts')).addKeyCommands,
+  config: async () => (await import('./commands/config.ts')).addConfigCommands,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
+}
+
 /** Runs one command line. `args` are those behind the name of the program. Never rejects. */
 export async function runProgram(args: readonly string[], context: Context): Promise<ExitCode> {
   let exit: ExitCode = exitCodes.done
-  const program: Command = makeProgram({
+  const runner: Runner = {
     context,
     ended: (code) => {
       exit = code ?? exitCodes.done
     },
-  })
+  }
   try {
+    const program = await makeProgram(runner, args[0])
     await program.parseAsync(args, { from: 'user' })
     return brokenOutput(context.output) ?? exit
   } catch (error) {
-    return brokenOutput(context.output) ?? report(error, context, program, args)
+    return brokenOutput(context.output) ?? (await report(error, runner, args))
   } finally {
     context.output.endProgress()
   }
 }
 
-function makeProgram(runner: Runner): Command {
+/** With one command, or all of them where none has this name. */
+async function makeProgram(runner: Runner, name = ''): Promise<Command> {
+  const load = Object.hasOwn(loaders, name) ? loaders[name] : undefined
+  const wanted = load === undefined ? Object.values(loaders) : [load]
+  const program = emptyProgram(runner)
+  for (const add of await Promise.all(wanted.map((it) => it()))) add(program, runner)
+  inherit(program)
+  return program
+}
+
+function emptyProgram(runner: Runner): Command {
   const program = new Command('millrace')
   const { output } = runner.context
   program
@@ -65,20 +85,6 @@ function makeProgram(runner: Runner): Command {
     'millrace put orders --key customer-7 "order 1"       a record',
     'millrace tail orders --from oldest                   all records, then on',
   ])
-  addServe(program, runner)
-  addStreamCommands(program, runner)
-  addConsumerCommands(program, runner)
-  addPut(program, runner)
-  addGet(program, runner)
-  addTail(program, runner)
-  addVerify(program, runner)
-  addBench(program, runner)
-  addDoctor(program, runner)
-  addAccessCommands(program, runner)
-  addKeyCommands(program, runner)
-  addConfigCommands(program, runner)
-  addExplain(program, runner)
-  inherit(program)
   return program
 }
 
@@ -109,14 +115,10 @@ interface Failure {
   readonly hint: string
 }
 
-function report(
-  error: unknown,
-  { output }: Context,
-  program: Command,
-  args: readonly string[],
-): ExitCode {
+async function report(error: unknown, runner: Runner, args: readonly string[]): Promise<ExitCode> {
+  const { output } = runner.context
   output.endProgress()
-  if (error instanceof CommanderError) return reportUsage(error, output, program, args)
+  if (error instanceof CommanderError) return await reportUsage(error, runner, args)
   if (error instanceof Stopped) return error.exit
   if (error instanceof CliError) {
     const { code, message, hint } = error
@@ -144,22 +146,23 @@ function internal(error: unknown): MillraceError {
 }
 
 /** Help and version are no errors; everything else about the command line is a usage error. */
-function reportUsage(
+async function reportUsage(
   error: CommanderError,
-  output: Output,
-  program: Command,
+  runner: Runner,
   args: readonly string[],
-): ExitCode {
+): Promise<ExitCode> {
   if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') {
     return exitCodes.done
   }
   // The help was shown for want of a command.
   if (error.code === 'commander.help') return exitCodes.usage
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
+  // What was meant may be of another command.
+  const program = await makeProgram(runner)
   const suggested = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(suggestion ?? '')?.[1]
   const meant = suggested ?? hiddenOption(message, program)
   const hint = meant === undefined ? `See: ${helpOf(program, args)}` : `Did you mean ${meant}?`
-  fail(output, { code: 'USAGE', message, retryable: false, hint })
+  fail(runner.context.output, { code: 'USAGE', message, retryable: false, hint })
   return exitCodes.usage
 }
 
