@@ -23,8 +23,8 @@ export const mutants = [
   ...torture,
 ].sort((one, other) => one.number - other.number)
 
-// What is run at every change, with some of the others: the rows of the reliability document's
-// table that there are.
+// What is run at changes, one half or the other with some of the others: the rows of the reliability
+// document's table that there are.
 export const table = [
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16],
   ...[171, 19, 20, 21, 22],

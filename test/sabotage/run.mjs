@@ -6,7 +6,7 @@
 //   node test/sabotage/run.mjs                   all mutants
 //   node test/sabotage/run.mjs --only 1,9        these
 //   node test/sabotage/run.mjs --count 8 --seed 3   eight, another eight for another seed
-//   node test/sabotage/run.mjs --tier ci --count 24   those of the table, and others of the day
+//   node test/sabotage/run.mjs --tier ci --count 16   half of the table, and others, of the day
 //   node test/sabotage/run.mjs --list
 //
 // Its last line is "N passed, M failed": passed = the mutant was killed.

@@ -7,18 +7,26 @@ export function today() {
   return Math.floor(Date.now() / MILLIS_PER_DAY)
 }
 
+// How many rows of the table a run of the ci tier makes: the day picks one half or the other.
+export const halfOf = (table) => Math.ceil(table.length / 2)
+
 // `only`: those numbers. Otherwise `count` of them, and others for each `seed`, in turns, so that
-// none is left out for good; in the ci tier, where minutes count, those of the `table` come first,
-// and only the rest is left to the seed.
+// none is left out for good; in the ci tier, where minutes count, half of the `table` come first,
+// and the rest are from the others.
 export function select(mutants, { only, tier, count, seed, table }) {
   if (only !== undefined) return numbered(mutants, only.split(',').map(Number))
-  const always = tier === 'ci' ? numbered(mutants, table) : []
-  const others = mutants.filter((mutant) => !always.includes(mutant))
-  const wanted = Math.min(Number(count ?? mutants.length), mutants.length) - always.length
-  if (wanted < 0) throw new Error(`the tier has ${always.length} mutants, not ${count}`)
-  const first = (Number(seed) * wanted) % others.length
-  const drawn = Array.from({ length: wanted }, (_, at) => others[(first + at) % others.length])
-  return [...always, ...drawn]
+  const ofTable = tier === 'ci' ? numbered(mutants, table) : []
+  const first = inTurns(ofTable, halfOf(ofTable), seed)
+  const wanted = Math.min(Number(count ?? mutants.length), mutants.length) - first.length
+  if (wanted < 0) throw new Error(`the tier has ${first.length} mutants, not ${count}`)
+  const others = mutants.filter((mutant) => !ofTable.includes(mutant))
+  return [...first, ...inTurns(others, wanted, seed)]
+}
+
+// `wanted` of them: the next ones for the next seed.
+function inTurns(all, wanted, seed) {
+  const first = (Number(seed) * wanted) % all.length
+  return Array.from({ length: wanted }, (_, at) => all[(first + at) % all.length])
 }
 
 function numbered(mutants, wanted) {

@@ -53,7 +53,7 @@ const TABLE = [
     id: 'T-K0n',
     title: 'kill, terminate, abort and out of memory, through the addon',
     unit: 'ends',
-    counts: { ci: 50, full: 1000 },
+    counts: { ci: 30, full: 1000 },
     skip: needBuild,
     command: [
       process.execPath,
@@ -66,7 +66,7 @@ const TABLE = [
     id: 'T-P1',
     title: 'power cut, simulated disk',
     unit: 'states',
-    counts: { ci: 10_000, full: 1_000_000 },
+    counts: { ci: 6000, full: 1_000_000 },
     ...simulated('power_cut'),
   },
   {
@@ -80,14 +80,14 @@ const TABLE = [
     id: 'T-E2',
     title: 'every I/O call fails, once and for ever',
     unit: 'faults',
-    counts: { ci: 5000, full: 200_000 },
+    counts: { ci: 3000, full: 200_000 },
     ...simulated('call_fault'),
   },
   {
     id: 'T-E3s',
     title: 'disk full, simulated disk',
     unit: 'rounds',
-    counts: { ci: 500, full: 10_000 },
+    counts: { ci: 300, full: 10_000 },
     ...simulated('disk_full'),
   },
   {

@@ -60,7 +60,7 @@ export const tests = [
     id: 'T-F1',
     title: 'fuzzed directories, tails and indexes',
     unit: 'runs',
-    counts: { ci: 500_000, full: 100_000_000 },
+    counts: { ci: 300_000, full: 100_000_000 },
     programs: TARGETS.map(({ name }) => `${name}@fuzz`),
     skip: needFuzzer,
     run: runTest,

@@ -126,7 +126,7 @@ export const tests = [
     id: 'T-P2',
     title: 'power cut under real file systems',
     unit: 'cuts',
-    counts: { ci: 120, full: 5000 },
+    counts: { ci: 80, full: 5000 },
     programs: LOG_PROGRAMS,
     skip: () => firstReason(needTracedDisk(), needFileSystem('ext4')),
     run: runTest,
