@@ -1,10 +1,13 @@
 /** How much memory this process has of what it may have. */
 
-import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { getRecordsBytesMax } from '../limits.ts'
 import { type GroupMemory, groupMemory } from './control-group.ts'
+import { ProcFile } from './proc-file.ts'
+
+const ofMachine = new ProcFile('/proc/meminfo')
+const ofProcess = new ProcFile('/proc/self/status')
 
 export interface MemoryUse {
   /** Without what is mapped from files: the kernel takes that back by itself. */
@@ -51,7 +54,7 @@ export function measureMemory(ownBytesMax: number): MemoryUse {
 
 function machineMemory(): MemoryUse['machine'] {
   try {
-    return parseMachineMemory(readFileSync('/proc/meminfo', 'latin1'))
+    return parseMachineMemory(ofMachine.read())
   } catch {
     return undefined // only Linux tells what can be had
   }
@@ -59,7 +62,7 @@ function machineMemory(): MemoryUse['machine'] {
 
 function ownBytes(): number {
   try {
-    return parseOwnBytes(readFileSync('/proc/self/status', 'latin1'))
+    return parseOwnBytes(ofProcess.read())
   } catch {
     // Only Linux tells what is mapped from files.
     return process.memoryUsage.rss()
@@ -87,10 +90,12 @@ export function parseOwnBytes(status: string): number {
   return Number(kibibytes) * bytesPerKibibyte
 }
 
+const machinePatterns = [/^MemAvailable: +(\d+) kB$/m, /^MemTotal: +(\d+) kB$/m]
+
 /** What can be had, in what Linux says of the memory of the machine; undefined: it is not said. */
 export function parseMachineMemory(text: string): MemoryUse['machine'] {
-  const [bytesLeft, bytes] = ['MemAvailable', 'MemTotal'].map(
-    (name) => Number(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(text)?.[1]) * bytesPerKibibyte,
+  const [bytesLeft, bytes] = machinePatterns.map(
+    (it) => Number(it.exec(text)?.[1]) * bytesPerKibibyte,
   ) as [number, number]
   return Number.isNaN(bytesLeft + bytes) ? undefined : { bytesLeft, bytes }
 }

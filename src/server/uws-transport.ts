@@ -238,7 +238,8 @@ function upgradeSocket(
   })
   void upgrade.then((it) => {
     // Not corked: behind a cork the library takes the socket for the HTTP one that it was, if that
-    // could stay where it was in memory, and may close it for flags that it finds there.
+    // could stay where it was in memory, and may close it for flags that it finds there. It says on
+    // standard error that there is no cork, a line for each; the client has all in one piece.
     if (!aborted) carryOut(it)
   })
 }
