@@ -1,0 +1,37 @@
+/** How long subscriptions send in one go, where that is set. */
+
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { makeFanOut, toShard, turns } from './harness.ts'
+
+const subscribers = 16
+
+/** Of as many who have something to read at once: how many have it after each turn. */
+async function servedByTurn(roundMillisMax: number): Promise<number[]> {
+  const made = await makeFanOut(1, { limits: { roundMillisMax } })
+  const opened = Array.from({ length: subscribers }, () => made.open())
+  for (const { subscriptions } of opened) await toShard(subscriptions, 0)
+  await turns(30)
+  for (const { sink } of opened) sink.take()
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+    now += 2
+    return now
+  })
+  onTestFinished(() => clock.mockRestore())
+  const put = made.put(0, ['k'], 100)
+  const served = new Set<number>()
+  const counts: number[] = []
+  for (let turn = 0; turn < 5000 && served.size < subscribers; turn += 1) {
+    await turns(1)
+    for (const [index, { sink }] of opened.entries()) if (sink.take().length > 0) served.add(index)
+    if (served.size > (counts.at(-1) ?? 0)) counts.push(served.size)
+  }
+  await put
+  clock.mockRestore()
+  return counts
+}
+
+it('a round ends when its time is over, and others come in between', async () => {
+  expect(await servedByTurn(1)).toEqual([4, 8, 12, 16])
+  expect(await servedByTurn(100)).toEqual([16])
+})
