@@ -15,5 +15,10 @@ export const sockets = vitestMutants('test/e2e', [
   ['242-principal-message-unbounded', 'access', 'takes no larger messages'],
   ['322-handshake-without-time', 'set-limits', 'stops within the handshake of TLS'],
   ['244-refusal-untold', 'client-connect', 'that is refused says what the answer says'],
+  [
+    '444-heartbeat-kept',
+    'subscription-flood',
+    'subscriptions that come and go leaves nothing behind',
+  ],
   ['382-strangers-send-more', 'unknown-clients', 'a plain port takes short messages'],
 ])

@@ -42,6 +42,7 @@ const ORDER = [
   'T-S1',
   'T-S2',
   'T-S3',
+  'T-S4',
   'T-A1',
   'T-A2',
   'T-A3',

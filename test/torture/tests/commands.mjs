@@ -150,6 +150,19 @@ const TABLE = [
     trialsIn: /"calls":(\d+)/,
   },
   {
+    id: 'T-S4',
+    title: 'subscriptions that come and go leave no memory behind',
+    unit: 'subscriptions',
+    counts: { ci: 20_000, full: 1_000_000 },
+    skip: () => firstReason(needNodeModule('vitest'), needBuild()),
+    command: [
+      ...['env', 'MILLRACE_SUBSCRIBE_FLOOD={count}'],
+      ...['npx', '--no-install', 'vitest', 'run', '--project', 'e2e'],
+      'test/e2e/subscription-flood.test.ts',
+    ],
+    trialsIn: /^T-S4: (\d+) subscriptions.* 0 left/m,
+  },
+  {
     id: 'T-R1',
     title: 'everything at once, watched by the thread sanitizer',
     unit: 'seconds',
