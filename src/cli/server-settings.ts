@@ -58,7 +58,7 @@ export function firstMessageRefusal({ access, server }: MessageBounds): string |
   if (lower === undefined) return undefined
   return (
     `access.unauthenticatedMessageBytesMax is ${first}, but nobody can send a message of so many ` +
-    `bytes: with a ${lower[0]} of ${lower[1]}, wanted so many at most`
+    `bytes: ${lower[0]} is ${lower[1]}, wanted so many at most`
   )
 }
 

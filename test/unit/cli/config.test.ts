@@ -252,14 +252,14 @@ describe('settings that do not go together', () => {
     const { code, message, hint } = refusal(first(10_001, { unknownFrameBytesMax: 10_000 }))
     expect(code).toBe('CONFIGURATION_INVALID')
     expect(message).toMatch(
-      /unauthenticatedMessageBytesMax is 10001,.* access\.unknownFrameBytesMax of 10000, wanted/,
+      /unauthenticatedMessageBytesMax is 10001,.* access\.unknownFrameBytesMax is 10000, wanted/,
     )
     expect(hint).toBe(
       'Set a lower access.unauthenticatedMessageBytesMax, or a higher one of the other.',
     )
     resolve(first(10_000, { unknownFrameBytesMax: 10_000 }))
     const few = { server: { frameBytesMax: 20_000 } }
-    expect(refusal(first(20_001, {}, few)).message).toContain('server.frameBytesMax of 20000')
+    expect(refusal(first(20_001, {}, few)).message).toContain('server.frameBytesMax is 20000')
     resolve(first(20_000, {}, few))
   })
 })
