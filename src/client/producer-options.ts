@@ -5,9 +5,12 @@ import { checkInteger } from '../wire/arguments.ts'
 import type { Durability } from '../wire/verbs.ts'
 
 export interface ProducerOptions {
-  /** Records of one request: 1 to 500, 500 unless it is given. */
+  /** Records of one request: 1 to 500, 500 unless it is given; fewer where frames are small. */
   readonly batchRecordsMax?: number | undefined
-  /** Bytes of one request, 256 KiB unless it is given; a larger record goes alone. */
+  /**
+   * Bytes of one request, 256 KiB unless it is given, or what the broker takes if that is less; a
+   * larger record goes alone.
+   */
   readonly batchBytesMax?: number | undefined
   /**
    * How long a record waits for others to fill its request, in ms. 0, unless it is given: until the
@@ -63,8 +66,15 @@ const inFlightHighest = 64
 const retryMillisDefault = 120_000
 const dayMillis = 86_400_000
 
-/** What a frame has besides its records: the head, and explicit hash keys. */
-const frameOverheadBytes = 1024 + requestRecordsMax * 20
+/** What a frame has besides its records: the head, and for each of them an explicit hash key. */
+const headBytesMax = 1024
+const hashKeyBytesMax = 20
+
+/** Half of a small frame is for the records themselves: it holds fewer than a request can. */
+function recordsMaxOf(frameBytesMax: number): number {
+  const fitting = Math.floor((frameBytesMax - headBytesMax) / 2 / hashKeyBytesMax)
+  return Math.min(requestRecordsMax, fitting)
+}
 
 /**
  * The options with what is not given filled in. `frameBytesMax` is the largest frame that the
@@ -74,8 +84,13 @@ export function producerSettings(
   options: ProducerOptions,
   frameBytesMax: number,
 ): ProducerSettings {
-  const recordBytesMax = frameBytesMax - frameOverheadBytes
-  const batchBytesHighest = Math.min(recordBytesMax, requestBytesMax)
+  const recordsMax = recordsMaxOf(frameBytesMax)
+  // A record that is larger than a batch goes alone, with one hash key.
+  const recordBytesMax = frameBytesMax - headBytesMax - hashKeyBytesMax
+  const batchBytesHighest = Math.min(
+    frameBytesMax - headBytesMax - recordsMax * hashKeyBytesMax,
+    requestBytesMax,
+  )
   const {
     batchRecordsMax = requestRecordsMax,
     batchBytesMax = Math.min(batchBytesDefault, batchBytesHighest),
@@ -93,7 +108,7 @@ export function producerSettings(
   checkInteger('inFlightMax', inFlightMax, 1, inFlightHighest)
   checkInteger('retryMillisMax', retryMillisMax, 0, Number.MAX_SAFE_INTEGER)
   return {
-    batchRecordsMax,
+    batchRecordsMax: Math.min(batchRecordsMax, recordsMax),
     batchBytesMax,
     lingerMillis,
     bytesMax,

@@ -20,4 +20,5 @@ export const client = vitestMutants('test/unit/client', [
   ['442-failed-and-forgotten', 'handle-batches', 'without a place for what fails'],
   ['443-half-of-the-halves', 'handle-batches', 'is found by halving'],
   ['260-backoff-without-growth', 'backoff', 'comes within'],
+  ['460-hash-keys-of-small-frames', 'producer-options', 'fit in a frame of'],
 ])
