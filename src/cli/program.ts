@@ -157,8 +157,8 @@ async function reportUsage(
   // The help was shown for want of a command.
   if (error.code === 'commander.help') return exitCodes.usage
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
-  // What was meant may be of another command.
-  const program = await makeProgram(runner)
+  // What was meant may be of another command, unless one of them cannot be loaded.
+  const program = await makeProgram(runner).catch(() => makeProgram(runner, args[0]))
   const suggested = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(suggestion ?? '')?.[1]
   const meant = suggested ?? hiddenOption(message, program)
   const hint = meant === undefined ? `See: ${helpOf(program, args)}` : `Did you mean ${meant}?`

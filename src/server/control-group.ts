@@ -6,6 +6,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { renewed } from './renewed.ts'
 
 export interface GroupMemory {
   readonly bytes: number
@@ -19,12 +20,13 @@ export interface GroupPlaces {
 }
 
 const places: GroupPlaces = { root: '/sys/fs/cgroup', self: '/proc/self/cgroup' }
-let found: { readonly directory: string | undefined } | undefined
+// A group may get a bound, or lose it, and a process may be moved, at any time.
+const directoryOfGroup = renewed(() => boundedGroup(places))
 
 /** Undefined where there is no such group, or nothing bounds it. */
 export function groupMemory(): GroupMemory | undefined {
-  found ??= { directory: boundedGroup(places) }
-  return found.directory === undefined ? undefined : memoryOf(found.directory)
+  const directory = directoryOfGroup()
+  return directory === undefined ? undefined : memoryOf(directory)
 }
 
 /** Undefined where it cannot be read: the process was moved to another group. */

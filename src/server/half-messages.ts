@@ -61,7 +61,8 @@ export class HalfMessages {
   readonly #logger: Logger
   readonly #open: () => Iterable<Probed>
   #askedAt = Number.NEGATIVE_INFINITY
-  #askedBytes = 0
+  /** That were in use since they were asked: what it grew by since then counts from there. */
+  #leastBytes = 0
   #haveAnswered = false
   /** So far: for the metrics. */
   cut = 0
@@ -76,9 +77,10 @@ export class HalfMessages {
   look({ bytes, bytesMax }: UsedMemory, now: number): boolean {
     const { halfMessagePercentMax, memoryPercentMax } = this.#limits
     const percent = (100 * bytes) / bytesMax
+    this.#leastBytes = Math.min(this.#leastBytes, bytes)
     if (percent < halfMessagePercentMax - percentAhead) return false
     const isShort = percent >= halfMessagePercentMax
-    const isGrown = bytes - this.#askedBytes >= (bytesMax * percentGrown) / 100
+    const isGrown = bytes - this.#leastBytes >= (bytesMax * percentGrown) / 100
     if (isShort || isGrown || !this.#isCalm(now)) this.#ask(bytes, now)
     if (!isShort) return true
     const patience = patienceMillis * Math.max(1, memoryPercentMax - percentSpare - percent)
@@ -103,7 +105,7 @@ export class HalfMessages {
   #ask(bytes: number, now: number): void {
     if (now - this.#askedAt < roundMillis) return
     this.#askedAt = now
-    this.#askedBytes = bytes
+    this.#leastBytes = bytes
     this.#haveAnswered = false
     for (const it of this.#open()) if (it.probedAt === undefined) it.probe(now)
   }

@@ -5,9 +5,10 @@ import { getHeapStatistics } from 'node:v8'
 import { getRecordsBytesMax } from '../limits.ts'
 import { type GroupMemory, groupMemory } from './control-group.ts'
 import { ProcFile } from './proc-file.ts'
+import { renewed } from './renewed.ts'
 
-const ofMachine = new ProcFile('/proc/meminfo')
-const ofProcess = new ProcFile('/proc/self/status')
+const machineFile = new ProcFile('/proc/meminfo')
+const processFile = new ProcFile('/proc/self/status')
 
 export interface MemoryUse {
   /** Without what is mapped from files: the kernel takes that back by itself. */
@@ -34,6 +35,19 @@ export function memoryOfMachine(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
+/**
+ * Measures the memory again and again. `bytesMax`: what counts as all of it; 0: what the machine or
+ * the control group has, at any time, as that may be changed under a broker.
+ */
+export function memorySource(
+  bytesMax: number,
+  now: () => number,
+  ofMachine: () => number = memoryOfMachine,
+): () => MemoryUse {
+  const most = bytesMax > 0 ? () => bytesMax : renewed(ofMachine, now)
+  return () => measureMemory(most())
+}
+
 interface UnreadBounds {
   readonly unreadTotalBytesMax: number
   readonly unreadShareBytesMax: number
@@ -54,7 +68,7 @@ export function measureMemory(ownBytesMax: number): MemoryUse {
 
 function machineMemory(): MemoryUse['machine'] {
   try {
-    return parseMachineMemory(ofMachine.read())
+    return parseMachineMemory(machineFile.read())
   } catch {
     return undefined // only Linux tells what can be had
   }
@@ -62,7 +76,7 @@ function machineMemory(): MemoryUse['machine'] {
 
 function ownBytes(): number {
   try {
-    return parseOwnBytes(ofProcess.read())
+    return parseOwnBytes(processFile.read())
   } catch {
     // Only Linux tells what is mapped from files.
     return process.memoryUsage.rss()

@@ -9,8 +9,7 @@ import { LoopDelay } from './loop-delay.ts'
 import {
   type MemoryLimits,
   type MemoryUse,
-  measureMemory,
-  memoryOfMachine,
+  memorySource,
   roomBytes,
   shortMemory,
   type UsedMemory,
@@ -64,10 +63,6 @@ export function lookMillisWith(bytes: number): number {
   return Math.min(lookMillisMax, Math.max(lookMillis, millis))
 }
 
-function memoryOf(bytesMax: number): OverloadSources['memory'] {
-  return () => measureMemory(bytesMax)
-}
-
 export class Overload {
   readonly #limits: OverloadLimits
   readonly #logger: Logger
@@ -98,7 +93,7 @@ export class Overload {
     this.#measuredAt = now()
     this.#logger = logger
     this.#sources = sources ?? {
-      memory: memoryOf(limits.memoryBytesMax || memoryOfMachine()),
+      memory: memorySource(limits.memoryBytesMax, now),
       delay: new LoopDelay(),
     }
     this.#lookIn(lookMillis)

@@ -5,21 +5,25 @@
 
 import { openSync, readSync } from 'node:fs'
 
-const bytesMax = 8192
+/** Enough for most: that of a process names each group that it is in, and there may be many. */
+const bytesAtFirst = 8192
 
 export class ProcFile {
   readonly #path: string
-  readonly #bytes = Buffer.alloc(bytesMax)
+  #bytes = Buffer.alloc(bytesAtFirst)
   #descriptor: number | undefined
 
   constructor(path: string) {
     this.#path = path
   }
 
-  /** As it is now, its first 8 KiB. Throws where there is no such file. */
+  /** As it is now. Throws where there is no such file. */
   read(): string {
     this.#descriptor ??= openSync(this.#path, 'r')
-    const count = readSync(this.#descriptor, this.#bytes, 0, bytesMax, 0)
-    return this.#bytes.toString('latin1', 0, count)
+    for (;;) {
+      const count = readSync(this.#descriptor, this.#bytes, 0, this.#bytes.length, 0)
+      if (count < this.#bytes.length) return this.#bytes.toString('latin1', 0, count)
+      this.#bytes = Buffer.alloc(2 * count)
+    }
   }
 }

@@ -190,7 +190,7 @@ async function openPorts(
 function unknownClients(gate: Gate): UnknownClientsOptions | undefined {
   if (gate.isOpen) return undefined
   return {
-    messageBytesMax: gate.limits.unknownFrameBytesMax + unknownMessageBytesSpare,
+    messageBytesMax: gate.unknownFrameBytesMax + unknownMessageBytesSpare,
     isUnknown: (request) => isUnknownClient(gate, request),
   }
 }

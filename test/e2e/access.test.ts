@@ -2,7 +2,12 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { accessLookMillis, frameBytesMax, unknownFrameBytesMax } from '../../src/limits.ts'
+import {
+  accessLookMillis,
+  frameBytesMax,
+  unknownFrameBytesMax,
+  unknownMessageBytesSpare,
+} from '../../src/limits.ts'
 import {
   AccessFile,
   audience,
@@ -301,6 +306,17 @@ it('takes no larger messages than its principal may send, from the next change o
     .poll(async () => (await client.ask(put(8192)))[2], { timeout: 10 * accessLookMillis })
     .toBe(null)
   await Promise.all([client.close(), other.close(), late.close()])
+})
+
+it('takes no larger messages of a client that comes unknown than of any', async () => {
+  await serve({ limits: { frameBytesMax: 8192 } })
+  const client = await RawClient.connect(server.url)
+  expect((await client.next())[3]).toBe(8192)
+  expect((await client.ask(authenticate(writer.token)))[5]).toBe(8192)
+  client.socket.send(new Uint8Array([0x93, 0x21, 7, ...new Uint8Array(8192)]))
+  expect((await client.next()).slice(1, 3)).toEqual([7, 'RECORD_TOO_LARGE'])
+  client.socket.send(new Uint8Array(8192 + unknownMessageBytesSpare + 1))
+  expect((await client.closed).code).toBe(1006)
 })
 
 describe('rates', () => {

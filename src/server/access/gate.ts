@@ -68,6 +68,11 @@ export class Gate {
     return this.#access === undefined
   }
 
+  /** Bytes of a message of who came unknown. */
+  get unknownFrameBytesMax(): number {
+    return Math.min(this.limits.unknownFrameBytesMax, this.limits.frameBytesMax)
+  }
+
   /** Milliseconds since 1970. */
   wallMillis(): number {
     return this.#access?.now() ?? Date.now()

@@ -40,10 +40,7 @@ export class Session implements Caller {
     this.#over = over
     this.isKnown = gate.isOpen
     const comesUnknown = !gate.isOpen && identity === undefined
-    const { frameBytesMax, unknownFrameBytesMax } = gate.limits
-    this.#messageBytesHighest = comesUnknown
-      ? Math.min(unknownFrameBytesMax, frameBytesMax)
-      : frameBytesMax
+    this.#messageBytesHighest = comesUnknown ? gate.unknownFrameBytesMax : gate.limits.frameBytesMax
     this.messageBytesMax = this.#messageBytesHighest
     const now = gate.now()
     this.#ofConnection = new RateLimiter('this connection', gate.connectionRates, now)

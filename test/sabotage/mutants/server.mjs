@@ -42,7 +42,7 @@ export const server = vitestMutants('test/unit/server', [
   ['219-freeing-shed', 'overload', 'carries out what frees memory'],
   ['220-spared-without-sum', 'connect-rates', 'gets no more beside the rate than it once more'],
   ['221-over-takes-more', 'connections', 'when it has its answers'],
-  ['245-unbounded-group-taken', 'server/control-group', 'is the nearest one around it'],
+  ['245-unbounded-group-taken', 'control-group', 'is the nearest one around it'],
   ['262-large-answers-in-one-turn', 'turn-time', 'bounds the large answers of all'],
   ['263-turn-without-end', 'turn-time', 'is over after 5 ms'],
   ['320-rules-looked-for-late', 'access/in-time', 'is looked for within a second'],
@@ -57,5 +57,8 @@ export const server = vitestMutants('test/unit/server', [
   ['420-largest-message-unset', 'connections', 'takes messages that are no larger'],
   ['422-calm-while-it-grows', 'half-messages', 'are seldom asked for where all answer'],
   ['423-looks-seldom', 'overload', 'come the sooner, the less there is to fill'],
+  ['483-bound-asked-once', 'overload', 'has a bound that may be changed'],
+  ['484-first-bytes-of-a-file', 'proc-file', 'of 100000 bytes, too'],
+  ['485-grown-since-the-most', 'half-messages', 'from the least there was'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

@@ -14,6 +14,7 @@ export const sockets = vitestMutants('test/e2e', [
   ['176-certificate-outlived', 'tls-clients', 'ends connections with the cert'],
   ['242-principal-message-unbounded', 'access', 'takes no larger messages'],
   ['322-handshake-without-time', 'set-limits', 'stops within the handshake of TLS'],
+  ['482-unknown-send-more', 'access', 'of a client that comes unknown than'],
   ['244-refusal-untold', 'client-connect', 'that is refused says what the answer says'],
   [
     '444-heartbeat-kept',

@@ -1,12 +1,12 @@
 /** The command line in this process: help, usage errors, explanations. */
 
 import { PassThrough } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Output } from '../../../src/cli/output.ts'
 import { runProgram } from '../../../src/cli/program.ts'
 
 /** Runs a command line that needs no broker and no files. */
-async function run(args: readonly string[]) {
+async function run(args: readonly string[], program = runProgram) {
   const written = { stdout: '', stderr: '' }
   const sink = (name: keyof typeof written) => ({
     write: (data: string | Uint8Array) => {
@@ -22,7 +22,7 @@ async function run(args: readonly string[]) {
     environment: {},
   })
   const { signal } = new AbortController()
-  const exit = await runProgram(args, { output, environment: {}, stdin: new PassThrough(), signal })
+  const exit = await program(args, { output, environment: {}, stdin: new PassThrough(), signal })
   return { ...written, status: exit.status }
 }
 
@@ -175,6 +175,26 @@ describe('a wrong command line exits 2', () => {
       },
     })
   })
+})
+
+it('a command that cannot be loaded hides no usage error of another', async () => {
+  const broken = '../../../src/cli/commands/bench.ts'
+  vi.doMock(broken, () => {
+    throw new Error('a file is missing')
+  })
+  onTestFinished(() => {
+    vi.doUnmock(broken)
+    vi.resetModules()
+  })
+  vi.resetModules()
+  const { runProgram: withBroken } = await import('../../../src/cli/program.ts')
+  const wrong = await run(['explain', '--colour'], withBroken)
+  expect(wrong.status).toBe(2)
+  expect(wrong.stderr).toContain("error: USAGE: unknown option '--colour'")
+  expect(wrong.stderr).toContain('hint: See: millrace explain --help')
+  const itself = await run(['bench', 'put'], withBroken)
+  expect(itself.status).toBe(70)
+  expect(itself.stderr).toContain('INTERNAL')
 })
 
 describe('explain', () => {

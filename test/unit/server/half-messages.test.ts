@@ -40,8 +40,15 @@ function crowd(clients: readonly Client[]) {
   /** With so many percent of 100 MiB in use. */
   const look = (percent: number, now: number) =>
     half.look({ bytes: percent * mebibyte, bytesMax: 100 * mebibyte }, now)
+  /** Answers how many were asked in this look, and lets all of them answer. */
+  const asked = (percent: number, now: number) => {
+    look(percent, now)
+    const count = clients.filter((it) => it.probedAt === now).length
+    for (const it of clients) it.probedAt = undefined
+    return count
+  }
   const gone = () => clients.filter((it) => !it.isOpen).map((it) => it.name)
-  return { half, logger, look, gone }
+  return { half, logger, look, asked, gone }
 }
 
 const many = (count: number, sharer?: string) =>
@@ -112,20 +119,21 @@ describe('half messages', () => {
   })
 
   it('are seldom asked for where all answer and nothing grows, until it does', () => {
-    const clients = many(3)
-    const { look } = crowd(clients)
-    const asked = (percent: number, now: number) => {
-      look(percent, now)
-      const count = clients.filter((it) => it.probedAt === now).length
-      for (const it of clients) it.probedAt = undefined
-      return count
-    }
+    const { asked } = crowd(many(3))
     expect(asked(55, 0)).toBe(3)
     expect([asked(55, 600), asked(55.5, 2000), asked(54, 4999)]).toEqual([0, 0, 0])
     expect(asked(55, 5000)).toBe(3)
     // It grows, or is short: they are asked as often as before.
     expect(asked(56, 5500)).toBe(3)
     expect([asked(60, 5900), asked(60, 6000), asked(60, 6500)]).toEqual([0, 3, 3])
+  })
+
+  it('are asked for as soon as it grows from the least there was since', () => {
+    const { asked } = crowd(many(2))
+    // The most of a moment, and what it fell from.
+    expect(asked(58, 0)).toBe(2)
+    expect([asked(52, 600), asked(52.9, 700), asked(53, 800)]).toEqual([0, 0, 2])
+    expect([asked(20, 1400), asked(50, 1500)]).toEqual([0, 2])
   })
 
   it('are asked for again while one has not answered', () => {

@@ -6,6 +6,7 @@ import { LoopDelay } from '../../../src/server/loop-delay.ts'
 import {
   measureMemory,
   memoryOfMachine,
+  memorySource,
   parseMachineMemory,
   parseOwnBytes,
   roomBytes,
@@ -46,6 +47,27 @@ describe('memory', () => {
     expect(use.ownBytes).toBeLessThanOrEqual(process.memoryUsage.rss() + 64 * mebibyte)
     expect(use.ownBytesMax).toBeGreaterThan(use.ownBytes)
     expect(measureMemory(12_345).ownBytesMax).toBe(12_345)
+  })
+
+  it('has a bound that may be changed at any time, but where one is set', () => {
+    let now = 0
+    let bound = 1000
+    const measure = memorySource(
+      0,
+      () => now,
+      () => bound,
+    )
+    const boundAt = (millis: number) => {
+      now = millis
+      return measure().ownBytesMax
+    }
+    expect(boundAt(0)).toBe(1000)
+    bound = 300
+    expect([boundAt(4999), boundAt(5000)]).toEqual([1000, 300])
+    bound = 2000
+    expect([boundAt(9999), boundAt(10_000)]).toEqual([300, 2000])
+    expect(memorySource(12_345, () => now)().ownBytesMax).toBe(12_345)
+    expect(memorySource(0, () => now)().ownBytesMax).toBe(memoryOfMachine())
   })
 
   it('that is little leaves less for unread answers, but for one', () => {
