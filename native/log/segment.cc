@@ -23,10 +23,13 @@ Status SegmentCache::Map(Segment* segment, std::shared_ptr<const Mapping>* mappi
   // Outside of the lock: opening waits for the file system. Two readers may both do it; one map is
   // kept.
   std::shared_ptr<const Mapping> opened;
-  Status status = Mapping::Open(segment->file, &opened);
-  if (status.code() == Code::kLimitExceeded && DropHalf()) {
-    status = Mapping::Open(segment->file, &opened);
-  }
+  Status status;
+  bool no_map_left;
+  do {
+    no_map_left = false;
+    status = Mapping::Open(segment->file, &opened, &no_map_left);
+    // Once may not do: those that readers hold stay until they let go of them.
+  } while (no_map_left && DropHalf());
   if (status.ok()) {
     status = CheckIdentity(*segment, *opened);
   }

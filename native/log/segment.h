@@ -57,7 +57,8 @@ class SegmentCache {
 
   // The map of a segment, opened when it is not there. LOG_CORRUPT with the segment's range when
   // the file is missing, has another size or belongs to another segment. Where the process may have
-  // no more maps, others are given up for it; LIMIT_EXCEEDED when there are none.
+  // no more maps, others are given up for it; LIMIT_EXCEEDED when there are none, or no more files
+  // can be open.
   base::Status Map(Segment* segment, std::shared_ptr<const Mapping>* mapping);
 
   // The index of a full segment, or null when it has to be loaded first.

@@ -56,7 +56,7 @@ std::string IndexPathOf(const SegmentFile& file) {
 }
 
 Status Mapping::Open(const std::shared_ptr<SegmentFile>& file,
-                     std::shared_ptr<const Mapping>* mapping) {
+                     std::shared_ptr<const Mapping>* mapping, bool* no_map_left) {
   base::FileOps* const file_ops = file->file_ops();
   const int fd = file_ops->Open(file->path(), base::OpenMode::kRead);
   if (fd == -ENOENT) {
@@ -72,6 +72,9 @@ Status Mapping::Open(const std::shared_ptr<SegmentFile>& file,
     error = file_ops->Map(fd, file->bytes(), /*writable=*/false, &data);
   }
   file_ops->Close(fd);  // opened for reading: nothing can be lost in its close
+  if (error == -ENOMEM && no_map_left != nullptr) {
+    *no_map_left = true;
+  }
   if (size < 0) {
     return OsError("stat", file->path(), static_cast<int>(-size));
   }

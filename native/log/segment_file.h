@@ -65,9 +65,10 @@ std::string IndexPathOf(const SegmentFile& file);
 class Mapping {
  public:
   // Maps the file. LIMIT_EXCEEDED, LOG_FAILED or LOG_CORRUPT (the file is missing or has another
-  // size).
+  // size). Sets `*no_map_left` where it was the map that was too much: too many open files are
+  // LIMIT_EXCEEDED, too, but a map that is given up frees none of those.
   static base::Status Open(const std::shared_ptr<SegmentFile>& file,
-                           std::shared_ptr<const Mapping>* mapping);
+                           std::shared_ptr<const Mapping>* mapping, bool* no_map_left = nullptr);
 
   ~Mapping();
   Mapping(const Mapping&) = delete;

@@ -18,6 +18,7 @@ using log::Durability;
 using support::CoreFaultsTest;
 using support::kPath;
 using support::Process;
+using support::SimCall;
 using support::SimCallKind;
 using support::SimFault;
 using support::SimFileOps;
@@ -146,6 +147,72 @@ TEST_F(LimitsTest, AMachineOutOfOpenFilesLosesNothing) {
     }
   }
   EXPECT_GT(refused, 0u);
+}
+
+class MapsOfReadersTest : public CoreFaultsTest {
+ protected:
+  static constexpr uint32_t kReaders = 8;
+
+  // Shards that have been read, so that their maps are kept.
+  void SetUp() override {
+    std::vector<uint64_t> shards;
+    ASSERT_TRUE(process_.core()->CreateShards(std::vector<uint64_t>(kReaders, 1), &shards).ok());
+    for (uint32_t slot = 0; slot < kReaders; ++slot) {
+      ASSERT_TRUE(process_.Append(slot, Durability::kDisk).ok());
+    }
+    for (uint32_t slot = 1; slot < kReaders; ++slot) {
+      ASSERT_TRUE(Read(slot, &reads_[slot]).ok());
+    }
+  }
+
+  base::Status Read(uint32_t slot, log::ReadResult* read) {
+    return process_.core()->Read(slot, 0, 65536, read);
+  }
+
+  void Refuse(SimCallKind kind, int error) {
+    SimFault refusing;
+    refusing.kind = kind;
+    refusing.error = error;
+    refusing.for_ever = true;
+    process_.files()->AddFault(refusing);
+  }
+
+  Process process_{NewMachine()};
+  std::vector<log::ReadResult> reads_ = std::vector<log::ReadResult>(kReaders);
+};
+
+TEST_F(MapsOfReadersTest, StayWhereNoMoreFilesCanBeOpen) {
+  reads_.assign(kReaders, {});
+  Refuse(SimCallKind::kOpen, ENFILE);
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    log::ReadResult read;
+    EXPECT_EQ(Read(0, &read).code(), Code::kLimitExceeded);
+    for (uint32_t slot = 1; slot < kReaders; ++slot) {
+      const base::Status status = Read(slot, &read);
+      ASSERT_TRUE(status.ok()) << "slot " << slot << ": " << status.message();
+      EXPECT_EQ(read.record_count, 1u);
+    }
+  }
+}
+
+// Readers hold those that go first.
+TEST_F(MapsOfReadersTest, AreGivenUpUntilThereIsOneLeft) {
+  reads_[kReaders - 1] = {};
+  Refuse(SimCallKind::kMap, ENOMEM);
+  bool is_given_up = false;
+  const auto has_room = [&](const SimCall& call) {
+    if (call.kind == SimCallKind::kUnmap) {
+      is_given_up = true;
+      process_.files()->ClearFaults();
+    }
+  };
+  process_.AtEachCall(has_room, [&] {
+    log::ReadResult read;
+    const base::Status status = Read(0, &read);
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(read.record_count, 1u);
+  });
+  EXPECT_TRUE(is_given_up);
 }
 
 }  // namespace

@@ -82,6 +82,8 @@ export const log = [
   mutant('405-half-a-mark-stays', gtest('FullDiskTest.AClose*'), /FAILED/),
   mutant('406-maps-never-given-up', gtest('LimitsTest.FewMaps*'), /FAILED/),
   mutant('407-what-is-not-there-must-go', gtest('LimitsTest.AMachine*'), /FAILED/),
+  mutant('480-maps-for-descriptors', gtest('MapsOfReadersTest.Stay*'), /FAILED/),
+  mutant('481-maps-given-up-once', gtest('MapsOfReadersTest.AreGivenUp*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
