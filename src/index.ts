@@ -2,6 +2,7 @@
 
 export {
   type BatchHandler,
+  type BatchSource,
   type ConsumeOptions,
   type Consumer,
   type ConsumerEvents,
@@ -16,6 +17,7 @@ export {
   type ReadFrom as StreamReadFrom,
   type ReadOptions as StreamReadOptions,
   type RecordBatch,
+  type RecordOrigin,
   RecordsRefusedError,
   type RefusedRecord,
   type ShardLease,

@@ -177,6 +177,14 @@ export class Consumer extends PushedBatches {
   }
 
   /**
+   * Whether the lease under which a batch was delivered is gone: another worker has the shard, or
+   * the consumer is closed. Unless it is worked off and checkpointed, it is delivered again.
+   */
+  hasLost(batch: RecordBatch): boolean {
+    return this.state === 'closed' || this.#places.get(batch)?.held.isLost === true
+  }
+
+  /**
    * Ends the iteration, writes the checkpoints and gives the leases back. The batch that the loop
    * is at work on counts as not worked off, unless `checkpoint` says otherwise. Rejects when that
    * is not possible within 10 s: others then wait until the leases expire.

@@ -22,9 +22,13 @@ export function onAbort(signal: AbortSignal | undefined, action: () => void): ()
 }
 
 /** What `work` answers; rejects with the reason of the signal as soon as that is aborted. */
-export function unlessAborted<Answer>(work: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+export function unlessAborted<Answer>(
+  work: Promise<Answer>,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => reject(signal.reason))
+    if (signal?.aborted === true) reject(signal.reason)
+    const forget = onAbort(signal, () => reject(signal?.reason))
     work.finally(forget).then(resolve, reject)
   })
 }

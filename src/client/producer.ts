@@ -10,7 +10,7 @@ import { BatchSender, type SenderParts } from './batch-sender.ts'
 import type { Clock } from './clock.ts'
 import { Emitter } from './emitter.ts'
 import { orderKeyOf } from './lane.ts'
-import { onAbort } from './on-abort.ts'
+import { unlessAborted } from './on-abort.ts'
 import type { AckWaiter } from './producer-batch.ts'
 import { Refusals, type RefusedRecord } from './refusals.ts'
 import { Room } from './room.ts'
@@ -221,17 +221,4 @@ export class Producer implements AsyncDisposable {
 
 function closedError(): MillraceError {
   return new MillraceError('CLIENT_CLOSED', 'the producer is closed')
-}
-
-/** Waits, but not longer than `signal` allows. */
-function unlessAborted(ended: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return ended
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const forget = onAbort(signal, () => reject(signal.reason))
-    void ended.then(() => {
-      forget()
-      resolve()
-    })
-  })
 }

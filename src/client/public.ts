@@ -34,7 +34,13 @@ export type { Client, ConnectOptions } from './client.ts'
 export type { ConnectionState } from './connection.ts'
 export type { Consumer } from './consumer.ts'
 export type { ConsumeOptions } from './consumer-options.ts'
-export { type BatchHandler, type HandleOptions, handleBatches } from './handle-batches.ts'
+export {
+  type BatchHandler,
+  type BatchSource,
+  type HandleOptions,
+  handleBatches,
+  type RecordOrigin,
+} from './handle-batches.ts'
 export { LeaseLostError } from './lease-lost-error.ts'
 export type { Producer, ProducerStats, TakeOptions } from './producer.ts'
 export type { ProducerOptions } from './producer-options.ts'

@@ -63,4 +63,10 @@ export function checkInteger(
   }
 }
 
+/** Refuses what cannot be called. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return
+  throw new InvalidTypeError(`${name}: wanted a function, got ${describe(value)}`)
+}
+
 export const unsigned32Max: number = 2 ** 32 - 1

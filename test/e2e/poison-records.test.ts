@@ -66,7 +66,8 @@ test('poison records pass as they are, and are put aside by a worker that goes o
   await producer.close()
   expect(await read('orders', wanted.length)).toEqual(wanted)
 
-  const consumer = client.consume('orders', { consumer: 'billing', from: 'oldest' })
+  const options = { consumer: 'billing', from: 'oldest', checkpoints: 'manual' } as const
+  const consumer = client.consume('orders', options)
   const handled: number[] = []
   const errors: unknown[] = []
   await handleBatches(
@@ -74,7 +75,6 @@ test('poison records pass as they are, and are put aside by a worker that goes o
     async (records) => {
       const parsed = records.map(({ data }) => JSON.parse(decoder.decode(data)) as number)
       handled.push(...parsed)
-      if (handled.length + errors.length === wanted.length) void consumer.close()
     },
     {
       retries: 1,
@@ -82,8 +82,14 @@ test('poison records pass as they are, and are put aside by a worker that goes o
         errors.push(error)
         await client.put('orders-failed', { key: partitionKey, data })
       },
+      onHandled: async (batch) => {
+        await consumer.checkpoint(batch)
+        if (handled.length + errors.length === wanted.length) void consumer.close()
+      },
     },
   )
+  const [checkpoint] = await client.getCheckpoints('orders', 'billing')
+  expect(checkpoint?.nextSequenceNumber).toBe(BigInt(wanted.length + 1))
   expect(errors).toHaveLength(poison.size)
   expect(handled).toEqual([1, ...Array.from(poison, () => 2)])
   expect(await read('orders-failed', poison.size)).toEqual(

@@ -21,4 +21,8 @@ export const client = vitestMutants('test/unit/client', [
   ['443-half-of-the-halves', 'handle-batches', 'is found by halving'],
   ['260-backoff-without-growth', 'backoff', 'comes within'],
   ['460-hash-keys-of-small-frames', 'producer-options', 'fit in a frame of'],
+  ['461-one-array-for-all-attempts', 'handle-batches', 'takes records off its array'],
+  ['462-lost-shard-put-aside', 'handle-batches', 'whose shard is lost at its single'],
+  ['463-handled-before-it-is', 'handle-batches', 'what stands behind a batch'],
+  ['464-waits-behind-the-signal', 'until-aborted', 'ends an iteration that waits'],
 ])

@@ -65,6 +65,7 @@ describe('a group', () => {
       (a, b) => Number(b.shardId === lost[0]) - Number(a.shardId === lost[0]),
     )
     if (gone === undefined || kept === undefined) throw new Error('two batches')
+    expect([gone, kept].map((it) => worker.hasLost(it))).toEqual([true, false])
     const error = await worker.checkpoint(gone).catch((it: unknown) => it)
     expect(error).toBeInstanceOf(LeaseLostError)
     expect(error).toMatchObject({ code: 'LEASE_LOST', shardId: gone.shardId, retryable: false })

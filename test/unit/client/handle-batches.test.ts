@@ -1,24 +1,48 @@
 import { expect, test } from 'vitest'
-import { type HandleOptions, handleBatchesBy } from '../../../src/client/handle-batches.ts'
+import {
+  type BatchHandler,
+  type BatchSource,
+  type HandleOptions,
+  handleBatches,
+  handleBatchesBy,
+} from '../../../src/client/handle-batches.ts'
+import { LeaseLostError } from '../../../src/client/lease-lost-error.ts'
 import type { RecordBatch } from '../../../src/client/record-batch.ts'
-import { InvalidValueError } from '../../../src/errors.ts'
+import { InvalidTypeError, InvalidValueError } from '../../../src/errors.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 
-/** Batches whose records are numbers; tells when the iteration was left. */
-class Batches implements AsyncIterable<RecordBatch> {
-  readonly #batches: readonly (readonly number[])[]
+interface Gone {
+  readonly gap: string
+}
+
+/** Batches whose records are numbers, or that tell of a gap; tells when the iteration was left. */
+class Batches implements BatchSource {
+  readonly #batches: readonly (readonly number[] | Gone)[]
+  state = 'live'
   wasLeft = false
   asked = 0
+  isLost = false
 
-  constructor(...batches: readonly (readonly number[])[]) {
+  constructor(...batches: readonly (readonly number[] | Gone)[]) {
     this.#batches = batches
+  }
+
+  hasLost(): boolean {
+    return this.isLost
   }
 
   async *[Symbol.asyncIterator]() {
     try {
-      for (const numbers of this.#batches) {
+      for (const it of this.#batches) {
         this.asked += 1
-        const batch = { recordCount: numbers.length, [Symbol.iterator]: () => numbers.values() }
+        const numbers = 'gap' in it ? [] : it
+        const batch = {
+          shardId: 'shard',
+          gap: 'gap' in it ? it.gap : undefined,
+          recordCount: numbers.length,
+          resumeToken: `behind ${numbers}`,
+          [Symbol.iterator]: () => numbers.values(),
+        }
         yield batch as unknown as RecordBatch
       }
     } finally {
@@ -39,8 +63,8 @@ class PausesClock extends FakeClock {
 
 interface Given extends HandleOptions {
   readonly batches: Batches
-  /** Throws what it fails with. */
-  readonly handler: (numbers: readonly number[]) => void
+  /** Throws what it fails with; the array is its own. */
+  readonly handler: (numbers: number[]) => void
 }
 
 /** Handles all of it on a clock that goes on by itself, as late as the pauses allow. */
@@ -53,8 +77,8 @@ async function handle({ batches, handler, ...options }: Given) {
     clock,
     batches,
     async (records) => {
-      const numbers = records as unknown as readonly number[]
-      calls.push(numbers)
+      const numbers = records as unknown as number[]
+      calls.push([...numbers])
       await settle()
       handler(numbers)
     },
@@ -80,7 +104,7 @@ const failOn =
   }
 
 test('what does not fail is handed over once, a batch at a time', async () => {
-  const batches = new Batches([1, 2], [], [3])
+  const batches = new Batches([1, 2], { gap: 'some' }, [3])
   const { calls, outcome } = await handle({ batches, handler: () => undefined })
   expect([calls, outcome]).toEqual([[[1, 2], [3]], 'done'])
 })
@@ -169,4 +193,141 @@ test('a number of retries that is none is refused', async () => {
   const { outcome } = await handle({ batches, handler: () => undefined, retries: -1 })
   expect(outcome).toBeInstanceOf(InvalidValueError)
   expect(batches.asked).toBe(0)
+})
+
+test.each(['handler', 'onFailure', 'onHandled', 'onGap'])(
+  '%s that is none is refused',
+  async (name) => {
+    const batches = new Batches([1])
+    const handler = (name === 'handler' ? {} : () => undefined) as BatchHandler
+    const error = await handleBatches(batches, handler, { [name]: {} }).catch((it: unknown) => it)
+    expect(error).toBeInstanceOf(InvalidTypeError)
+    expect(error).toMatchObject({ message: `${name}: wanted a function, got Object` })
+    expect(batches.asked).toBe(0)
+  },
+)
+
+test('a handler that takes records off its array is given all of them again', async () => {
+  const failed: unknown[] = []
+  const { calls, outcome } = await handle({
+    batches: new Batches([1, 2, 3]),
+    handler: (numbers) => {
+      while (numbers.length > 0) if (numbers.shift() === 3) throw new Error('3')
+    },
+    onFailure: (record) => failed.push(record),
+    retries: 1,
+  })
+  expect(calls).toEqual([[1, 2, 3], [1, 2, 3], [1, 2], [3]])
+  expect([failed, outcome]).toEqual([[3], 'done'])
+})
+
+test('what stands behind a batch is to be had when all of it is handled or put aside', async () => {
+  const told: unknown[] = []
+  const note = (what: string, ...more: readonly unknown[]) => told.push([what, ...more])
+  await handleBatches(
+    new Batches([1, 2], { gap: 'some' }, [3]),
+    (records, origin) => {
+      note('handler', records, origin)
+      failOn(2)(records as unknown as number[])
+    },
+    {
+      retries: 0,
+      onFailure: (record, _error, origin) => note('failure', record, origin),
+      onGap: (gap) => note('gap', gap),
+      onHandled: ({ resumeToken }) => note('handled', resumeToken),
+    },
+  )
+  const origin = { shardId: 'shard' }
+  expect(told).toEqual([
+    ['handler', [1, 2], origin],
+    ['handler', [1], origin],
+    ['handler', [2], origin],
+    ['failure', 2, origin],
+    ['handled', 'behind 1,2'],
+    ['gap', 'some'],
+    ['handled', 'behind '],
+    ['handler', [3], origin],
+    ['handled', 'behind 3'],
+  ])
+})
+
+test('a batch that ends the iteration is not told of as handled', async () => {
+  const handled: unknown[] = []
+  const onHandled = ({ resumeToken }: RecordBatch) => handled.push(resumeToken)
+  const handler = failOn(2)
+  await handle({ batches: new Batches([1], [2]), handler, retries: 0, onHandled })
+  expect(handled).toEqual(['behind 1'])
+})
+
+test.each(['onGap', 'onHandled'])('the iteration ends where %s fails', async (name) => {
+  const batches = new Batches({ gap: 'some' }, [1])
+  const full = new Error('full')
+  const options = { [name]: () => Promise.reject(full) }
+  const { outcome } = await handle({ batches, handler: () => undefined, ...options })
+  expect([outcome, batches.asked, batches.wasLeft]).toEqual([full, 1, true])
+})
+
+/** How often the handler is called by then. */
+const tries = { attempt: 1, half: 3, single: 4, failure: 4, end: 8 }
+const sizes = { 4: 'attempt', 2: 'half', 1: 'single' } as const
+
+/** Fails on the first batch, in which `moment` its shard is lost. */
+async function lose(batches: Batches, moment: keyof typeof tries) {
+  const failed: unknown[] = []
+  const handled: unknown[] = []
+  const lost = (is: typeof moment) => {
+    if (is === moment) batches.isLost = true
+  }
+  const { calls, outcome } = await handle({
+    batches,
+    handler: (numbers) => {
+      if (numbers.includes(9)) return
+      lost(sizes[numbers.length as 1 | 2 | 4])
+      throw new Error('not now')
+    },
+    retries: 1,
+    onFailure: (record) => {
+      lost('failure')
+      failed.push(record)
+    },
+    onHandled: (batch) => {
+      lost('end')
+      if (batches.isLost && batch.recordCount === 4) throw new LeaseLostError('shard', 1n)
+      handled.push(batch.resumeToken)
+    },
+  })
+  return { calls, outcome, failed, handled }
+}
+
+test.each([
+  ['attempt', []],
+  ['half', []],
+  ['single', []],
+  ['failure', [1]],
+  ['end', [1, 2, 3, 4]],
+] as const)('a batch whose shard is lost at its %s is let go', async (moment, aside) => {
+  const { calls, outcome, failed, handled } = await lose(new Batches([1, 2, 3, 4], [9]), moment)
+  expect([calls.length, calls.at(-1), failed]).toEqual([tries[moment] + 1, [9], aside])
+  expect([handled, outcome]).toEqual([['behind 9'], 'done'])
+})
+
+test('behind the end of a consumer nothing is tried again, and the error is told', async () => {
+  const batches = new Batches([1, 2, 3, 4], [9])
+  batches.state = 'closed'
+  const { calls, outcome, failed } = await lose(batches, 'attempt')
+  expect([calls.length, failed, outcome]).toEqual([1, [], new Error('not now')])
+})
+
+test('a lease that somebody else has lost is no fault of the records', async () => {
+  const error = new LeaseLostError('shard', 1n)
+  const failed: unknown[] = []
+  const { calls, outcome } = await handle({
+    batches: new Batches([1], [2]),
+    handler: () => {
+      throw error
+    },
+    onFailure: (record) => failed.push(record),
+  })
+  expect([calls, failed]).toEqual([[[1]], []])
+  expect(outcome).toBe(error)
 })
