@@ -253,8 +253,12 @@ export const subscriptionCreditBytesDefault: number = 256 * 1024
 export const connectionCreditBytesMax: number = 1024 * 1024
 /** ... of all of a broker; 0: a quarter of the memory that the kernel has for TCP. */
 export const creditTotalBytesMax: number = 0
+/** ... of one principal; of one address where nobody is asked who they are, but for loopback. */
+export const creditSharePercentMax: number = 50
 /** How long a client may leave credit that is due unreturned. */
 export const creditMillisMax: number = 60_000
+/** ... while others have nothing on their way, and find no room for what is theirs. */
+export const starvingMillisMax: number = 10_000
 
 /**
  * Bytes of a slice that is pushed, unless one batch alone has more, and so what a subscription

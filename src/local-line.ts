@@ -37,6 +37,7 @@ export class LocalLine implements SubscriptionLine {
         router.take(new Uint8Array(frame))
         return true
       },
+      sharer: undefined,
       bufferedBytes: () => 0,
       stalled: () => this.#finish(running, undefined, 'lost'),
     })

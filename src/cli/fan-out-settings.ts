@@ -34,11 +34,23 @@ export function fanOutSettings(count: Count) {
       bytesHighest,
       limits.creditTotalBytesMax,
     ),
+    creditSharePercentMax: count(
+      '... of one principal: % of those of all',
+      1,
+      100,
+      limits.creditSharePercentMax,
+    ),
     creditMillisMax: count(
       'time without any returned before a cut',
       1000,
       hourMillis,
       limits.creditMillisMax,
+    ),
+    starvingMillisMax: count(
+      '... where others get nothing meanwhile',
+      1000,
+      hourMillis,
+      limits.starvingMillisMax,
     ),
     roundMillisMax: count('time to send in one go', 1, 100, limits.roundMillisMax),
     heartbeatMillis: count('time between heartbeats', 500, 30_000, limits.heartbeatMillis),

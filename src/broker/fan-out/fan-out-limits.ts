@@ -12,8 +12,12 @@ export interface FanOutLimits {
   readonly connectionCreditBytesMax: number
   /** 0: a quarter of the memory that the kernel has for TCP. */
   readonly creditTotalBytesMax: number
+  /** What one principal, or one address, may have of it. */
+  readonly creditSharePercentMax: number
   /** How long a client may leave credit that is due unreturned. */
   readonly creditMillisMax: number
+  /** ... while others have nothing on their way, and find no room. */
+  readonly starvingMillisMax: number
   readonly heartbeatMillis: number
   /** How long a round of sending takes at most. */
   readonly roundMillisMax: number
@@ -24,7 +28,9 @@ export const fanOutDefaults: FanOutLimits = {
   subscriptionCreditBytesMax: limits.subscriptionCreditBytesMax,
   connectionCreditBytesMax: limits.connectionCreditBytesMax,
   creditTotalBytesMax: limits.creditTotalBytesMax,
+  creditSharePercentMax: limits.creditSharePercentMax,
   creditMillisMax: limits.creditMillisMax,
+  starvingMillisMax: limits.starvingMillisMax,
   heartbeatMillis: limits.heartbeatMillis,
   roundMillisMax: limits.roundMillisMax,
 }
@@ -40,4 +46,10 @@ export function fanOutLimits(given: Partial<FanOutLimits>): FanOutLimits {
   const { connectionCreditBytesMax, creditTotalBytesMax } = all
   const most = creditTotalBytesMax || Math.floor(tcpMemoryBytes() / shareOfTcpMemory)
   return { ...all, creditTotalBytesMax: Math.max(most, connectionCreditBytesMax) }
+}
+
+/** Never less than a slice. */
+export function creditShareBytes(all: FanOutLimits): number {
+  const share = Math.floor((all.creditTotalBytesMax * all.creditSharePercentMax) / 100)
+  return Math.max(share, limits.sliceBytesMax)
 }

@@ -11,14 +11,14 @@ import type { BrokerContext } from '../context.ts'
 import type { Start } from '../start-position.ts'
 import { asMillraceError, streamNotFound } from '../stream-errors.ts'
 import { Claims } from './claims.ts'
-import { type FanOutLimits, fanOutLimits } from './fan-out-limits.ts'
+import { CreditShares } from './credit-shares.ts'
+import { creditShareBytes, type FanOutLimits, fanOutLimits } from './fan-out-limits.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { Outbox } from './outbox.ts'
 import { Pace, Pacer } from './pacer.ts'
 import { Rounds } from './rounds.ts'
 import { ShardCursor } from './shard-cursor.ts'
 import { type FeedOwner, ShardFeed } from './shard-feed.ts'
-import { SharedCredit } from './shared-credit.ts'
 import type { Subscription } from './subscription.ts'
 import type { SubscriptionOwner } from './subscription-parts.ts'
 
@@ -59,7 +59,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly claims: Claims = new Claims()
   readonly limits: FanOutLimits
   readonly heartbeats: Heartbeats
-  readonly total: SharedCredit
+  readonly shares: CreditShares
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #pacer: Pacer
@@ -75,7 +75,8 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     this.limits = fanOutLimits(limits)
     this.#rounds = new Rounds(this.limits.roundMillisMax, () => this.#takeBack())
     this.heartbeats = new Heartbeats(this.limits.heartbeatMillis)
-    this.total = new SharedCredit(this.limits.creditTotalBytesMax)
+    const { creditTotalBytesMax } = this.limits
+    this.shares = new CreditShares(creditTotalBytesMax, creditShareBytes(this.limits))
     this.#pacer = new Pacer(context.elapsed, (cursor) => cursor.subscription.release(cursor))
     context.consumers.onDeregistered((streamNumber, consumerName) =>
       this.#consumerGone(streamNumber, consumerName),

@@ -1,40 +1,56 @@
 /**
- * A bound for what all subscriptions of a broker have on their way. Who finds it used up waits, and
- * goes on when bytes come back: others may be first then, so that one that is held up elsewhere
- * holds up nobody.
+ * A bound for what many subscriptions have on their way. One of them never has more than is left
+ * for the others: so many that return nothing still leave something, as much as each of them has,
+ * to who comes then. Who finds too little left waits, and goes on when bytes come back: others may
+ * be first then, so that one that is held up elsewhere holds up nobody.
  */
 
 import { sliceBytesMax } from '../../limits.ts'
 import { Credit } from './credit.ts'
 
-/** Who waits. */
-interface Waiting {
+export interface Sharing {
+  /** What it has on its way. */
+  readonly bytesOut: number
   resume(): void
 }
 
+/** Of those that have something on their way so many are asked again when bytes come back. */
+const resumedMax = 4
+
 export class SharedCredit {
   readonly #credit: Credit
-  /** In the order in which they came. */
-  readonly #waiting = new Set<Waiting>()
+  /** Who waits: with nothing on its way, and with something. Each in its order. */
+  readonly #starving = new Set<Sharing>()
+  readonly #limited = new Set<Sharing>()
 
   constructor(limit: number) {
     this.#credit = new Credit(limit)
   }
 
-  get left(): number {
-    return this.#credit.left
+  /** To how many bytes what one sends is cut: no less is left for the next one than it has then. */
+  roomFor({ bytesOut }: Sharing): number {
+    return Math.floor((this.#credit.left - bytesOut) / 2)
   }
 
-  /** Whether somebody waits for what others have on their way. */
-  get isContended(): boolean {
-    return this.#waiting.size > 0
+  /** Whether somebody has nothing on its way, and waits for what others have. */
+  get isStarving(): boolean {
+    return this.#starving.size > 0
   }
 
-  /** Whether so many bytes can be sent; whoever asks is woken later where they cannot. */
-  allows(asking: Waiting, bytes: number): boolean {
-    const isAllowed = this.#credit.allows(bytes)
-    if (isAllowed) this.#waiting.delete(asking)
-    else this.#waiting.add(asking)
+  /** Whether one waits that has something on its way. */
+  isLimiting(it: Sharing): boolean {
+    return this.#limited.has(it)
+  }
+
+  /**
+   * Whether so many bytes, which cannot be cut, can be sent: of who has nothing on its way all that
+   * is left, so that a large batch gets through, or alone. Whoever asks is woken later where they
+   * cannot.
+   */
+  allows(asking: Sharing, bytes: number): boolean {
+    const isAllowed = this.#credit.allows(bytes + asking.bytesOut)
+    if (isAllowed) this.forget(asking)
+    else this.#wait(asking, bytes)
     return isAllowed
   }
 
@@ -42,20 +58,41 @@ export class SharedCredit {
     this.#credit.take(bytes)
   }
 
-  /** Wakes as many as may find room for a slice each. */
+  /** Wakes as many as may find room for a slice each: first those that have nothing. */
   giveBack(bytes: number): void {
     this.#credit.giveBack(bytes)
-    let room = this.left
-    for (const it of this.#waiting) {
-      if (room <= 0) break
-      room -= sliceBytesMax
-      this.#waiting.delete(it)
-      it.resume()
-    }
+    const { left } = this.#credit
+    if (left <= 0) return
+    resumeFirst(this.#starving, Math.ceil(left / sliceBytesMax))
+    resumeFirst(this.#limited, resumedMax)
   }
 
   /** It wants nothing more for now. */
-  forget(waiting: Waiting): void {
-    this.#waiting.delete(waiting)
+  forget(waiting: Sharing): void {
+    this.#starving.delete(waiting)
+    this.#limited.delete(waiting)
+  }
+
+  #wait(asking: Sharing, bytes: number): void {
+    // What is larger than all that there is waits until it is alone: for that nobody is cut off.
+    if (asking.bytesOut > 0 || bytes > this.#credit.limit) {
+      this.#limited.add(asking)
+      return
+    }
+    this.#limited.delete(asking)
+    this.#starving.add(asking)
+  }
+}
+
+/** They go behind the others, and wait until they are allowed what they ask for. */
+function resumeFirst(waiting: Set<Sharing>, countMax: number): void {
+  let left = Math.min(countMax, waiting.size)
+  if (left === 0) return
+  for (const it of waiting) {
+    waiting.delete(it)
+    waiting.add(it)
+    it.resume()
+    left -= 1
+    if (left === 0) return
   }
 }

@@ -3,15 +3,13 @@
 import { errorTable, type MillraceError } from '../../errors.ts'
 import type { gap, PushOf } from '../../wire/pushes.ts'
 import type { ChildShard } from '../../wire/structures.ts'
+import type { CreditShare } from './credit-shares.ts'
 import type { ShardCursor } from './shard-cursor.ts'
-import type { SharedCredit } from './shared-credit.ts'
 import type { SharedWay } from './shared-way.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscription asks of those around it. */
 export interface SubscriptionOwner {
-  /** A bound for all subscriptions together. */
-  readonly total: SharedCredit
   /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
   ready(subscription: Subscription, isLive: boolean): void
   /** Sends it a slice, at `flush` at the latest. */
@@ -50,6 +48,7 @@ export interface SubscriptionParts {
   readonly creditBytes: number
   readonly scope: Scope
   readonly way: SharedWay
+  readonly share: CreditShare
   readonly owner: SubscriptionOwner
 }
 

@@ -22,6 +22,7 @@ import {
 } from '../../wire/pushes.ts'
 import { asMillraceError } from '../stream-errors.ts'
 import { Credit } from './credit.ts'
+import type { CreditShare } from './credit-shares.ts'
 import { LinkedQueue } from './linked-queue.ts'
 import type { Receiver } from './outbox.ts'
 import type { Sender } from './rounds.ts'
@@ -42,6 +43,7 @@ export class Subscription implements Sender, Receiver {
   readonly consumerName: string | undefined
   readonly leaseCounter: bigint | undefined
   readonly scope: Scope
+  readonly share: CreditShare
   readonly cursors: Map<ShardId, ShardCursor> = new Map()
   readonly #credit: Credit
   readonly #way: SharedWay
@@ -74,6 +76,7 @@ export class Subscription implements Sender, Receiver {
     this.scope = parts.scope
     this.#credit = new Credit(parts.creditBytes)
     this.#way = parts.way
+    this.share = parts.share
     this.#owner = parts.owner
   }
 
@@ -92,9 +95,9 @@ export class Subscription implements Sender, Receiver {
     return this.#pending.first === undefined && this.#heldCount === 0 ? 'live' : 'behind'
   }
 
-  /** Whether something waits for credit, its own or that of the connection. */
+  /** Whether something waits for credit, its own or what it shares with others. */
   get owesCredit(): boolean {
-    return this.#isOwed || this.#way.isWaiting(this)
+    return this.#isOwed || this.#way.isWaiting(this) || this.share.isLimiting(this)
   }
 
   /** `run` is called when it has ended, however that comes. */
@@ -144,7 +147,7 @@ export class Subscription implements Sender, Receiver {
   giveBack(bytes: number): boolean {
     if (!this.#credit.giveBack(bytes)) return false
     this.#way.giveBack(bytes)
-    this.#owner.total.giveBack(bytes)
+    this.share.giveBack(bytes)
     this.#isOwed = false
     this.#owedBeats = 0
     if (this.#pending.first !== undefined) this.#owner.ready(this, false)
@@ -160,12 +163,12 @@ export class Subscription implements Sender, Receiver {
     this.#owesHeartbeat = true
     this.#owner.ready(this, false)
     const { returns } = this.#way
-    const { total } = this.#owner
-    if (this.#pending.first === undefined) total.forget(this)
+    if (this.#pending.first === undefined) this.share.forget(this)
     const isStuck =
       this.#isOwed ||
       (this.#way.isWaiting(this) && returns === this.#returnsSeen) ||
-      (total.isContended && this.bytesOut > 0)
+      this.share.isLimiting(this) ||
+      this.share.isStarvedBy(this)
     this.#returnsSeen = returns
     this.#owedBeats = isStuck ? this.#owedBeats + 1 : 0
     return this.#owedBeats
@@ -208,8 +211,7 @@ export class Subscription implements Sender, Receiver {
     this.cursors.clear()
     this.#caughtUp.length = 0
     this.#way.leave(this, this.bytesOut)
-    this.#owner.total.forget(this)
-    this.#owner.total.giveBack(this.bytesOut)
+    this.share.leave(this)
     for (const run of this.#onEnd) run()
   }
 
@@ -285,7 +287,7 @@ export class Subscription implements Sender, Receiver {
     if (cursor.pace !== undefined) this.#owner.sends(cursor, payloadBytes(bytes))
     this.#credit.take(bytes.length)
     this.#way.credit.take(bytes.length)
-    this.#owner.total.take(bytes.length)
+    this.share.take(bytes.length)
     counts.pushedSlices += 1
     counts.pushedRecords += recordCount
     counts.pushedBytes += bytes.length
@@ -295,14 +297,14 @@ export class Subscription implements Sender, Receiver {
 
   #allows(bytes: number): boolean {
     if (this.#credit.allows(bytes)) {
-      return this.#way.allows(this, bytes) && this.#owner.total.allows(this, bytes)
+      return this.#way.allows(this, bytes) && this.share.allows(this, bytes)
     }
     this.#isOwed = true
     return false
   }
 
   #room(): number {
-    return Math.min(this.#credit.left, this.#way.credit.left, this.#owner.total.left)
+    return Math.min(this.#credit.left, this.#way.credit.left, this.share.roomFor(this))
   }
 
   /** Undefined where there is none at the cursor, which goes on elsewhere, or not at all. */

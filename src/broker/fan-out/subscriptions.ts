@@ -48,13 +48,16 @@ export class Subscriptions {
   readonly #byId = new Map<number, Subscription>()
   /** Heartbeats for which something may wait for credit. */
   readonly #owedBeatsMax: number
+  readonly #starvingBeatsMax: number
   #lastId = 0
 
   constructor(fanOut: FanOut, sink: SubscriptionSink) {
-    const { connectionCreditBytesMax, creditMillisMax, heartbeatMillis } = fanOut.limits
+    const { creditMillisMax, starvingMillisMax, heartbeatMillis } = fanOut.limits
     this.#fanOut = fanOut
-    this.#way = new SharedWay(sink, new Credit(connectionCreditBytesMax))
+    this.#way = new SharedWay(sink, new Credit(fanOut.limits.connectionCreditBytesMax))
     this.#owedBeatsMax = Math.ceil(creditMillisMax / heartbeatMillis)
+    const starvingBeatsMax = Math.ceil(starvingMillisMax / heartbeatMillis)
+    this.#starvingBeatsMax = Math.min(starvingBeatsMax, this.#owedBeatsMax)
   }
 
   /**
@@ -261,11 +264,12 @@ export class Subscriptions {
       creditBytes: Math.min(request.creditBytes, fanOut.limits.subscriptionCreditBytesMax),
       scope,
       way: this.#way,
+      share: fanOut.shares.join(this.#way.sink.sharer),
       owner: fanOut,
     })
     const shards = placed.map((it) => it.shard)
-    fanOut.claims.claim(subscription, shards, fanOut.context.elapsed())
     try {
+      fanOut.claims.claim(subscription, shards, fanOut.context.elapsed())
       for (const it of placed) this.#add(subscription, it)
     } catch (error) {
       subscription.stop()
@@ -293,7 +297,10 @@ export class Subscriptions {
     this.#byId.set(id, subscription)
     this.#fanOut.register(subscription)
     const stopBeats = this.#fanOut.heartbeats.add(() => {
-      if (subscription.beat() > this.#owedBeatsMax) this.#way.sink.stalled()
+      const beats = subscription.beat()
+      const isStarving = subscription.share.isStarvedBy(subscription)
+      const beatsMax = isStarving ? this.#starvingBeatsMax : this.#owedBeatsMax
+      if (beats > beatsMax) this.#way.sink.stalled()
     })
     subscription.onEnd(() => {
       this.#byId.delete(id)

@@ -40,6 +40,9 @@ export const broker = vitestMutants('test/unit', [
   ['441-served-to-its-end', 'broker/fan-out/rounds', 'serves one after the other'],
   ['240-total-credit-unbounded', 'broker/fan-out/limits', 'are bounded, and who waits'],
   ['241-holder-not-cut', 'broker/fan-out/limits', 'are not held by clients'],
+  ['470-credit-without-shares', 'broker/fan-out/limits', 'many as they are, and others go on'],
+  ['471-nothing-left-for-others', 'broker/fan-out/limits', 'leave something to a client'],
+  ['472-starving-waits-as-long', 'broker/fan-out/limits', 'are not held by clients'],
   ['280-overwritten-before-sent', 'broker/fan-out/outbox', 'at different places of a shard'],
   [
     '281-said-before-sent',

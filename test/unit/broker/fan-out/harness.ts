@@ -44,12 +44,17 @@ export interface Told {
 /** Takes what subscriptions send, as a client would, and gives credit back when it is told to. */
 export class FakeSink implements SubscriptionSink {
   readonly told: Told[] = []
+  readonly sharer: string | undefined
   /** What the sink answers, and what it says of bytes that wait. */
   isReading = true
   waiting = 0
   stalls = 0
   #count = 0
   onPush: () => void = () => undefined
+
+  constructor(sharer?: string) {
+    this.sharer = sharer
+  }
 
   push(frame: Uint8Array, isSlice: boolean): boolean {
     if (isSlice !== isSliceFrame(frame)) throw new Error('a slice that is none, or the reverse')
@@ -156,8 +161,8 @@ export class TestFanOut {
     return mergeShards(this.streams, streamName, parents)
   }
 
-  open(): { readonly sink: FakeSink; readonly subscriptions: Subscriptions } {
-    const sink = new FakeSink()
+  open(sharer?: string): { readonly sink: FakeSink; readonly subscriptions: Subscriptions } {
+    const sink = new FakeSink(sharer)
     return { sink, subscriptions: new Subscriptions(this.fanOut, sink) }
   }
 }
