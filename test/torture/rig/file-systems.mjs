@@ -36,6 +36,12 @@ export function availableKinds() {
   return Object.keys(KINDS).filter((kind) => hasTool(KINDS[kind].tool))
 }
 
+// What has no tool here, in words for a report; empty where nothing is left out.
+export function withoutKinds(has = hasTool) {
+  const left = Object.keys(KINDS).filter((kind) => !has(KINDS[kind].tool))
+  return left.map((kind) => `; without ${kind}, as there is no ${KINDS[kind].tool}`).join('')
+}
+
 export function needFileSystem(kind) {
   return needTool(KINDS[kind].tool)
 }

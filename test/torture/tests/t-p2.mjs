@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { TortureFailure } from '../lib/failure.mjs'
 import { LOG_PROGRAMS, verifyLog, writeLog } from '../lib/log-programs.mjs'
 import { firstReason, needTracedDisk } from '../lib/machine.mjs'
-import { availableKinds, needFileSystem } from '../rig/file-systems.mjs'
+import { availableKinds, needFileSystem, withoutKinds } from '../rig/file-systems.mjs'
 import { PowerCutRig } from '../rig/power-cut.mjs'
 
 const CUTS_PER_TRACE_MAX = 250
@@ -116,7 +116,7 @@ async function runTest(context) {
   const lost = await control(context, cuts)
   return {
     trials: done,
-    note: `${kinds.join(' and ')}; control without sync lost in ${lost} of ${cuts}`,
+    note: `${kinds.join(' and ')}${withoutKinds()}; control without sync lost in ${lost} of ${cuts}`,
     details: { traces, kinds, control: { cuts, lost } },
   }
 }
