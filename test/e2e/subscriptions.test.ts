@@ -107,6 +107,22 @@ it('refuses and closes with codes', async () => {
   expect(await subscriber.client.closed).toMatchObject({ code: 4500 })
 })
 
+it('begins subscriptions of a consumer once it is registered, and says if it is not', async () => {
+  const { url } = await run(1)
+  const subscriber = await RawSubscriber.open(url)
+  const subscribe = () => subscriber.ask(0x28, 'orders', '0', 'billing', 'LATEST', null, null, 1000)
+  const [registered, early] = await Promise.all([
+    subscriber.ask(0x30, 'orders', 'billing', null),
+    subscribe(),
+  ])
+  expect(registered[2]).toBeNull()
+  // Both may be carried out in any order: no other answer than these two is right.
+  expect([null, 'CONSUMER_NOT_FOUND']).toContain(early[2])
+  if (early[2] === null) await subscriber.ask(0x2a, early[3])
+  else expect(early[4]).toBe(false)
+  expect((await subscribe())[2]).toBeNull()
+})
+
 it('gives each of two consumers everything, and a shard to one subscription of each', async () => {
   let millis = 0
   const { admin, url } = await run(2, { elapsed: () => millis })

@@ -20,6 +20,7 @@ export const stream = vitestMutants('test/unit/stream', [
     'a plan of shards that are closed by now begins nothing',
   ],
   ['117-failure-without-rest', 'scaling/scaling', 'the split is tried again after a rest'],
+  ['487-look-left-behind', 'scaling/scaling', 'a close waits for a look'],
   ['118-centre-ignored', 'scaling/scaling', 'where the load of the last records is halved'],
   [
     '142-future-updates-count',

@@ -235,8 +235,9 @@ test('Kinesis 17: a stream can be deleted while it is created', async () => {
   await broker.call(deleteStream, { streamName })
   await untilGone(broker, streamName)
   await broker.close()
-  const { log } = await openStreams(dir)
+  const { log, streams } = await openStreams(dir)
   expect(await log.listShards()).toHaveLength(1)
+  await streams.close()
   await log.close()
 })
 

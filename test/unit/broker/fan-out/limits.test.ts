@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { creditShareBytes, fanOutLimits } from '../../../../src/broker/fan-out/fan-out-limits.ts'
 import { parseTcpMemory, tcpMemoryBytes } from '../../../../src/broker/fan-out/tcp-memory.ts'
-import { temporaryDirectory } from '../harness.ts'
+import { unsubscribe } from '../../../../src/wire/subscription-operations.ts'
+import { failure, temporaryDirectory } from '../harness.ts'
 import {
   type FakeSink,
   leave,
@@ -48,13 +49,19 @@ describe('limits of subscriptions', () => {
   it('so many of a connection', async () => {
     const made = await makeFanOut(3, { limits: { subscriptionsMax: 2 } })
     const { subscriptions } = made.open()
-    await toShard(subscriptions, 0)
+    const first = await toShard(subscriptions, 0)
     await toShard(subscriptions, 1)
-    await expect(toShard(subscriptions, 2)).rejects.toMatchObject({
+    const refused = await failure(toShard(subscriptions, 2))
+    expect(refused).toMatchObject({
       code: 'LIMIT_EXCEEDED',
       message: expect.stringContaining('at most 2 (subscriptionsMax)'),
+      retryable: true,
     })
+    // No time is known: it is for the client to unsubscribe from another one.
+    expect(refused.retryAfterMs).toBe(undefined)
     await toShard(made.open().subscriptions, 2)
+    await subscriptions.call(unsubscribe, { subscriptionId: first.subscriptionId })
+    await toShard(subscriptions, 2)
   })
 
   it('so many bytes of each, whatever it asks for', async () => {

@@ -1,5 +1,6 @@
 /** Streams that split and merge their shards by themselves, with loads and a clock as told. */
 
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { MillraceError } from '../../../../src/errors.ts'
 import type { AppendAnswer, Log, ShardTraffic } from '../../../../src/log/log.ts'
@@ -153,6 +154,38 @@ test('a hot shard is split, and what is cold is merged again, to what was asked 
   expect(bench.starts).toEqual([0, 50])
   expect(bench.opened.errors).toEqual([])
   await bench.opened.close()
+})
+
+test('a close waits for a look that is under way: the log is closed behind it', async () => {
+  const calls: string[] = []
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const note = async (name: string, then: () => Promise<unknown>) => {
+    calls.push(name)
+    return await then()
+  }
+  const wrap = (log: Log): Log =>
+    new Proxy(log, {
+      get: (target, name) => {
+        if (name === 'shardTraffic') {
+          return () => note(name, () => held.then(() => target.shardTraffic()))
+        }
+        if (name === 'close') return () => note(name, () => target.close())
+        const value = Reflect.get(target, name) as unknown
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  const options = { wrap, scaling: { ...scaling, lookMillis: 10 } }
+  const { close, errors } = await openStreams(temporaryDirectory(), options)
+  await expect.poll(() => calls).toEqual(['shardTraffic'])
+  const closing = close()
+  await setTimeout(50)
+  expect(calls).toEqual(['shardTraffic'])
+  release()
+  await closing
+  expect([calls, errors]).toEqual([['shardTraffic', 'close'], []])
 })
 
 test('an open measures anew, and goes on', async () => {
