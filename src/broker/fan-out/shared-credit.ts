@@ -1,7 +1,7 @@
 /**
  * A bound for what many subscriptions have on their way. One of them never has more than is left
- * for the others: so many that return nothing still leave something, as much as each of them has,
- * to who comes then. Who finds too little left waits, and goes on when bytes come back: others may
+ * for the others, but for a batch: those who return nothing leave something to who comes then, if
+ * less each time. Who finds too little left waits, and goes on when bytes come back: others may
  * be first then, so that one that is held up elsewhere holds up nobody.
  */
 
