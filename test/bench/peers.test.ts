@@ -87,8 +87,8 @@ describe('a figure of a peer', () => {
     expect(busy.generatorIdleShare).toBe(0.05)
     const { peerCells } = await load('peers/lib/table')
     const entry = { ...figure, ratio: 2, what: 'it', generatorIdleShare: 0.05 }
-    expect(peerCells(row, entry)[2]).toContain('it (bound by its load)')
-    expect(peerCells(row, { ...entry, generatorIdleShare: 0.5 })[2]).not.toContain('bound')
+    expect(peerCells(row, entry)[3]).toContain('it (bound by its load)')
+    expect(peerCells(row, { ...entry, generatorIdleShare: 0.5 })[3]).not.toContain('bound')
   })
 
   it('stands in the table and in the terminal, as an absence does', async () => {
@@ -101,11 +101,20 @@ describe('a figure of a peer', () => {
     expect(peerLines([compared]).join('\n')).toMatch(
       /20\.0 x Redis.*MISSED \(30 x\).*\n.*NATS: absent/,
     )
+    const halfOfLimit = {
+      ...compared,
+      limit: { name: 'raw', value: 40e6, unit: 'records/s', ratio: 0.5 },
+    }
+    expect(readmeTables({ date: '2026-01-02' }, [halfOfLimit], benches)).toMatch(
+      /\| 20\.0 x \| 40\.0 x \| sealed.*\| Redis/,
+    )
     expect(missedPeers([compared])).toEqual(['I1: sealed batches, against Redis Streams 7.0.15'])
     const machine = { date: '2026-01-02T03:04:05.000Z', load: 'full' }
     const text: string = readmeTables(machine, [compared], benches)
-    expect(text).toMatch(/\| 20\.0 x \| sealed.*\| Redis Streams 7\.0\.15: XADD \| `os` \| 1\.00 M/)
-    expect(text).toMatch(/\| - \| sealed.*\| NATS \| - \| absent \| - \| no Go \|/)
+    expect(text).toMatch(
+      /\| 20\.0 x \| - \| sealed.*\| Redis Streams 7\.0\.15: XADD \| `os` \| 1\.00 M/,
+    )
+    expect(text).toMatch(/\| - \| - \| sealed.*\| NATS \| - \| absent \| - \| no Go \|/)
   })
 })
 

@@ -16,6 +16,7 @@ const whatOf = ({ what, generatorIdleShare }) =>
 
 export const peerColumns = [
   'ours over theirs',
+  'limit over theirs',
   'ours',
   'peer',
   'durability',
@@ -24,12 +25,20 @@ export const peerColumns = [
   'goal',
 ]
 
+/**
+ * What the limit of the row would be beside this peer: below the bar, where a server that does less
+ * than ours could not reach it either. Of rates and of times alike, as both ratios are.
+ */
+const limitTimes = ({ limit }, { ratio }) =>
+  limit?.ratio > 0 ? formatTimes(ratio / limit.ratio) : '-'
+
 /** The cells of one peer of a row. */
 export function peerCells(row, peer) {
   const ours = `${row.name}: ${formatValue(row.value, row.unit)}`
-  if (peer.absent !== undefined) return ['-', ours, peer.name, '-', 'absent', '-', peer.absent]
+  if (peer.absent !== undefined) return ['-', '-', ours, peer.name, '-', 'absent', '-', peer.absent]
   return [
     formatTimes(peer.ratio),
+    limitTimes(row, peer),
     ours,
     `${nameOf(peer)}: ${whatOf(peer)}`,
     `\`${peer.durability}\``,
