@@ -23,7 +23,8 @@ await withLog(1, async (log, shards) => {
       ],
     }),
     'call of the addon that answers a number': [() => binding.liveMappings(), Number.isInteger],
-    'committed position, no call': [() => shard.committedEnd, (end) => end === committedEnd],
+    // It may grow: what says how far the log is synced comes once it rests.
+    'committed position, no call': [() => shard.committedEnd, (end) => end >= committedEnd],
     'pack a record of 100 B': [
       () => {
         builder.clear()
