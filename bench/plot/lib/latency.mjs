@@ -8,6 +8,8 @@ const width = 720
 const area = { left: 250, right: 690, top: 96 }
 const rowHeight = 24
 const groupGap = 16
+/** Nearer to the next one than this, a label would be written over it. */
+const labelWidth = 30
 const percentiles = ['p50', 'p99', 'p99.9']
 const percentile = /, (p[\d.]+)$/
 
@@ -67,6 +69,8 @@ function drawLoads(loads, x) {
     y += rowHeight
     const [first] = series
     for (const [i, value] of first.values.entries()) {
+      const next = first.values[i + 1]
+      if (next !== undefined && x(next) - x(value) < labelWidth) continue
       const about = { class: 'quiet halo', 'text-anchor': 'middle', 'font-size': 11 }
       parts.push(words(x(value), y - 10, percentiles[i], about))
     }

@@ -1,6 +1,7 @@
-// The sentence of the README that says what was measured, made from the last results that have all
-// of what it says.
+// The sentence of the README that says what was measured, made from the last results of the machine
+// that has all of what it says.
 import { formatValue } from '../../lib/values.mjs'
+import { filesOf, rowsOf } from './reports.mjs'
 
 const beginMarker = '<!-- begin: written by npm run bench:plot -->'
 const endMarker = '<!-- end: written -->'
@@ -15,29 +16,36 @@ const rows = {
   syncedSingle: ['I6', /^single/],
 }
 
-function figuresOf({ results }) {
+/** The last row of each that is in some of the reports; undefined where one is in none. */
+function lastRows(reports) {
   const found = Object.entries(rows).map(([name, [id, pattern]]) => [
     name,
-    results.find((row) => row.id === id && pattern.test(row.name)),
+    rowsOf(reports, id, (row) => pattern.test(row.name))[0],
   ])
-  if (found.some(([, row]) => row === undefined)) return undefined
-  return Object.fromEntries(found.map(([name, row]) => [name, formatValue(row.value, row.unit)]))
+  return found.some(([, row]) => row === undefined) ? undefined : Object.fromEntries(found)
 }
 
-/** The sentence, or undefined where no report has all rows. */
+/** The sentence, or undefined where no machine has all rows. */
 export function measuredText(reports) {
-  const report = reports.findLast((it) => figuresOf(it) !== undefined)
-  if (report === undefined) return undefined
-  const { machine, name } = report
-  const of = figuresOf(report)
+  const machines = [...new Set(reports.map((it) => it.machine.processor).reverse())]
+  const ofMachine = (machine) => reports.filter((it) => it.machine.processor === machine)
+  const last = machines.map((it) => lastRows(ofMachine(it))).find((it) => it !== undefined)
+  if (last === undefined) return undefined
+  const all = Object.values(last)
+  const dates = [...new Set(all.map((row) => row.date))].toSorted().join(', ')
+  const files = filesOf(all).map((name) => `\`bench/results/${name}\``)
+  const of = Object.fromEntries(
+    Object.entries(last).map(([name, row]) => [name, formatValue(row.value, row.unit)]),
+  )
   return [
-    `**Measured** ${machine.date.slice(0, 10)} on ${machine.processor} (two virtual processors of one`,
+    `**Measured** ${dates} on ${all[0].machine.processor} (two virtual processors of one`,
     'machine, broker on one and generator on the other), records of 100 B acknowledged with `os`:',
     `${of.keyed} by \`PutRecords\` with random keys over 4 shards, ${of.sealed} in sealed batches,`,
     `${of.single} as single puts on one connection; embedded, ${of.embedded} from Node, packing`,
     `included. With \`disk\`: ${of.syncedKeyed}, ${of.syncedSealed} and ${of.syncedSingle}.`,
-    `The numbers are in \`bench/results/${name}\`; the machine's own ceiling beside each figure, and`,
-    'how it was measured, stand in `bench/README.md`; `npm run bench` measures yours.',
+    `The numbers are in ${files.join(' and ')};`,
+    "the machine's own ceiling beside each figure, and how it was measured, stand in",
+    '`bench/README.md`; `npm run bench` measures yours.',
   ].join('\n')
 }
 
