@@ -65,7 +65,9 @@ async function torture(tests, options) {
   if (options.json !== null) {
     const { seed, tier } = options
     const everything = { seed, tier, startedAt, node: process.version, results }
-    writeFileSync(options.json, `${JSON.stringify(everything, null, 2)}\n`)
+    // Details of a failure have sequence numbers, which JSON has no numbers for.
+    const plain = (_name, value) => (typeof value === 'bigint' ? `${value}` : value)
+    writeFileSync(options.json, `${JSON.stringify(everything, plain, 2)}\n`)
   }
   report.summary(results)
   if (interrupted()) return EXIT_INTERRUPTED
