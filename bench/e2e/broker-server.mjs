@@ -8,6 +8,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
+import { heldKibibytes } from '../micro/held-memory.mjs'
 import { serveCommands } from './commands.mjs'
 import { ObservedBroker } from './producer.mjs'
 
@@ -67,6 +68,7 @@ await serveCommands(
     fill: (command) => observed.fill(command),
     askWho,
     speakTls,
+    memory: async () => ({ heldKibibytes: await heldKibibytes() }),
   },
   async () => {
     await asking?.stop()

@@ -3,6 +3,7 @@
 // `disk` it syncs a file before it does, and a sync of the same disk is shown beside.
 import { join } from 'node:path'
 import { addRow, logOptions, pick, printReport, Series, wants } from '../micro/harness.mjs'
+import { Percentiles, reportedAs } from './percentiles.mjs'
 import { runProgram, startRawFanOut, withServers } from './servers.mjs'
 
 const stream = 'bench'
@@ -21,19 +22,20 @@ const timetable = (rate) => ({
   records: Math.ceil(rate * (warmUpSeconds + secondsPerTurn)),
 })
 
-const quantiles = { p50: 'p50Micros', p99: 'p99Micros', 'p99.9': 'p999Micros' }
-/** What stands beside each row, in microseconds. */
-const percentiles = { p90: 'p90Micros', max: 'maxMicros', ...quantiles }
+/** Those that have a row of their own. */
+const ofRows = ['p50', 'p99', 'p99.9']
 
-/** The quantiles of the turns of one server. */
+/** The turns of one server. */
 class Turns {
-  series = Object.fromEntries(
-    [...Object.values(percentiles), 'lateShare', 'serverCpuShare'].map((it) => [it, new Series()]),
-  )
+  percentiles = new Percentiles()
+  lateShare = new Series()
+  cpuShare = new Series()
   last
 
   add(report) {
-    for (const [name, series] of Object.entries(this.series)) series.add(report[name])
+    this.percentiles.add(report)
+    this.lateShare.add(report.lateShare)
+    this.cpuShare.add(report.serverCpuShare)
     this.last = report
   }
 }
@@ -78,8 +80,9 @@ class InSyncs {
   add(sync, report, limit) {
     this.micros.add(sync.p50Micros)
     for (const at of Object.keys(this.figure)) {
-      this.figure[at].add(report[quantiles[at]] / sync[quantiles[at]])
-      this.limit[at].add(limit[quantiles[at]] / sync[quantiles[at]])
+      const name = reportedAs[at]
+      this.figure[at].add(report[name] / sync[name])
+      this.limit[at].add(limit[name] / sync[name])
     }
   }
 }
@@ -93,23 +96,22 @@ function addCase({ name, rate, durability, subscribers, syncName }, figure, limi
   const about = {
     params: { rate, recordBytes, durability, subscribers, shards: 1 },
     info: {
-      maxMicros: figure.series.maxMicros.median,
-      lateShare: figure.series.lateShare.median,
-      brokerCpuShare: figure.series.serverCpuShare.median,
-      rawCpuShare: limits.series.serverCpuShare.median,
+      maxMicros: figure.percentiles.series.max.median,
+      lateShare: figure.lateShare.median,
+      brokerCpuShare: figure.cpuShare.median,
+      rawCpuShare: limits.cpuShare.median,
     },
     cpuSeconds: {
       broker: figure.last.serverCpuSeconds,
       generator: figure.last.cpuSeconds,
     },
+    percentiles: figure.percentiles.fields,
     check: `verified: true, ${figure.last.verified}`,
   }
-  const medians = Object.entries(percentiles).map(([at, it]) => [at, figure.series[it].median])
-  about.percentiles = { unit: 'us', ...Object.fromEntries(medians) }
   const limitName = limitNames[durability]
-  for (const [at, quantile] of Object.entries(quantiles)) {
-    const limit = { name: limitName, value: limits.series[quantile].median, unit: 'us' }
-    addRow(`${name}, ${at}`, figure.series[quantile], 'us', { ...about, limit })
+  for (const at of ofRows) {
+    const limit = { name: limitName, value: limits.percentiles.series[at].median, unit: 'us' }
+    addRow(`${name}, ${at}`, figure.percentiles.series[at], 'us', { ...about, limit })
   }
   if (syncName === undefined) return
   for (const [at, series] of Object.entries(inSyncs.figure)) {

@@ -1,11 +1,14 @@
 // X2: a broker that is loaded for a long time: 50,000 single puts a second by a timetable, pushed to
 // ten subscribers, and besides a replay of all that is there, begun anew every quarter of a minute.
 // What is asked is whether it stays as it was: memory and times at the end against those at the
-// beginning, and against the same load with one subscriber and no replay, before. It takes
-// MILLRACE_BENCH_MINUTES, ten unless that is given, so it runs only when it is named.
-import { drift } from '../lib/drift.mjs'
+// beginning, and against the same load with one subscriber and no replay, before. Of memory that is
+// what the broker holds at the end of each third, as what it takes meanwhile depends on garbage. It
+// takes MILLRACE_BENCH_MINUTES, ten unless that is given, so it runs only when it is named.
+import { setTimeout } from 'node:timers/promises'
+import { drift, endsThird } from '../lib/drift.mjs'
 import { anonymousKibibytesOf } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series } from '../micro/harness.mjs'
+import { Percentiles } from './percentiles.mjs'
 import { runProgram, startRawFanOut, startSubscribers, withServers } from './servers.mjs'
 import { reportedSecondsMin } from './turns.mjs'
 
@@ -19,6 +22,8 @@ const partSeconds = pick(15, 1, 0.05)
 const warmUpSeconds = pick(1, 0.3, 0)
 /** A look takes some parts; a full run as many as its minutes have. */
 const parts = pick(Math.max(3, Math.floor((minutes * 60) / partSeconds)), 3, 3)
+/** Maps and indexes that nobody has used for a while are given up. */
+const restMillis = pick(5000, 5000, 1)
 /** Times of both loads come from parts of the same length. */
 const alone = { parts: pick(3, 1, 1), subscribers: 1 }
 const recordsOfPart = Math.ceil(rate * (warmUpSeconds + partSeconds))
@@ -58,7 +63,9 @@ async function replay({ broker }, records) {
 class Soak {
   p50 = []
   p99 = []
+  percentiles = new Percentiles()
   kibibytes = []
+  held = []
   replayRate = new Series()
   cpuSeconds = { broker: 0, generator: 0 }
   lateShare = new Series()
@@ -68,6 +75,7 @@ class Soak {
   add(report, kibibytes, replayRate) {
     this.p50.push(report.p50Micros)
     this.p99.push(report.p99Micros)
+    this.percentiles.add(report)
     this.kibibytes.push(kibibytes)
     this.replayRate.add(replayRate)
     this.lateShare.add(report.lateShare)
@@ -75,6 +83,12 @@ class Soak {
     this.cpuSeconds.generator += report.cpuSeconds
     this.puts += recordsOfPart
   }
+}
+
+async function heldMemory({ broker }) {
+  await setTimeout(restMillis)
+  const { heldKibibytes } = await broker.ask({ do: 'memory' })
+  return heldKibibytes
 }
 
 async function soak(servers, there) {
@@ -88,6 +102,7 @@ async function soak(servers, there) {
     run.replayed += records
     records += recordsOfPart
     run.add(report, anonymousKibibytesOf(servers.broker.pid), replayRate)
+    if (endsThird(part, parts)) run.held.push(await heldMemory(servers))
   }
   return run
 }
@@ -114,13 +129,19 @@ function addRows(run, limit) {
     addRow(`put to push beside a replay, ${at}`, seriesOf(run[at]), 'us', {
       ...shared,
       info,
+      percentiles: run.percentiles.fields,
       limit: { name: 'one subscriber, no replay', value: limit[at].median, unit: 'us' },
     })
     addRow(`${at}, the end over the beginning`, seriesOf([drift(run[at])]), 'x', shared)
   }
-  addRow('memory of the broker', seriesOf(run.kibibytes.map((it) => it / 1024)), 'MiB', shared)
-  const grown = seriesOf([100 * (drift(run.kibibytes) - 1)])
-  addRow('memory, the end more than the beginning', grown, '%', shared)
+  addMemoryRows('memory held', run.held, shared)
+  addMemoryRows('memory as it stands', run.kibibytes, shared)
+}
+
+function addMemoryRows(name, kibibytes, shared) {
+  addRow(name, seriesOf(kibibytes).scaled(1 / 1024), 'MiB', shared)
+  const grown = seriesOf([100 * (drift(kibibytes) - 1)])
+  addRow(`${name}, the end more than the beginning`, grown, '%', shared)
 }
 
 await withServers(startRawFanOut, { logOptions }, async (servers) => {

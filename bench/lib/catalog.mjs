@@ -224,7 +224,7 @@ export const benches = [
     runs: [broker(undefined, 'soak')],
     goals: [
       [/^put to push beside a replay, p99$/, must('ratio', 0.2, 1 / 3)],
-      [/^memory, the end more/, atMost('value', 10, 5)],
+      [/^memory held, the end more/, atMost('value', 10, 5)],
     ],
   },
   {

@@ -1,10 +1,13 @@
 /*
- * The floor of the seam: an addon whose calls do nothing, so that what a call costs can be told from what the log does in it. It is not
- * part of the package; the bench compiles it for itself.
+ * The floor of the seam: an addon whose calls do nothing, so that what a call costs can be told from what the log does in it; and what
+ * a bench has to ask of the C library. It is not part of the package; the bench compiles it for itself.
  */
 #include <node_api.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static napi_value Empty(napi_env env, napi_callback_info info) {
   (void)env;
@@ -27,6 +30,16 @@ static napi_value TakeTypedArray(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* Gives what malloc keeps of freed memory back to the kernel, where the C library can be told to. */
+static napi_value TrimMalloc(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  return NULL;
+}
+
 static void Export(napi_env env, napi_value exports, const char* name, napi_callback function) {
   napi_value value = NULL;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, function, NULL, &value) == napi_ok) {
@@ -37,5 +50,6 @@ static void Export(napi_env env, napi_value exports, const char* name, napi_call
 NAPI_MODULE_INIT() {
   Export(env, exports, "empty", Empty);
   Export(env, exports, "takeTypedArray", TakeTypedArray);
+  Export(env, exports, "trimMalloc", TrimMalloc);
   return exports;
 }

@@ -6,15 +6,15 @@
 // MILLRACE_BENCH_DIST is the folder of the compiled package, MILLRACE_BENCH_FLOOR the addon of
 // floor.c; the runner sets both.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { medianOf } from '../lib/values.mjs'
+import { loadFloor } from './floor.mjs'
 import { loadPart } from './package.mjs'
 import { someBytes } from './some-bytes.mjs'
 
-export { loadPart, someBytes }
+export { loadFloor, loadPart, someBytes }
 
 /** The package as its users get it. */
 export const millrace = await loadPart('index.js')
@@ -44,12 +44,6 @@ export async function withScratch(run) {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
-}
-
-/** The addon whose calls do nothing, or undefined where nobody has compiled it. */
-export function loadFloor() {
-  const path = process.env.MILLRACE_BENCH_FLOOR
-  return path === undefined ? undefined : createRequire(import.meta.url)(resolve(path))
 }
 
 /** CPU seconds of the JavaScript thread: unlike wall time they do not count what others ran. */

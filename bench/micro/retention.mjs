@@ -2,9 +2,9 @@
 // work of src/stream/retention.ts is measured: the processor time of all threads of the process for
 // what is trimmed (part trim), that of a look at many shards (part sweep), and memory with little
 // and with much that is retained (part memory).
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addRow, pick, printReport, Series, wants } from './harness.mjs'
+import { heldKibibytes } from './held-memory.mjs'
 import {
   batchOf,
   checkEmpty,
@@ -58,13 +58,6 @@ async function benchSweep() {
   })
 }
 
-/** Memory that no file is behind, in MiB. */
-function anonymousMebibytes() {
-  globalThis.gc?.()
-  const status = readFileSync('/proc/self/status', 'utf8')
-  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024
-}
-
 async function benchMemory() {
   const little = pick(gigabyte, 0.2 * gigabyte, mebibyte)
   const much = pick(20 * gigabyte, 1 * gigabyte, 4 * mebibyte)
@@ -76,7 +69,7 @@ async function benchMemory() {
       await streams.retention.sweep()
       // Maps and indexes that nobody has used for a while are given up.
       await sleep(pick(5000, 2000, 1))
-      measured.push(anonymousMebibytes())
+      measured.push((await heldKibibytes()) / 1024)
     }
     const check = `${Math.round((await retainedBytes(log, shards)) / mebibyte)} MiB retained`
     const [before, after] = measured

@@ -6,6 +6,7 @@
 //   ws_latency --port N [--name value]...      kUsage has the names
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <limits>
@@ -248,19 +249,18 @@ class LatencyRun {
   }
 
   void Print() const {
-    Series series;
+    std::vector<double> micros;
     for (const auto& owner : owners_) {
-      for (const double micros : owner->micros()) {
-        series.Add(micros);
-      }
+      micros.insert(micros.end(), owner->micros().begin(), owner->micros().end());
     }
+    std::sort(micros.begin(), micros.end());
     std::printf(
         "{\"p50Micros\":%.1f,\"p90Micros\":%.1f,\"p99Micros\":%.1f,\"p999Micros\":%.1f,"
-        "\"maxMicros\":%.1f,\"lateShare\":%.5f,\"serverCpuShare\":%.4f,"
+        "\"p9999Micros\":%.1f,\"maxMicros\":%.1f,\"lateShare\":%.5f,\"serverCpuShare\":%.4f,"
         "\"serverCpuSeconds\":%.6f,\"cpuSeconds\":%.6f,\"verified\":\"%s\"}\n",
-        series.Quantile(0.5), series.Quantile(0.9), series.Quantile(0.99), series.Quantile(0.999),
-        series.Highest(), producer_.late_share(), server_cpu_share_, server_cpu_seconds_,
-        cpu_seconds_,
+        QuantileOf(micros, 0.5), QuantileOf(micros, 0.9), QuantileOf(micros, 0.99),
+        QuantileOf(micros, 0.999), QuantileOf(micros, 0.9999), QuantileOf(micros, 1),
+        producer_.late_share(), server_cpu_share_, server_cpu_seconds_, cpu_seconds_,
         base::Format("%u x %" PRIu64 " records, each once and in order", options_.subscribers,
                      options_.records)
             .c_str());

@@ -14,6 +14,7 @@ interface Row {
   readonly value: number
   readonly unit: string
   readonly limit?: { readonly name: string; readonly value: number; readonly ratio: number }
+  readonly percentiles?: Readonly<Record<string, number | string>>
   readonly check: string
   readonly verified: boolean
   readonly cpuSeconds: { readonly broker: number | null; readonly generator: number }
@@ -61,7 +62,7 @@ const figuresAtLeast: Readonly<Record<string, number>> = {
   L2: 6,
   L3: 3,
   C1: 4,
-  X2: 6,
+  X2: 8,
   'map-vs-pwritev': 24,
   'group-commit': 6,
   V1: 3,
@@ -188,6 +189,18 @@ describe('the bench runner', () => {
       ofBroker.reduce((sum, row) => sum + (row.cpuSeconds[side] ?? 0), 0)
     expect(total('broker')).toBeGreaterThan(0)
     expect(total('generator')).toBeGreaterThan(0)
+  })
+
+  it('has the percentiles beside times that were measured by a timetable', () => {
+    const timed = rows.filter((row) => /^(?:L\d|X2)$/.test(row.id) && row.unit === 'us')
+    expect(timed.length).toBeGreaterThanOrEqual(17)
+    for (const { name, percentiles } of timed) {
+      const { unit, ...named } = percentiles ?? {}
+      expect(Object.keys(named), name).toEqual(['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'max'])
+      const values = Object.values(named).map(Number)
+      expect(values, name).toEqual(values.toSorted((a, b) => a - b))
+      expect(unit, name).toBe('us')
+    }
   })
 
   it('measures without peers, too', () => {

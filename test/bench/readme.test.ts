@@ -135,6 +135,29 @@ it('tells how a figure has changed from the first third of a run to the last', a
   expect(drift([7])).toBe(1)
 })
 
+it.each([
+  [3, [0, 1, 2]],
+  [7, [2, 4, 6]],
+  [40, [13, 26, 39]],
+])('has three thirds of %i parts', async (parts, ends) => {
+  const { endsThird } = await lib('drift')
+  const all = Array.from({ length: parts }, (_, part) => part)
+  expect(all.filter((part) => endsThird(part, parts))).toEqual(ends)
+})
+
+it('holds a long load to what the broker holds, not to what it takes meanwhile', async () => {
+  const { benches } = await lib('catalog')
+  const { complete } = await lib('runner')
+  const grown = (name: string) => row({ id: 'X2', name, value: 11, unit: '%' })
+  const rows = [
+    grown('memory held, the end more than the beginning'),
+    grown('memory as it stands, the end more than the beginning'),
+  ]
+  const [held, asItStands] = complete(rows, benches, 'full')
+  expect(held.goals).toMatchObject([{ verdict: 'below' }])
+  expect(asItStands.goals).toEqual([])
+})
+
 it('runs long benches when they are named, and not else', async () => {
   const { benches, select } = await lib('catalog')
   const idsOf = (found: { id: string }[]) => found.map((it) => it.id)

@@ -81,6 +81,15 @@ inline void LeaveLastProcessor() {
   PinThread(/*to_last=*/false);
 }
 
+// The smallest of the values, which are ascending, that at least this share of them does not pass.
+inline double QuantileOf(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) {
+    return 0;
+  }
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  return sorted[static_cast<size_t>(place + 0.5)];
+}
+
 // The figures of the repetitions of one measurement.
 class Series {
  public:
@@ -96,15 +105,10 @@ class Series {
 
   double Highest() const { return Quantile(1); }
 
-  // The smallest value that at least this share of the values does not pass.
   double Quantile(double share) const {
-    if (values_.empty()) {
-      return 0;
-    }
     std::vector<double> sorted = values_;
     std::sort(sorted.begin(), sorted.end());
-    const double place = share * static_cast<double>(sorted.size() - 1);
-    return sorted[static_cast<size_t>(place + 0.5)];
+    return QuantileOf(sorted, share);
   }
 
  private:
