@@ -237,7 +237,7 @@ export const consumerNameCharactersMax: number = 128
 export const workerIdCharactersMax: number = 128
 export const workersPerConsumerMax: number = 1000
 export const leasesPerRequestMax: number = 1000
-export const leaseMillisLowest: number = 1000
+export const leaseMillisLowest: number = 500
 export const leaseMillisHighest: number = 300_000
 
 /** Subscriptions of a connection. */

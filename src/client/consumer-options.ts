@@ -3,7 +3,6 @@
 import { MillraceError } from '../errors.ts'
 import {
   leaseMillisHighest,
-  leaseMillisLowest,
   leasesPerRequestMax,
   sliceBytesMax,
   subscriptionCreditBytesMax,
@@ -30,8 +29,9 @@ export interface ConsumeOptions extends SliceOptions {
    */
   readonly workerId?: string | undefined
   /**
-   * How long others wait for a worker that says nothing, in ms: 1000 to 300,000, and 10,000 by
-   * default.
+   * The longest time that a shard has no owner after the last sign of life of a worker that died,
+   * in ms: 1000 to 300,000, and 10,000 by default. A worker that says nothing for three quarters of
+   * it loses its shards to others, as soon as they ask; the rest is for their asking.
    */
   readonly leaseMillis?: number | undefined
   /** Shards of this worker at most: 1 to 1000; its share unless it is given. */
@@ -57,7 +57,8 @@ export interface ConsumeSettings {
   readonly start: StreamStart | undefined
   readonly register: boolean
   readonly workerId: string
-  readonly leaseMillis: number
+  /** How long a lease is held without a renewal. */
+  readonly heldMillis: number
   readonly leasesMax: number | undefined
   readonly isAutomatic: boolean
   readonly checkpointMillis: number
@@ -67,6 +68,13 @@ export interface ConsumeSettings {
 }
 
 const leaseMillisDefault = 10_000
+const leaseMillisMin = 1000
+/**
+ * Leases are held for this part of the time within which a shard is to have its next owner. Who
+ * takes over may first have to wait for a tenth of what is held (PROTOCOL.md R51); what is left is
+ * for timers that are late, and for a request with its sync.
+ */
+const heldShare = 3 / 4
 const checkpointMillisDefault = 1000
 const checkpointMillisMax = 3_600_000
 
@@ -77,7 +85,7 @@ export function consumeSettings(
 ): ConsumeSettings {
   const { leaseMillis = leaseMillisDefault, checkpointMillis = checkpointMillisDefault } = options
   const { creditBytes = sliceBytesMax, leasesMax, from = 'latest' } = options
-  checkInteger('leaseMillis', leaseMillis, leaseMillisLowest, leaseMillisHighest)
+  checkInteger('leaseMillis', leaseMillis, leaseMillisMin, leaseMillisHighest)
   checkInteger('checkpointMillis', checkpointMillis, 1, checkpointMillisMax)
   checkInteger('creditBytes', creditBytes, 1, subscriptionCreditBytesMax)
   if (leasesMax !== undefined) checkInteger('leasesMax', leasesMax, 1, leasesPerRequestMax)
@@ -86,7 +94,7 @@ export function consumeSettings(
     start: from === 'latest' ? undefined : consumerStart(from),
     register: options.register ?? true,
     workerId: options.workerId ?? newWorkerId(),
-    leaseMillis,
+    heldMillis: Math.floor(leaseMillis * heldShare),
     leasesMax,
     isAutomatic: (options.checkpoints ?? 'automatic') === 'automatic',
     checkpointMillis,

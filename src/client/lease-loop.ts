@@ -11,7 +11,7 @@ import { unlessAborted } from './on-abort.ts'
 import type { ShardLease } from './pushed-batches.ts'
 import type { StreamStart } from './subscription-target.ts'
 
-/** So often within the time of a lease it is renewed. */
+/** So often within the time for which it is held a lease is renewed. */
 const renewalsPerLease = 3
 
 /** A lease that is the worker's now, with the checkpoint of its shard. */
@@ -153,8 +153,8 @@ export class LeaseLoop {
 
   async #ask() {
     const { verbs, streamName, settings, signal, lastSignal } = this.#parts
-    const { consumerName, workerId, leaseMillis, leasesMax } = settings
-    const request = { workerId, leaseMillis, leasesMax }
+    const { consumerName, workerId, heldMillis, leasesMax } = settings
+    const request = { workerId, leaseMillis: heldMillis, leasesMax }
     const options = { signal: lastSignal }
     const asking = verbs.acquireLeases(streamName, consumerName, request, options)
     this.#asking = asking
@@ -198,7 +198,7 @@ export class LeaseLoop {
 
   async #rest(askAgainMillis: number | undefined): Promise<void> {
     const { clock, settings, signal } = this.#parts
-    const roundMillis = Math.floor(settings.leaseMillis / renewalsPerLease)
+    const roundMillis = Math.floor(settings.heldMillis / renewalsPerLease)
     const millis = Math.min(roundMillis, askAgainMillis ?? roundMillis)
     if (this.#isWoken) return
     await new Promise<void>((resolve) => {

@@ -24,6 +24,7 @@ import {
   unreadable,
 } from './catalog-records.ts'
 import { CatalogState } from './catalog-state.ts'
+import { ChangeQueue } from './change-queue.ts'
 
 const instanceKeyBytes = 32
 const readBytes = 1024 * 1024
@@ -34,6 +35,11 @@ const firstSequenceNumber = sequenceNumber(1n)
 export interface CatalogOptions {
   /** A snapshot is due after so many bytes of changes, or four snapshots' worth if that is more. */
   readonly snapshotBytesMin?: number
+}
+
+export interface ChangeOptions {
+  readonly usesReserve?: boolean
+  readonly isUrgent?: boolean
 }
 
 const snapshotBytesMinDefault = 256 * 1024
@@ -61,7 +67,7 @@ export class StreamCatalog {
   readonly state: CatalogState
   /** Of the next record. */
   #next: SequenceNumber
-  #queue: Promise<unknown> = Promise.resolve()
+  readonly #queue = new ChangeQueue()
   #bytesSinceSnapshot: number
   #snapshotBytes = 0
   #interrupted: boolean
@@ -94,7 +100,7 @@ export class StreamCatalog {
       interrupted: true,
     }
     const catalog = new StreamCatalog(log, shard, made, options)
-    await catalog.#exclusively(() => catalog.#writeSnapshot())
+    await catalog.#queue.add(() => catalog.#writeSnapshot())
     return catalog
   }
 
@@ -113,13 +119,14 @@ export class StreamCatalog {
    * Changes the catalog: `decide` says by which records, given what the state is when all earlier
    * changes are done; what it throws is the answer. The change is on disk, and in `state`, when
    * this answers. `usesReserve` is for changes that free space: they are made on a full disk too.
-   * Rejects as `Log.append` does, with nothing changed.
+   * `isUrgent` is for those that go ahead of others that wait. Rejects as `Log.append` does, with
+   * nothing changed.
    */
   change(
     decide: () => readonly CatalogRecord[],
-    { usesReserve = false }: { readonly usesReserve?: boolean } = {},
+    { usesReserve = false, isUrgent = false }: ChangeOptions = {},
   ): Promise<void> {
-    return this.#exclusively(async () => {
+    return this.#queue.add(async () => {
       const records = decide()
       if (records.length === 0) return
       this.#usesReserve = usesReserve
@@ -128,18 +135,12 @@ export class StreamCatalog {
       this.#add(records)
       await this.#flush()
       for (const record of records) this.state.apply(record)
-    })
+    }, isUrgent)
   }
 
   /** Answers when what was begun has ended, however it did. */
   async settled(): Promise<void> {
-    await this.#queue
-  }
-
-  #exclusively<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const answer = this.#queue.then(work)
-    this.#queue = answer.catch(() => undefined)
-    return answer
+    await this.#queue.settled()
   }
 
   #isSnapshotDue(): boolean {

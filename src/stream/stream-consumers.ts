@@ -8,7 +8,7 @@ import * as limits from '../limits.ts'
 import type { Tag } from '../wire/operations.ts'
 import type { Consumer, ConsumerRecord } from './consumer-table.ts'
 import { isServing, type Stream } from './stream.ts'
-import type { StreamCatalog } from './stream-catalog.ts'
+import type { ChangeOptions, StreamCatalog } from './stream-catalog.ts'
 import { checkTags } from './tags.ts'
 
 /** Names that an error message lists. */
@@ -117,8 +117,11 @@ export class StreamConsumers {
    * Writes down what `decide` says, given what the state is when all earlier changes are done; what
    * it throws is the answer. Rejects also: DISK_FULL, LOG_FAILED.
    */
-  async write(decide: () => readonly ConsumerRecord[]): Promise<void> {
-    await this.#catalog.change(decide)
+  async write(
+    decide: () => readonly ConsumerRecord[],
+    options: Pick<ChangeOptions, 'isUrgent'> = {},
+  ): Promise<void> {
+    await this.#catalog.change(decide, options)
   }
 }
 

@@ -23,6 +23,9 @@ const keptShare = 0.1
  */
 const settlingShare = 1 / 3
 
+/** Shards have no owner meanwhile: what changes leases waits for no checkpoints and splits. */
+const isUrgent = { isUrgent: true } as const
+
 /** A worker that has asked for leases. */
 interface Asker {
   /** Since when it has been there. */
@@ -118,7 +121,7 @@ export class LeaseKeeper {
       askAgainMillis = this.#askAgain(consumer, request, chosen.length, left, settling)
       for (const shardIndex of chosen) leases.set(shardIndex, this.#makeLease(consumer, request))
       return leaseRecords(consumer, leases)
-    })
+    }, isUrgent)
     return { leases, workerCount, askAgainMillis }
   }
 
@@ -145,7 +148,7 @@ export class LeaseKeeper {
       const { streamNumber, name: consumerName } = consumer
       const leases = [{ shardIndex, leaseCounter, leaseMillis }]
       return [{ kind: 'leasesSet', streamNumber, consumerName, leases }]
-    })
+    }, isUrgent)
     this.#sendOff(consumer, workerId)
   }
 
@@ -264,8 +267,8 @@ export class LeaseKeeper {
 
   /**
    * How long it is to the first time at which a lease of somebody else expires, a free shard is
-   * overdue, or the worker has settled and waits for that; undefined for one that has as many as it
-   * wants.
+   * overdue or one whose share it may be is no worker any more, or the worker has settled and waits
+   * for that; undefined for one that has as many as it wants.
    */
   #askAgain(
     consumer: Consumer,
@@ -274,14 +277,17 @@ export class LeaseKeeper {
     left: readonly number[],
     settling: readonly number[],
   ): number | undefined {
-    const { freeSince } = this.#workersOf(consumer)
+    const { askers, freeSince } = this.#workersOf(consumer)
     const now = this.#elapsed()
     const held = [...consumer.leases.values()].filter((it) => this.#millisLeft(consumer, it) > 0)
     const others = held.filter((it) => it.workerId !== workerId)
     if (held.length - others.length + chosenCount >= (leasesMax ?? Infinity)) return undefined
     const ofOthers = others.map((it) => this.#millisLeft(consumer, it))
     const overdue = left.map((it) => (freeSince.get(it) ?? now) + leaseMillis * keptShare - now)
-    const first = Math.min(...ofOthers, ...overdue, ...settling)
+    // A worker asks right behind a renewal: one that died is reckoned with a little longer than its
+    // leases last.
+    const gone = left.length === 0 ? [] : leavingMillis(askers, workerId, now)
+    const first = Math.min(...ofOthers, ...overdue, ...settling, ...gone)
     return first === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil(first))
   }
 
@@ -291,6 +297,18 @@ export class LeaseKeeper {
     this.#renew(consumer, this.#lastCounter)
     return { workerId, counter: this.#lastCounter, millis: leaseMillis }
   }
+}
+
+/** How long workers other than this one count as such unless they ask again. */
+function leavingMillis(
+  askers: ReadonlyMap<string, Asker>,
+  workerId: string,
+  now: number,
+): number[] {
+  return Array.from(askers)
+    .filter(([id]) => id !== workerId)
+    .map(([, { askedMillis, leaseMillis }]) => askedMillis + leaseMillis - now)
+    .filter((millis) => millis > 0)
 }
 
 function leaseRecords(

@@ -21,6 +21,8 @@ export const broker = vitestMutants('test/unit', [
   ['74-left-for-the-dead', 'broker/lease-calls', 'what is left for a worker that has died'],
   ['76-new-leases-forgotten', 'broker/lease-calls', 'given at the same time all last'],
   ['77-newcomer-takes-at-once', 'broker/leases', 'of who is new: nothing of others'],
+  ['521-waits-for-who-is-gone', 'broker/lease-calls', 'a moment longer than its leases'],
+  ['522-leases-wait-their-turn', 'stream/change-queue', 'go ahead of those that wait'],
   ['81-keys-go-back', 'broker/kinesis-reshard', 'from the switch on new ones are in the children'],
   [
     '85-old-routes-forgotten',

@@ -25,4 +25,5 @@ export const client = vitestMutants('test/unit/client', [
   ['462-lost-shard-put-aside', 'handle-batches', 'whose shard is lost at its single'],
   ['463-handled-before-it-is', 'handle-batches', 'what stands behind a batch'],
   ['464-waits-behind-the-signal', 'until-aborted', 'ends an iteration that waits'],
+  ['520-leases-as-long-as-promised', 'lease-loop', 'three quarters of the time'],
 ])

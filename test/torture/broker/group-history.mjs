@@ -49,7 +49,7 @@ export class GroupHistory {
   }
 
   // `family` says of each shard which its parents are, and its first number; `bounds` those of
-  // group-owners.mjs: { leaseMillis, idleMillisMax, lateMillisMax }. Answers what is wrong, in words,
+  // group-owners.mjs: { idleMillisMax, lateMillisMax }. Answers what is wrong, in words,
   // and some figures.
   judge(family, bounds) {
     const wrong = []
@@ -59,7 +59,7 @@ export class GroupHistory {
     judgeRuns(handled, this.#facts, family, say)
     judgeDescent(this.#places, first, handled, family, say)
     judgeFences(this.#facts, this.#looks, say)
-    const idle = judgeOwners(this.#looks, this.#delays, bounds, say)
+    const idle = judgeOwners(this.#looks, this.#facts.granted, this.#delays, bounds, say)
     return { wrong, records: first.size, repeats: handled.length - first.size, ...idle }
   }
 }

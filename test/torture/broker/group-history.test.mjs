@@ -5,7 +5,8 @@ import { tooLittle } from './group-activity.mjs'
 import { GroupHistory } from './group-history.mjs'
 import { readLine, writeLine } from './group-lines.mjs'
 
-const bounds = { leaseMillis: 2000, idleMillisMax: 2600, lateMillisMax: 500 }
+const HELD_MILLIS = 2000
+const bounds = { idleMillisMax: 2600, lateMillisMax: 500 }
 const family = new Map([
   [0, { parents: [], first: 1n }],
   [1, { parents: [0], first: 4n }],
@@ -51,7 +52,7 @@ function* looksOf({ from, to, available, lease: seen }) {
     const leases = []
     if (seen !== null) {
       const { renewed, ...rest } = seen
-      leases.push({ ...rest, millisLeft: Math.max(0, renewed + bounds.leaseMillis - sent) })
+      leases.push({ ...rest, millisLeft: Math.max(0, renewed + HELD_MILLIS - sent) })
     }
     yield { sent, answered: sent + 1, leases, available }
   }
@@ -68,7 +69,7 @@ function judge({ places, handled: records, granted, checkpoints, spans, delays =
   })
   const tell = ({ worker, ...line }) => history.told(worker, line)
   records.forEach(tell)
-  for (const it of granted) tell({ kind: 'granted', ...it })
+  for (const it of granted) tell({ kind: 'granted', millis: HELD_MILLIS, ...it })
   for (const it of checkpoints) tell({ kind: 'wants', ...it })
   for (const it of checkpoints) tell({ kind: 'checkpointed', ...it })
   for (const span of spans) for (const it of looksOf(span)) history.looked(it)
@@ -237,10 +238,19 @@ test('a lease that was renewed is taken later, and that is no violation', () => 
   assert.deepEqual(judge(facts).wrong, [])
 })
 
+test('a lease counts from its renewal, which lies as far back as its worker asked for', () => {
+  const facts = story()
+  facts.spans.splice(1, 2)
+  facts.spans[0].to = 2600
+  assert.deepEqual(judge(facts).wrong, [])
+  for (const it of facts.granted) it.millis = HELD_MILLIS + 500
+  assert.match(judge(facts).wrong.join('\n'), /shard 0 had no owner for 26\d\d ms, behind lease 1/)
+})
+
 test('lines of workers are read as they were written', () => {
   for (const [kind, fields] of [
     ['handled', { shard: 3, counter: 7n, sequence: 2n ** 60n, key: 'p0-1', number: 12 }],
-    ['granted', { shard: 3, counter: 7n, next: null, sent: 12.5 }],
+    ['granted', { shard: 3, counter: 7n, next: null, sent: 12.5, millis: 1500 }],
     ['checkpointed', { shard: 3, counter: 7n, next: 5n, sent: 12.5 }],
     ['ended', { text: 'LOG_FAILED: a disk with\nno words' }],
   ]) {

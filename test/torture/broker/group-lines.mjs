@@ -8,8 +8,9 @@ export const clockMillis = () => Number(process.hrtime.bigint()) / 1e6
 const KINDS = {
   // A record that was handled, under which lease.
   handled: { shard: Number, counter: BigInt, sequence: BigInt, key: String, number: Number },
-  // Leases that were granted; `next` is nil where the consumer has no checkpoint.
-  granted: { shard: Number, counter: BigInt, next: numberOrNil, sent: Number },
+  // Leases that were granted, for how long without a renewal; `next` is nil where the consumer has
+  // no checkpoint.
+  granted: { shard: Number, counter: BigInt, next: numberOrNil, sent: Number, millis: Number },
   // A checkpoint goes out; one that was accepted comes back. `next` is nil at the end of a shard.
   wants: { shard: Number, counter: BigInt, next: numberOrNil },
   checkpointed: { shard: Number, counter: BigInt, next: numberOrNil, sent: Number },

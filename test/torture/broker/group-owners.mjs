@@ -2,8 +2,7 @@
 //
 // A lease counts from the last sign of its worker's life: the moment at which it was granted or last
 // renewed, which its time to live tells. What lies between that and the grant of the next lease may
-// be as much as a lease lasts, and no more than a little: the time of the lease itself is what the
-// broker has promised to a worker that says nothing for a while.
+// be as much as the user has set, which is more than the leases that workers ask the broker for.
 //
 // Each time is taken so that the answer is too long rather than too short: looks lie apart, and what
 // happens between two of them counts from the first to the second. A machine on which timers are late,
@@ -16,11 +15,12 @@ import { lateness } from './machine-lag.mjs'
 // The renewal of what the worker has, the write that is under way in the catalog, and its own.
 const STEPS = 3
 
-// Looks: [{ sent, answered, leases, available }], in their order; delays: { timer: [{ from, until }],
-// sync: [the same] }. Answers the longest time without an owner, and the most that was allowed for a
-// late machine, in ms.
-export function judgeOwners(looks, delays, bounds, say) {
-  const { leaseMillis, idleMillisMax, lateMillisMax } = bounds
+// Looks: [{ sent, answered, leases, available }], in their order; granted: [{ counter, millis }], for
+// how long leases are held; delays: { timer: [{ from, until }], sync: [the same] }. Answers the
+// longest time without an owner, and the most that was allowed for a late machine, in ms.
+export function judgeOwners(looks, granted, delays, bounds, say) {
+  const { idleMillisMax, lateMillisMax } = bounds
+  const heldMillis = heldBy(granted)
   const shards = new Map()
   const longest = { idleMillis: 0, lateMillis: 0 }
   let before = looks[0]
@@ -33,18 +33,23 @@ export function judgeOwners(looks, delays, bounds, say) {
       const isOwned = lease !== undefined && lease.millisLeft > 0
       const isNew = isOwned && lease.counter !== known.counter
       if (isNew || !isOwned) {
-        const until = isNew ? look.answered + lease.millisLeft - leaseMillis : look.answered
+        const until = isNew ? look.answered + sinceOf(lease) : look.answered
         judge(shard, known, until)
       }
       if (!isOwned) continue
       known.counter = lease.counter
-      known.since = look.sent + lease.millisLeft - leaseMillis
+      known.since = look.sent + sinceOf(lease)
       known.isTold = false
     }
     for (const shard of shards.keys()) if (!look.available.has(shard)) shards.delete(shard)
     before = look
   }
   return longest
+
+  // What a lease was last renewed at, from the look at it: not positive.
+  function sinceOf({ counter, millisLeft }) {
+    return millisLeft - heldMillis(counter)
+  }
 
   function judge(shard, known, until) {
     const millis = Math.round(until - known.since)
@@ -61,4 +66,11 @@ export function judgeOwners(looks, delays, bounds, say) {
     known.isTold = true
     say(`shard ${shard} had no owner for ${millis} ms, behind lease ${known.counter}`)
   }
+}
+
+// A worker that was killed may not have written down what it was granted: all ask for the same.
+function heldBy(granted) {
+  const millis = new Map(granted.map((it) => [it.counter, it.millis]))
+  const most = Math.max(...millis.values())
+  return (counter) => millis.get(counter) ?? most
 }

@@ -19,9 +19,10 @@ function watch(client) {
   const { acquireLeases, setCheckpoint } = client
   client.acquireLeases = async (...request) => {
     const sent = clockMillis()
+    const { leaseMillis: millis } = request[2]
     const answer = await acquireLeases.apply(client, request)
     for (const { shardId, leaseCounter: counter, nextSequenceNumber: next } of answer.acquired) {
-      note('granted', { shard: indexOf(shardId), counter, next, sent })
+      note('granted', { shard: indexOf(shardId), counter, next, sent, millis })
     }
     return answer
   }

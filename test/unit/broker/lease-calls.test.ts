@@ -252,6 +252,24 @@ test('what is left for a worker that has died is another’s after a tenth of a 
   })
 })
 
+test('a worker that counts a moment longer than its leases keeps no shard back', async () => {
+  const { broker, pass } = await makeGroup(2)
+  await acquire(broker, 'a')
+  // The workers renew, and ask a moment later.
+  pass(5)
+  const other = { workerCount: 2, acquired: [] }
+  expect(await acquire(broker, 'b')).toMatchObject(other)
+  await acquire(broker, 'a')
+  pass(leaseMillis - 5)
+  expect((await acquire(broker, 'b')).acquired).toHaveLength(1)
+  expect(await acquire(broker, 'b')).toEqual({ ...other, askAgainMillis: 5 })
+  pass(5)
+  expect(await acquire(broker, 'b')).toMatchObject({
+    acquired: [{ shardId: 'shardId-000000000001' }],
+    workerCount: 1,
+  })
+})
+
 test('a flood of workers is bounded, and those that are there are not hurt', async () => {
   const { broker, pass } = await makeGroup(1)
   const names = Array.from({ length: workersPerConsumerMax }, (_, i) => `worker-${i}`)

@@ -46,9 +46,28 @@ describe('a group', () => {
     const { millis } = group.clock
     await group.until(() => heir.consumer.shardIds.length === 2)
     expect(group.clock.millis - millis).toBeGreaterThan(1000)
+    expect(group.clock.millis - millis).toBeLessThan(3000)
     await group.until(() => new Set([...dying.keys, ...heir.keys]).size === 20)
     await group.progress(heir.close())
     expect(heir.events.slice(0, 2).sort()).toEqual(['acquired 0', 'acquired 1'])
+  })
+
+  test('has the shards of two that died in the hands of a third in time', async () => {
+    const options = { leaseMillis: 4000, from: 'oldest' } as const
+    const programs = [group.program(), group.program()]
+    const dying = programs.map((it) => new Loop(group.worker(options, it)))
+    const shardsOf = (it: Loop) => it.consumer.shardIds.length
+    await group.until(() => dying.every((it) => shardsOf(it) === 1))
+    const heir = new Loop(group.worker(options))
+    await group.advance(2000)
+    const renewals = group.calls.filter((it) => it === 'RenewLeases').length
+    await group.until(() => group.calls.filter((it) => it === 'RenewLeases').length > renewals)
+    for (const it of programs) it.die()
+    const { millis } = group.clock
+    await group.until(() => shardsOf(heir) === 2)
+    // A tenth of what leases are held for is kept for who is dead by then.
+    expect(group.clock.millis - millis).toBeLessThan(4000 * (5 / 6))
+    await group.progress(heir.close())
   })
 
   test('tells a worker that has lost a shard: by an event, and when it checkpoints', async () => {

@@ -54,6 +54,9 @@ afterEach(() => {
   expect([...clock.timers]).toEqual([])
 })
 
+/** Of leases of those who set 3000 ms. */
+const heldMillis = 2250
+
 const lease = (shardId: string, leaseCounter = 1n) => ({ shardId, leaseCounter })
 
 describe('leases', () => {
@@ -101,8 +104,19 @@ describe('leases', () => {
     fake.answer('renewLeases', [lease('1')])
     await during(async () => {
       expect(lost).toEqual([lease('1')])
-      await clock.advance(2999)
+      await clock.advance(heldMillis - 1)
       expect(fake.calls.filter((it) => it === 'renewLeases')).toHaveLength(3)
+    })
+  })
+
+  test('are asked for three quarters of the time that was set', async () => {
+    const asked: unknown[] = []
+    fake.answer('acquireLeases', (request: unknown) => {
+      asked.push(request)
+      return { acquired: [], workerCount: 1 }
+    })
+    await during(async () => {
+      expect(asked).toEqual([{ workerId: 'me', leaseMillis: 2250, leasesMax: undefined }])
     })
   })
 
@@ -170,7 +184,7 @@ describe('leases', () => {
       fake.answer('acquireLeases', { acquired: [], workerCount: 2, askAgainMillis: 9000 })
       await clock.advance(1)
       expect(times()).toBe(2)
-      await clock.advance(999)
+      await clock.advance(heldMillis / 3 - 1)
       expect(times()).toBe(2)
       await clock.advance(1)
       expect(times()).toBe(3)
