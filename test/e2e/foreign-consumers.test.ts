@@ -171,7 +171,7 @@ it.each([
   ['INVALID_ARGUMENT', [opcodes.setCheckpoint, stream, consumer, '0', 0]],
   ['INVALID_ARGUMENT', [opcodes.setCheckpoint, stream, consumer, '0', -1]],
   ['INVALID_ARGUMENT', [opcodes.acquireLeases, stream, consumer, '', 10_000]],
-  ['INVALID_ARGUMENT', [opcodes.acquireLeases, stream, consumer, 'w', 999]],
+  ['INVALID_ARGUMENT', [opcodes.acquireLeases, stream, consumer, 'w', 499]],
   ['INVALID_ARGUMENT', [opcodes.acquireLeases, stream, consumer, 'w', 300_001]],
   ['INVALID_ARGUMENT', [opcodes.acquireLeases, stream, consumer, 'w', 10_000, 0]],
   ['PROTOCOL_VIOLATION', [opcodes.renewLeases, stream, consumer, 'w', [['0']]]],
