@@ -18,8 +18,8 @@ export const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url))
 const EXIT_SKIPPED = 77
 const SECONDS_MAX = { ci: 600, full: 7200 }
 
-// `command` is the command line, in which {seed}, {count}, {dir}, {scratch}, {tier} and
-// {program:NAME} are replaced.
+// `command` is the command line, or makes it of the tier; {seed}, {count}, {dir}, {scratch}, {tier}
+// and {program:NAME} are replaced in it.
 export function commandTest({ command, secondsMax, trialsIn, ...test }) {
   return { ...test, run: (context) => runCommand(command, context, { secondsMax, trialsIn }) }
 }
@@ -36,13 +36,14 @@ export function expandCommand(command, context) {
 
 // Runs the command and answers what a test answers. Also for tests that consist of several.
 export async function runCommand(command, context, { secondsMax = SECONDS_MAX, trialsIn } = {}) {
-  const [program, ...args] = expandCommand(command, context)
+  const line = typeof command === 'function' ? command(context.tier) : command
+  const [program, ...args] = expandCommand(line, context)
   let answer = null
   const result = await run(program, args, {
     cwd: CHECKOUT,
     timeoutSeconds: secondsMax[context.tier],
-    onLine: (line) => {
-      answer = readLine(line, context) ?? answer
+    onLine: (text) => {
+      answer = readLine(text, context) ?? answer
     },
   })
   if (result.code === EXIT_SKIPPED) throw new SkipTest(result.stderr.trim().split('\n').at(-1))

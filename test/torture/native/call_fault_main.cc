@@ -4,7 +4,11 @@
 // disk, with the page cache as the failure left it or dropped, and after a power cut everything
 // acknowledged is there.
 //
-//   call_fault_main [--count FAULTS] [--seed N] [--script N]
+// With a stride each script fails every Nth of its calls alone, the first of them by the number of
+// the script, so that a small count meets whole scripts, their recoveries too, and not just the
+// beginning of one.
+//
+//   call_fault_main [--count FAULTS] [--seed N] [--script N] [--stride N]
 #include <cerrno>
 #include <cinttypes>
 #include <memory>
@@ -190,7 +194,8 @@ int Main(int argument_count, char** arguments) {
     plan.options = DrawOptions(&random);
     const uint64_t seed = random.Next();
     bool any = true;
-    for (uint64_t call = 1; any && faults < run.count(); ++call) {
+    for (uint64_t call = 1 + script % run.stride(); any && faults < run.count();
+         call += run.stride()) {
       any = false;
       for (const Failure& failure : kFailures) {
         for (const bool for_ever : {false, true}) {

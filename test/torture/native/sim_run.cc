@@ -19,7 +19,8 @@ SimRun::SimRun(const char* name, int argument_count, char** arguments, uint64_t 
       count_(arguments_.Number("count", default_count)),
       seed_(arguments_.Number("seed", 1)),
       first_script_(arguments_.Number("script", 0)),
-      one_script_(!arguments_.Text("script", "").empty()) {
+      one_script_(!arguments_.Text("script", "").empty()),
+      stride_(std::max<uint64_t>(arguments_.Number("stride", 1), 1)) {
   std::printf("%s: seed %" PRIu64 ", %" PRIu64 " trials\n", name_, seed_, count_);
   std::fflush(stdout);
 }
@@ -40,7 +41,8 @@ void SimRun::Progress(uint64_t trials) {
 
 int SimRun::Fail(uint64_t script, const std::string& where, const std::string& wrong) const {
   std::printf("VIOLATION in script %" PRIu64 ", %s: %s\n", script, where.c_str(), wrong.c_str());
-  std::printf("replay: %s_main --seed %" PRIu64 " --script %" PRIu64 "\n", name_, seed_, script);
+  std::printf("replay: %s_main --seed %" PRIu64 " --script %" PRIu64 " --stride %" PRIu64 "\n",
+              name_, seed_, script, stride_);
   std::fprintf(stderr, "%s: seed %" PRIu64 ", script %" PRIu64 ", %s: %s\n", name_, seed_, script,
                where.c_str(), wrong.c_str());
   return 1;

@@ -1,9 +1,10 @@
 // What the torture programs on the simulated disk share: their command line, and the lines that the
 // runner reads.
 //
-//   NAME_main [--count TRIALS] [--seed N] [--script N]
+//   NAME_main [--count TRIALS] [--seed N] [--script N] [--stride N]
 //
-// --script runs one script alone, the one that a failure names.
+// --script runs one script alone, the one that a failure names. --stride is for programs that go
+// through a script step by step: they take every Nth.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,9 @@ class SimRun {
 
   bool one_script() const { return one_script_; }
 
+  // At least 1.
+  uint64_t stride() const { return stride_; }
+
   // Independent of those of all other scripts.
   uint64_t SeedOf(uint64_t script) const;
 
@@ -45,6 +49,7 @@ class SimRun {
   const uint64_t seed_;
   const uint64_t first_script_;
   const bool one_script_;
+  const uint64_t stride_;
   uint64_t told_ = 0;
 };
 
