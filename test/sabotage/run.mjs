@@ -3,20 +3,15 @@
 // of the checkout, builds it, and demands that the test which is there for that bug fails, and says
 // why.
 //
-//   node test/sabotage/run.mjs                   all mutants
-//   node test/sabotage/run.mjs --only 1,9        these
-//   node test/sabotage/run.mjs --count 8 --seed 3   eight, another eight for another seed
-//   node test/sabotage/run.mjs --tier ci --count 16   half of the table, and others, of the day
-//   node test/sabotage/run.mjs --list
-//
-// Its last line is "N passed, M failed": passed = the mutant was killed.
+// `--help` lists the options. The last line is "N passed, M failed": passed = the mutant was killed.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { UsageError } from '../torture/lib/options.mjs'
 import { describeEnd, killChildren, run } from '../torture/lib/processes.mjs'
 import { mutants, table } from './mutants.mjs'
+import { HELP, parseOptions } from './options.mjs'
 import { Scratch } from './scratch.mjs'
 import { select, today } from './select.mjs'
 
@@ -24,24 +19,12 @@ const HERE = fileURLToPath(new URL('./', import.meta.url))
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
 const TEST_SECONDS_MAX = 300
 const LINE_CHARACTERS_MAX = 160
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
 const EXIT_INTERRUPTED = 130
 
 function say(line) {
   process.stdout.write(`${line}\n`)
-}
-
-function options() {
-  const { values } = parseArgs({
-    options: {
-      list: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      count: { type: 'string' },
-      tier: { type: 'string', default: 'full' },
-      seed: { type: 'string', default: '0' },
-      scratch: { type: 'string', default: join(CHECKOUT, 'build-sabotage') },
-    },
-  })
-  return values
 }
 
 function headerOf(mutant) {
@@ -152,16 +135,28 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-const chosenOptions = options()
-checkTable()
-// A seed that is the same at every change would leave out the same mutants for good.
-const seed = chosenOptions.tier === 'ci' ? today() : chosenOptions.seed
-const chosen = select(mutants, { ...chosenOptions, seed, table })
-if (chosenOptions.list) {
+async function main(argv) {
+  const chosenOptions = parseOptions(argv)
+  if (chosenOptions.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  checkTable()
+  // A seed that is the same at every change would leave out the same mutants for good.
+  const seed = chosenOptions.tier === 'ci' ? today() : chosenOptions.seed
+  const chosen = select(mutants, { ...chosenOptions, seed, table })
+  if (!chosenOptions.list) return await sabotage(chosen, chosenOptions.scratch)
   for (const mutant of chosen) {
     say(`${String(mutant.number).padStart(2)}  ${headerOf(mutant)}`)
     say(`    ${mutant.command.join(' ')}`)
   }
-} else {
-  process.exitCode = await sabotage(chosen, chosenOptions.scratch)
+  return 0
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const isUsage = error instanceof UsageError
+  process.stderr.write(`${isUsage ? `sabotage: ${error.message}` : error.stack}\n`)
+  process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILED
 }

@@ -1,4 +1,5 @@
 // Which mutants a run makes.
+import { UsageError } from '../torture/lib/options.mjs'
 
 const MILLIS_PER_DAY = 86_400_000
 
@@ -18,7 +19,7 @@ export function select(mutants, { only, tier, count, seed, table }) {
   const ofTable = tier === 'ci' ? numbered(mutants, table) : []
   const first = inTurns(ofTable, halfOf(ofTable), seed)
   const wanted = Math.min(Number(count ?? mutants.length), mutants.length) - first.length
-  if (wanted < 0) throw new Error(`the tier has ${first.length} mutants, not ${count}`)
+  if (wanted < 0) throw new UsageError(`the tier has ${first.length} mutants, not ${count}`)
   const others = mutants.filter((mutant) => !ofTable.includes(mutant))
   return [...first, ...inTurns(others, wanted, seed)]
 }
@@ -32,6 +33,6 @@ function inTurns(all, wanted, seed) {
 function numbered(mutants, wanted) {
   const numbers = new Set(wanted)
   const chosen = mutants.filter((mutant) => numbers.delete(mutant.number))
-  if (numbers.size > 0) throw new Error(`there is no mutant ${[...numbers].join(', ')}`)
+  if (numbers.size > 0) throw new UsageError(`there is no mutant ${[...numbers].join(', ')}`)
   return chosen
 }
