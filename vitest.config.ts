@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { hardened } from './test/support/hardened.ts'
 
 /** A project is a folder of test/; one without files yet is no error. */
 const project = (
@@ -13,7 +14,7 @@ export default defineConfig({
   test: {
     // A crash of native code loses one file, not the run.
     pool: 'forks',
-    execArgv: ['--expose-gc'],
+    execArgv: ['--expose-gc', ...hardened],
     maxWorkers: 2,
     passWithNoTests: true,
     projects: [

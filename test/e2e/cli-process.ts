@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
+import { hardened } from '../support/hardened.ts'
 
 export const program: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
@@ -36,11 +37,13 @@ export interface Ended {
 const asRoot = process.getuid?.() === 0 ? { MILLRACE_INSECURE_RUN_AS_ROOT: 'true' } : {}
 
 /** The environment of this process without what would set something. */
-function cleanEnvironment(more: RunOptions['environment'] = {}): NodeJS.ProcessEnv {
+export function cleanEnvironment(more: RunOptions['environment'] = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(?:MILLRACE_(?!ADDON$)|STATE_DIRECTORY$|NO_COLOR$)/.test(name),
   )
-  return { ...Object.fromEntries(kept), ...asRoot, ...more }
+  // Brokers that the program starts itself have its environment, and not its arguments.
+  const options = [...hardened, more['NODE_OPTIONS'] ?? ''].join(' ').trimEnd()
+  return { ...Object.fromEntries(kept), ...asRoot, ...more, NODE_OPTIONS: options }
 }
 
 /** A directory that is removed after the test. */

@@ -10,7 +10,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { type ServerLimits, startServer } from '../../src/server/server.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
-import { program, Transcript, temporaryDirectory } from './cli-process.ts'
+import { cleanEnvironment, program, Transcript, temporaryDirectory } from './cli-process.ts'
 import { RawClient } from './raw-client.ts'
 
 const mebibyte = 1024 * 1024
@@ -72,7 +72,7 @@ async function serveWithFewFiles(): Promise<{ url: string; port: number; said: (
   const data = join(temporaryDirectory(), 'data')
   const serving = ['serve', '--listen', '127.0.0.1:0', '--data', data, '--create', 'orders:4']
   const child = spawn('sh', ['-c', shell, process.execPath, program, ...serving], {
-    env: { ...process.env, MILLRACE_INSECURE_RUN_AS_ROOT: 'true' },
+    env: cleanEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   onTestFinished(() => {

@@ -6,11 +6,12 @@ import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:
 import { get } from 'node:http'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { connect } from '../../src/client/node.ts'
 import * as limits from '../../src/limits.ts'
 import { binaryPath } from '../../src/server/uws-binary.ts'
+import { hardened } from '../support/hardened.ts'
 import { documented } from '../tidy/documented-limits.ts'
 import { AccessFile, tokenFor } from '../unit/server/access/access-files.ts'
 import {
@@ -19,10 +20,10 @@ import {
   runCli,
   type Served,
   serve,
-  Transcript,
   temporaryDirectory,
 } from './cli-process.ts'
 import { askTls, bring, makeCertificates } from './tls-port.ts'
+import { serveTraced } from './traced-broker.ts'
 
 const isRoot = process.getuid?.() === 0
 /** The least of rights on every Linux. */
@@ -284,12 +285,13 @@ it('9: WebSocket compression is off, also for those who ask for it', async () =>
 })
 
 describe('10: nothing from outside is run, and nobody is called', () => {
-  it('it works where code cannot be made from text', async () => {
-    const environment = { NODE_OPTIONS: '--disallow-code-generation-from-strings' }
-    const served = await serve(['--ephemeral', '--create', 'orders:1'], { environment })
-    const put = await runCli(['put', 'orders', '--key', 'a', 'x', '--url', served.url], {
-      environment,
-    })
+  it('this broker, all others of the tests and the tests run where no text is code', async () => {
+    expect(() => Reflect.construct(Function, ['return 1'])).toThrow(EvalError)
+    expect('__proto__' in Object.prototype).toBe(false)
+    const served = await serve(['--ephemeral', '--create', 'orders:1'])
+    const environment = readFileSync(`/proc/${served.child.pid}/environ`, 'utf8').split('\0')
+    expect(environment).toContain(`NODE_OPTIONS=${hardened.join(' ')}`)
+    const put = await runCli(['put', 'orders', '--key', 'a', 'x', '--url', served.url])
     expect(put.stderr).toBe('')
     expect((await ask(`${served.url}/metrics`)).status).toBe(200)
     expect(await served.stop()).toBe(0)
@@ -309,44 +311,22 @@ describe('10: nothing from outside is run, and nobody is called', () => {
     ['as it comes', false],
     ['with TLS and an access file', true],
   ] as const)('it starts no program and connects to nobody, %s', async ([, isProtected], test) => {
-    const trace = join(temporaryDirectory(), 'trace')
-    const calls = 'trace=execve,execveat,connect'
-    const words = ['-f', '-qq', '-e', calls, '-o', trace, process.execPath, program]
     const data = join(temporaryDirectory(), 'data')
     const more = ['--data', data, '--create', 'orders:1', ...(isProtected ? protection() : [])]
-    const args = ['serve', '--listen', '127.0.0.1:0', ...more]
-    const child = spawn('strace', [...words, ...args], {
-      env: { PATH: process.env['PATH'] ?? '', MILLRACE_INSECURE_RUN_AS_ROOT: String(isRoot) },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    onTestFinished(() => {
-      child.kill('SIGKILL')
-    })
-    const stderr = new Transcript(child.stderr)
-    const started = await Promise.race([
-      stderr.until((it) => it.includes('"msg":"ready"')).then(() => true),
-      once(child, 'error').then(() => false),
-      once(child, 'close').then(() => false),
-    ])
-    if (!started && /ptrace|Operation not permitted/.test(stderr.text)) {
-      console.log(`skipped: what a broker starts, as strace cannot trace here: ${stderr.text}`)
-      test.skip()
+    const served = await serveTraced(['execve', 'execveat', 'connect'], more)
+    if (typeof served === 'string') {
+      console.log(`skipped: what a broker starts, as strace cannot trace here: ${served}`)
+      return test.skip()
     }
-    const ready = stderr.lines().find((it) => it.includes('"msg":"ready"')) ?? '{}'
-    const { url, pid } = JSON.parse(ready)
+    const { url } = served
     const tls = isProtected ? bring(certificates.authority) : {}
     const client = await connect(url, isProtected ? { tls, token: owner.token } : {})
     await client.put('orders', { key: 'a', data: Buffer.from('x') })
     await client.close()
     const asked = isProtected ? askTls(url, '/metrics', tls) : ask(`${url}/metrics`)
     expect((await asked).status).toBe(isProtected ? 401 : 200)
-    process.kill(pid, 'SIGTERM')
-    await once(child, 'close')
-    const lines = readFileSync(trace, 'utf8')
-      .split('\n')
-      .filter((it) => it !== '')
     // The first is the start of the broker itself.
-    const [first, ...others] = lines
+    const [first, ...others] = await served.stop()
     expect(first).toContain('execve(')
     expect(others.filter((it) => /\bexecve/.test(it))).toEqual([])
     expect(others.filter((it) => /\bconnect\(/.test(it))).toEqual([])
