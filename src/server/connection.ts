@@ -161,9 +161,9 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
     this.#cutOff(closeCodes.slowConsumer)
   }
 
-  /** Sends nothing to subscriptions any more. */
+  /** Sends nothing to subscriptions any more, once each has heard where it stands. */
   stopPushes(): void {
-    this.#calls.subscriptions?.close()
+    this.#calls.subscriptions?.finish()
   }
 
   /** Who may do what has changed: acts on what is open, too. */
@@ -236,6 +236,7 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   /** Ends the connection whose time is over when it has its answers, or now. */
   #endIfOver(isLate = false): void {
     if (!this.#liveness.isOver || !(isLate || this.isQuiet())) return
+    this.stopPushes()
     this.end(closeCodes.restart, { text: 'its time is over (connectionMillisMax)' })
   }
 
@@ -387,17 +388,17 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
 
   /**
    * Ends a connection that is no use any more, and frees what waits for it. Where something does
-   * there is no close frame: it would stand behind bytes that nobody reads.
+   * there is no close frame: it would stand behind bytes that nobody reads. Else subscriptions hear
+   * where they stand first.
    */
   #cutOff(code: CloseCode): void {
     if (!this.#isOpen) return
     const { remoteAddress } = this
     this.#host.warn({ remoteAddress, code: code.code, name: code.name }, 'a connection was cut')
-    if (this.#socket.bufferedBytes() === 0) {
-      this.end(code, {})
-      return
-    }
-    this.#drop(code)
+    const isReading = () => this.#socket.bufferedBytes() === 0
+    const text = isReading() ? this.#calls.subscriptions?.finish() : undefined
+    if (isReading()) this.end(code, text === undefined ? {} : { text })
+    else this.#drop(code)
   }
 
   #drop(code: CloseCode): void {

@@ -11,6 +11,7 @@ import { FakeLogger } from '../unit/server/fakes.ts'
 import { RawClient } from './raw-client.ts'
 import { RawSubscriber } from './raw-subscriber.ts'
 
+const owed = /^SLOW_CONSUMER: subscription 1, shard \d: nextSequenceNumber=\d+, and 1 more$/
 const mebibyte = 1024 * 1024
 
 interface Running {
@@ -190,6 +191,30 @@ it('goes on where the client was, after its connection and a restart of the brok
   await reconnect()
   await expect.poll(() => subscriber.texts.length).toBe(300)
   expectAll(subscriber, all)
+})
+
+it('says where each shard stands before it closes, at its stop and to who returns nothing', async () => {
+  const fanOut = { heartbeatMillis: 50, creditMillisMax: 200 }
+  const { admin, url, server } = await run(2, { fanOut })
+  await put(admin, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+  for (const creditBytes of [200, 65_536]) {
+    const subscriber = await RawSubscriber.open(url)
+    subscriber.givesBack = creditBytes > 200
+    await subscriber.subscribe('orders', creditBytes)
+    if (subscriber.givesBack) {
+      await expect.poll(() => subscriber.texts.length).toBe(8)
+      await server.stop()
+    }
+    const { code, reason } = await subscriber.client.closed
+    const standing = subscriber.pushes.at(-1) as [number, number, [bigint, bigint, number][]]
+    expect(standing.slice(0, 2)).toEqual([0x42, 1])
+    const next = standing[2].map(([shard, number]) => [shard, number])
+    const wanted = next.map(([shard]) => [shard, subscriber.wanted.get(shard as bigint) ?? 1n])
+    expect(next).toEqual(wanted)
+    expect(next.length).toBe(2)
+    if (subscriber.givesBack) expect(code).toBe(1012)
+    else expect([code, reason]).toEqual([4408, expect.stringMatching(owed)])
+  }
 })
 
 it('is slow to those alone who are slow, at little cost, and they lose nothing', async () => {

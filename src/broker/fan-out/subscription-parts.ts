@@ -2,7 +2,7 @@
 
 import { errorTable, type MillraceError } from '../../errors.ts'
 import type { gap, PushOf } from '../../wire/pushes.ts'
-import type { ChildShard } from '../../wire/structures.ts'
+import type { ChildShard, ShardProgress } from '../../wire/structures.ts'
 import type { CreditShare } from './credit-shares.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
@@ -53,6 +53,21 @@ export interface SubscriptionParts {
 }
 
 export type GapFields = Omit<PushOf<typeof gap>, 'subscriptionId'>
+
+/** What a heartbeat says of a shard. */
+export function progressOf(cursor: ShardCursor, owner: SubscriptionOwner): ShardProgress {
+  const { shard: shardNumber, next: nextSequenceNumber } = cursor
+  return { shardNumber, nextSequenceNumber, millisBehindLatest: owner.millisBehind(cursor) }
+}
+
+/** Up to where one shard has been sent, one of which there is more where there is such a shard. */
+export function whereItStands({ id, cursors }: Subscription): string {
+  const all = [...cursors.values()]
+  const cursor = all.find((it) => it.position < it.feed.end) ?? all[0]
+  const others = all.length > 1 ? `, and ${all.length - 1} more` : ''
+  const shard = cursor && `, shard ${cursor.shard}: nextSequenceNumber=${cursor.next}${others}`
+  return `subscription ${id}${shard ?? ''}`
+}
 
 /** What is told of the error that a subscription ends with. */
 export function endOf({ code, message, retryAfterMs }: MillraceError) {

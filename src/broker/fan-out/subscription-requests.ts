@@ -4,9 +4,21 @@ import { MillraceError } from '../../errors.ts'
 import { shardsPerSubscriptionMax } from '../../limits.ts'
 import type { Shard } from '../../shard/shard.ts'
 import type { Stream } from '../../stream/stream.ts'
-import type { RequestOf } from '../../wire/operation.ts'
-import type { subscribeToStream } from '../../wire/subscription-operations.ts'
+import type { Operation, RequestOf } from '../../wire/operation.ts'
+import {
+  subscribeToShard,
+  subscribeToStream,
+  unsubscribe,
+} from '../../wire/subscription-operations.ts'
 import type { StartRequest } from '../start-position.ts'
+
+export function isSubscriptionOperation({ opcode }: Operation): boolean {
+  return (
+    opcode === subscribeToShard.opcode ||
+    opcode === subscribeToStream.opcode ||
+    opcode === unsubscribe.opcode
+  )
+}
 
 /** A shard that follows one that was read is wanted from its first record on, trimmed or not. */
 export function resumeAt(

@@ -31,6 +31,7 @@ import type { SharedWay } from './shared-way.ts'
 import {
   endOf,
   type GapFields,
+  progressOf,
   type Scope,
   type SubscriptionOwner,
   type SubscriptionParts,
@@ -188,9 +189,8 @@ export class Subscription implements Sender, Receiver {
   }
 
   deliver(slice: Uint8Array): void {
-    const way = this.#way
-    way.hasUnsent = false
-    if (!this.#hasEnded && !way.sink.push(slice, true)) way.isPaused = true
+    this.#way.hasUnsent = false
+    if (!this.#hasEnded && !this.#way.sink.push(slice, true)) this.#way.isPaused = true
   }
 
   /** Ends it, and says so: with an error, or as everything has been sent. */
@@ -200,6 +200,12 @@ export class Subscription implements Sender, Receiver {
     const fields = { subscriptionId: this.id, ...(error === undefined ? {} : endOf(error)) }
     if (this.#isBegun) this.#pushNow(subscriptionEnded, fields)
     else setImmediate(() => this.#pushNow(subscriptionEnded, fields))
+    this.stop()
+  }
+
+  /** Ends it with where it stands: what was sent before is all that will have been. */
+  finish(): void {
+    if (this.#isBegun) this.#tellAllProgress()
     this.stop()
   }
 
@@ -383,11 +389,7 @@ export class Subscription implements Sender, Receiver {
   }
 
   #tellProgress(cursors: readonly ShardCursor[]): void {
-    const shards = cursors.map((cursor) => ({
-      shardNumber: cursor.shard,
-      nextSequenceNumber: cursor.next,
-      millisBehindLatest: this.#owner.millisBehind(cursor),
-    }))
+    const shards = cursors.map((it) => progressOf(it, this.#owner))
     for (const [at, cursor] of cursors.entries()) {
       if (shards[at]?.millisBehindLatest !== 0) cursor.owesCaughtUp = true
     }

@@ -23,19 +23,11 @@ import { SharedWay } from './shared-way.ts'
 import type { SubscriptionSink } from './sink.ts'
 import { lineageFrom, planResume, type StreamLineage } from './stream-lineage.ts'
 import { Subscription } from './subscription.ts'
-import type { Scope } from './subscription-parts.ts'
+import { type Scope, whereItStands } from './subscription-parts.ts'
 import { checkResume, resumeAt, tooManyShards } from './subscription-requests.ts'
 
 type ShardRequest = RequestOf<typeof subscribeToShard>
 type StreamRequest = RequestOf<typeof subscribeToStream>
-
-export function isSubscriptionOperation({ opcode }: Operation): boolean {
-  return (
-    opcode === subscribeToShard.opcode ||
-    opcode === subscribeToStream.opcode ||
-    opcode === unsubscribe.opcode
-  )
-}
 
 interface Placed {
   readonly shard: Shard
@@ -120,6 +112,19 @@ export class Subscriptions {
       if ((caller.rightsOn(streamName) & subscribeRight) !== 0) continue
       subscription.end(denial(caller, subscribeRight, 'a subscription', streamName))
     }
+  }
+
+  /**
+   * Ends all of them, each with where it stands: nothing is sent any more. Answers where the first
+   * one stands that owes credit, for people.
+   */
+  finish(): string | undefined {
+    const all = [...this.#byId.values()]
+    const owing = all.find((it) => it.owesCredit)
+    const text = owing && whereItStands(owing)
+    for (const subscription of all) subscription.finish()
+    this.close()
+    return text
   }
 
   /** Ends all of them without a word: nothing is sent any more. */

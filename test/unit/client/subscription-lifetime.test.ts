@@ -332,3 +332,21 @@ describe('the end', () => {
     expect(await harness.progress(subscription.next())).toEqual({ done: true, value: undefined })
   })
 })
+
+test('numbers that no record has are not asked for where a broker that closes has said so', async () => {
+  const subscription = harness.subscribe({ from: 'oldest' })
+  await harness.progress(subscription.ready())
+  const [first, second] = harness.broker.stream.shards
+  first?.skip(5)
+  harness.broker.wake()
+  await settle()
+  harness.broker.heartbeat()
+  await settle()
+  harness.broker.cut(1012, 'SERVER_CLOSING retryAfterMs=100')
+  await harness.clock.advance(1000)
+  expect(harness.broker.streamRequests.at(-1)?.resume).toEqual([
+    { shardNumber: first?.number, nextSequenceNumber: 6n },
+    { shardNumber: second?.number, nextSequenceNumber: 1n },
+  ])
+  await subscription.close()
+})

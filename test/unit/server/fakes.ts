@@ -154,6 +154,11 @@ export class FakeSubscriptions {
     this.told.push('drained')
   }
 
+  finish(): string | undefined {
+    this.told.push('finish')
+    return this.owes ? 'subscription 1' : undefined
+  }
+
   close(): void {
     this.told.push('close')
   }

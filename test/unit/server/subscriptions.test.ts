@@ -75,7 +75,7 @@ it('hands credit over before anything else, whatever else is refused', async () 
   expect(connection.inFlight).toBe(3)
   const drained = connections.drain()
   connection.receive(encodeCredit(1, 5), true)
-  expect(told.slice(1)).toEqual(['close', ['credit', 1, 5]])
+  expect(told.slice(1)).toEqual(['finish', ['credit', 1, 5]])
   for (const [at, put] of broker.puts.entries()) put.answer(putAnswer(at + 1))
   await drained
   expect(socket.take().map(([opcode]) => opcode)).toEqual([0x20, 0x20, 0x20])
@@ -117,9 +117,10 @@ it('is cut off when the pushes of a minute were not read, or credit is owed', as
   expect(first.told).toEqual(['close'])
 
   const second = await subscribed()
+  second.opened.owes = true
   second.opened.sink.stalled()
-  expect(second.socket.events).toEqual(['close 4408 SLOW_CONSUMER'])
-  expect(second.told).toEqual(['close'])
+  expect(second.socket.events).toEqual(['close 4408 SLOW_CONSUMER: subscription 1'])
+  expect(second.told).toEqual(['finish', 'close'])
   // Nobody is left who could be told twice.
   second.opened.sink.stalled()
   expect(second.connections.count).toBe(0)
@@ -136,7 +137,7 @@ it('ends subscriptions with their connection, and when the server is about to st
   await connections.drain()
   const other = await subscribed()
   const drained = other.connections.drain()
-  expect(other.told).toEqual(['close'])
+  expect(other.told).toEqual(['finish'])
   other.connection.receive(subscribe(9), true)
   expect(other.socket.take()[0]?.slice(0, 3)).toEqual([0x28, 9, 'SERVER_CLOSING'])
   await drained

@@ -94,6 +94,53 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
   ])
 })
 
+test('the last that is heard of subscriptions that are finished is where each shard stands', async () => {
+  const made = await makeFanOut(3)
+  for (const key of ['a', 'b']) await made.put(0, [key], 100)
+  const { sink, subscriptions } = made.open()
+  const own = await toShard(subscriptions, 2, { startingPositionType: 'LATEST' })
+  const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes: 200 })
+  await until(() => sink.told.filter((it) => it.kind === 'Heartbeat').length > 0)
+  await until(() => sink.told.some((it) => it.kind === 'slice'))
+  sink.take()
+  // The answer of this one has not left: there is nothing that it could have missed.
+  const unheard = toShard(subscriptions, 1)
+  await unheard
+  const [first, third] = [made.shard(0).number, made.shard(2).number]
+  const text = `subscription ${subscriptionId}, shard ${first}: nextSequenceNumber=2`
+  expect(subscriptions.finish()).toBe(text)
+  await made.put(0, ['c'])
+  await made.put(2, ['c'])
+  subscriptions.credit(subscriptionId, 181)
+  vi.advanceTimersByTime(2 * heartbeatMillis)
+  await turns()
+  expect(sink.take({ heartbeats: true })).toMatchObject([
+    {
+      kind: 'Heartbeat',
+      subscriptionId: own.subscriptionId,
+      shards: [{ shardNumber: third, nextSequenceNumber: 1n }],
+    },
+    {
+      kind: 'Heartbeat',
+      subscriptionId,
+      shards: [{ shardNumber: first, nextSequenceNumber: 2n }],
+    },
+  ])
+  expect(made.fanOut.stats()).toMatchObject({ live: 0, waiting: 0, creditOutBytes: 0 })
+  await expect(toShard(subscriptions, 0)).rejects.toThrow(MillraceError)
+})
+
+test('of a subscription with many shards one is named that has more to send', async () => {
+  const made = await makeFanOut(2)
+  for (const key of ['a', 'b']) await made.put(1, [key], 100)
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toStream(subscriptions, { creditBytes: 200 })
+  await until(() => sink.told.length >= 2)
+  const place = `shard ${made.shard(1).number}: nextSequenceNumber=2, and 1 more`
+  expect(subscriptions.finish()).toBe(`subscription ${subscriptionId}, ${place}`)
+  expect(sink.take({ heartbeats: true }).at(-1)).toMatchObject({ kind: 'Heartbeat' })
+})
+
 test('nothing follows a heartbeat within which the subscription was ended', async () => {
   const made = await makeFanOut()
   for (const key of ['a', 'b']) await made.put(0, [key], 100)
