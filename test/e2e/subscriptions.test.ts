@@ -193,7 +193,7 @@ it('goes on where the client was, after its connection and a restart of the brok
   expectAll(subscriber, all)
 })
 
-it('says where each shard stands before it closes, at its stop and to who returns nothing', async () => {
+it('says where each shard stands before it closes, also to who returns nothing', async () => {
   const fanOut = { heartbeatMillis: 50, creditMillisMax: 200 }
   const { admin, url, server } = await run(2, { fanOut })
   await put(admin, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])

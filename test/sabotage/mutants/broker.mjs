@@ -52,5 +52,6 @@ export const broker = vitestMutants('test/unit', [
     'sends parents to their ends before',
   ],
   ['282-full-sink-gets-more', 'broker/fan-out/outbox', 'a sink that is full gets one slice'],
+  ['500-finished-without-place', 'broker/fan-out/ends', 'the last that is heard of'],
   ['283-ended-and-sent-to', 'broker/fan-out/outbox', 'who ends a subscription as it takes a slice'],
 ])

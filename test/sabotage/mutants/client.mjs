@@ -26,4 +26,5 @@ export const client = vitestMutants('test/unit/client', [
   ['463-handled-before-it-is', 'handle-batches', 'what stands behind a batch'],
   ['464-waits-behind-the-signal', 'until-aborted', 'ends an iteration that waits'],
   ['520-leases-as-long-as-promised', 'lease-loop', 'three quarters of the time'],
+  ['502-place-unheard', 'subscription-lifetime', 'are not asked for where a broker'],
 ])

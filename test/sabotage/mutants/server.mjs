@@ -59,6 +59,7 @@ export const server = vitestMutants('test/unit/server', [
   ['423-looks-seldom', 'overload', 'come the sooner, the less there is to fill'],
   ['483-bound-asked-once', 'overload', 'has a bound that may be changed'],
   ['484-first-bytes-of-a-file', 'proc-file', 'of 100000 bytes, too'],
+  ['501-stopped-without-a-word', 'subscriptions', 'when the server is about to stop'],
   ['485-grown-since-the-most', 'half-messages', 'from the least there was'],
   ['321-expiry-late', 'access/in-time', 'ends its connection within 5 s'],
 ])

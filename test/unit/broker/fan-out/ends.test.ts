@@ -94,7 +94,7 @@ test('Kinesis 12: a heartbeat comes every 5 s, with how far each shard is behind
   ])
 })
 
-test('the last that is heard of subscriptions that are finished is where each shard stands', async () => {
+test('the last that is heard of finished subscriptions is where each shard stands', async () => {
   const made = await makeFanOut(3)
   for (const key of ['a', 'b']) await made.put(0, [key], 100)
   const { sink, subscriptions } = made.open()
