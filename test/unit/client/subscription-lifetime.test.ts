@@ -333,7 +333,7 @@ describe('the end', () => {
   })
 })
 
-test('numbers that no record has are not asked for where a broker has said so at its end', async () => {
+test('numbers without records are not asked for where a broker said so at its end', async () => {
   const subscription = harness.subscribe({ from: 'oldest' })
   await harness.progress(subscription.ready())
   const [first, second] = harness.broker.stream.shards
