@@ -47,19 +47,23 @@ TEST_F(CoreFaultsTest, OutlivesADeathAtAnyCallOfASeal) {
 TEST_F(CoreFaultsTest, RefusesToOpenWhenTheSegmentsCannotBeListed) {
   Process process(NewMachine());
   ASSERT_TRUE(process.Append(process.Create(), Durability::kDisk).ok());
-  for (const uint64_t listing : {1, 2}) {
+  // An open lists the files more than once: each time is tried, until a fault meets none of them.
+  uint64_t listings = 0;
+  for (bool is_met = true; is_met; listings += is_met ? 1 : 0) {
     auto killed = process.files()->KillCopy();
     SimFault fault;
     fault.kind = SimCallKind::kList;
     fault.path_part = "/log";
-    fault.nth = listing;
+    fault.nth = listings + 1;
     killed->AddFault(fault);
     Process unlucky(std::move(killed));
-    EXPECT_EQ(unlucky.status().code(), Code::kLogFailed) << "listing " << listing;
+    is_met = unlucky.files()->fault_hits() != 0;
+    EXPECT_EQ(unlucky.status().code(), is_met ? Code::kLogFailed : Code::kOk) << listings;
     Process heir(unlucky.files()->KillCopy());
     ASSERT_TRUE(heir.status().ok()) << heir.status().message();
     EXPECT_EQ(heir.Stats(0).next_sequence, 2u);
   }
+  EXPECT_GE(listings, 2u);
 }
 
 // The disk was full for a moment, but what the sync dropped stays in doubt.
