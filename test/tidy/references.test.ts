@@ -35,7 +35,7 @@ function namesIn(text: string): string[] {
   const withoutLinks = text.replace(/\bhttps?:\/\/\S+/g, '').replace(/<[\w/.]+>/g, '')
   const file =
     /(?<![\w/.$*-])[\w./-]*[\w*-]\.(?:\{[\w,]+\}|md|h|cc|ts|mjs|cjs|gyp|json|txt)(?![\w(/*-])/g
-  const folder = /(?<![\w/.-])(?:src|native|test|bench|examples)\/(?:[\w-]+\/?)*(?![\w.*{/-])/g
+  const folder = /(?<![\w/.-])(?:src|native|test|bench|examples)\/(?:[\w-]+\/)*[\w-]*(?![\w.*{/-])/g
   return [...(withoutLinks.match(file) ?? []), ...(withoutLinks.match(folder) ?? [])]
 }
 
