@@ -5,6 +5,8 @@ import type { NativeLogHandle } from '../../src/log/binding.ts'
 import { binding, constants, declaredExports, declaredHandle } from '../../src/log/binding.ts'
 import { temporaryDirectory } from './harness.ts'
 
+const functionsOf = (it: object) => Object.values(it).filter((value) => typeof value === 'function')
+
 function openHandle(): Promise<NativeLogHandle> {
   return new Promise((resolve, reject) => {
     const dir = join(temporaryDirectory(), 'log')
@@ -20,6 +22,12 @@ function openHandle(): Promise<NativeLogHandle> {
   })
 }
 
+function closeHandle(handle: NativeLogHandle): Promise<void> {
+  return new Promise((resolve) => {
+    handle.control(constants.controlOperations.close, 0n, 0n, null, () => resolve())
+  })
+}
+
 describe('what native exports', () => {
   it('is what NativeBinding declares, no more and no less', () => {
     expect(Object.keys(binding).sort()).toEqual(Object.keys(declaredExports).sort())
@@ -28,9 +36,19 @@ describe('what native exports', () => {
   it('is, for a handle, what NativeLogHandle declares, no more and no less', async () => {
     const handle = await openHandle()
     expect(Object.keys(handle).sort()).toEqual(Object.keys(declaredHandle).sort())
-    await new Promise<void>((resolve) => {
-      handle.control(constants.controlOperations.close, 0n, 0n, null, () => resolve())
-    })
+    await closeHandle(handle)
+  })
+
+  /*
+   * Every function is a way across the seam that needs its own tests of misuse, lifetimes and
+   * random arguments. What need not be quick is an operation of `control`, or a kind of `stats`:
+   * those have the tests already. Raise a bound only for what is called for every batch or put.
+   */
+  it('is few functions: 5 of the module, and 13 of a handle', async () => {
+    const handle = await openHandle()
+    expect(functionsOf(binding).length).toBeLessThanOrEqual(5)
+    expect(functionsOf(handle).length).toBeLessThanOrEqual(13)
+    await closeHandle(handle)
   })
 
   it('has the codes of the table of errors', () => {
