@@ -1,12 +1,13 @@
 import { chownSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { runHere } from '../support/run-here.ts'
 import { runCli, temporaryDirectory } from './cli-process.ts'
 
 it('tokens are made, shown once, and kept as hashes alone', async () => {
   const path = join(temporaryDirectory(), 'access.json')
   const access = (words: string[], input = '') =>
-    runCli(['access', ...words], { environment: { MILLRACE_ACCESS_FILE: path }, input })
+    runHere(['access', ...words], { environment: { MILLRACE_ACCESS_FILE: path }, input })
   const made = await access(['token', 'app', '--put', 'orders', '--get', 'orders,metrics-*'])
   expect(made.stderr).toBe(
     'this token is shown once, and kept nowhere: put it where its user reads it\n',
@@ -52,7 +53,7 @@ it('a file keeps its owner, and the link that leads to it', async () => {
   const path = join(folder, 'access.json')
   const link = join(folder, 'link.json')
   const add = (id: string, file: string) =>
-    runCli(['access', 'token', id, '--principal', 'app', ...(id === 'a' ? ['--put', '*'] : [])], {
+    runHere(['access', 'token', id, '--principal', 'app', ...(id === 'a' ? ['--put', '*'] : [])], {
       environment: { MILLRACE_ACCESS_FILE: file },
     })
   expect((await add('a', path)).status).toBe(0)

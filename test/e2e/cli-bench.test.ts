@@ -4,14 +4,8 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/client/node.ts'
-import {
-  type Ended,
-  jsonLines,
-  runCli,
-  serve,
-  startCli,
-  temporaryDirectory,
-} from './cli-process.ts'
+import type { Ended } from '../support/run-here.ts'
+import { jsonLines, runCli, serve, startCli, temporaryDirectory } from './cli-process.ts'
 
 const short = ['--duration', '300ms', '--warm-up', '100ms', '--keys', '5']
 /** What a broker says that a test has started as root. */

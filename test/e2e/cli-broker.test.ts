@@ -1,12 +1,13 @@
-/** Commands against a running broker, each in a process of its own. */
+/** Commands against a running broker. */
 
 import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/client/node.ts'
 import { jsonLines, runCli, serveOrders } from './cli-process.ts'
+import { ordersHere } from './orders-here.ts'
 
 describe('stream', () => {
   it('is created, listed, described and removed', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const made = await run(['stream', 'create', 'flights', '--shards', '3', '--tag', 'team=air'])
     expect(made).toEqual({ status: 0, stdout: 'created flights with 3 shards\n', stderr: '' })
     const listed = jsonLines((await run(['stream', 'ls', '--json'])).stdout)
@@ -28,7 +29,7 @@ describe('stream', () => {
   })
 
   it('shows how hot its shards are, and what it would do by itself', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const dry = (...args: string[]) => run(['stream', 'scale', ...args, '--dry-run'])
     const { stdout, status } = await dry('orders')
     expect(status).toBe(0)
@@ -49,8 +50,8 @@ describe('stream', () => {
   })
 
   it('shows the measured heat of each shard beside what would move', async () => {
-    const { run, served } = await serveOrders()
-    const client = await connect(served.url)
+    const { run, url } = await ordersHere()
+    const client = await connect(url)
     await client.createStream('trains', { shardCount: 2, streamMode: 'PROVISIONED' })
     const heat = async () =>
       JSON.parse((await run(['stream', 'split', 'trains', '0', '--dry-run', '--json'])).stdout)
@@ -76,7 +77,7 @@ describe('stream', () => {
   })
 
   it('is monitored shard by shard', async () => {
-    const { run, served } = await serveOrders()
+    const { run, url } = await ordersHere()
     const monitor = (...args: string[]) => run(['stream', 'monitor', 'orders', ...args])
     const none = { status: 0, stdout: 'no metrics of the shards of orders are told\n', stderr: '' }
     expect(await monitor()).toEqual(none)
@@ -84,7 +85,7 @@ describe('stream', () => {
     const list = 'of each shard of orders:\n  IncomingRecords\n  OutgoingRecords\n'
     expect(some).toEqual({ status: 0, stdout: list, stderr: '' })
     await run(['put', 'orders', '--key', 'k', 'text'])
-    const answer = await fetch(new URL('/metrics', served.url.replace('ws', 'http')))
+    const answer = await fetch(new URL('/metrics', url.replace('ws', 'http')))
     const metrics = await answer.text()
     expect(
       metrics.match(/^millrace_shard_append_records_total\{stream="orders",.*\} [01]$/gm),
@@ -104,7 +105,7 @@ describe('stream', () => {
   })
 
   it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const taken = await run(['stream', 'create', 'orders'])
     expect(taken.stderr).toMatch(/^error: STREAM_EXISTS: .*orders.*\nhint: .*\n$/)
     expect(taken.status).toBe(5)
@@ -125,7 +126,7 @@ describe('the shards of a stream', () => {
   const id = (index: number) => `shardId-00000000000${index}`
 
   it('are split, merged and scaled, or it is shown what would be', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     await run(['stream', 'create', 'flights', '--shards', '2', '--mode', 'PROVISIONED'])
     const half = String(2n ** 127n)
     const heat = [
@@ -185,7 +186,7 @@ describe('the shards of a stream', () => {
   })
 
   it('are refused with what is wrong', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     await run(['stream', 'create', 'flights', '--shards', '3', '--mode', 'PROVISIONED'])
     const cases: [string[], RegExp, number][] = [
       [['split', 'orders', '0'], /^error: INVALID_ARGUMENT: .* On-Demand mode\..*\nhint: /, 2],
@@ -211,7 +212,7 @@ describe('the shards of a stream', () => {
 
 describe('consumer', () => {
   it('is registered, listed, described and removed', async () => {
-    const { run, environment } = await serveOrders()
+    const { run, url } = await ordersHere()
     expect(await run(['consumer', 'ls', 'orders'])).toEqual({
       status: 0,
       stdout: '',
@@ -236,7 +237,7 @@ describe('consumer', () => {
     const rows = jsonLines((await run(['consumer', 'ls', 'orders', '--json'])).stdout)
     expect(rows.map((it) => it['consumerName'])).toEqual(['audit', 'billing'])
 
-    const client = await connect(environment.MILLRACE_URL)
+    const client = await connect(url)
     await client.acquireLeases('orders', 'audit', {
       workerId: 'worker-a',
       leaseMillis: 300_000,
@@ -270,7 +271,7 @@ describe('consumer', () => {
   })
 
   it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     await run(['consumer', 'register', 'orders', 'billing'])
     const cases: [string[], RegExp, number][] = [
       [['consumer', 'register', 'orders', 'billing'], /^error: CONSUMER_EXISTS: .*\nhint: /, 5],
@@ -288,7 +289,7 @@ describe('consumer', () => {
   })
 
   it('keeps its stream, unless both are removed', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     await run(['consumer', 'register', 'orders', 'billing'])
     const kept = await run(['stream', 'rm', 'orders', '--yes'])
     expect(kept.stderr).toMatch(

@@ -3,6 +3,7 @@
 import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { runHere } from '../support/run-here.ts'
 import { runCli, serve, temporaryDirectory } from './cli-process.ts'
 
 const canary = 'a canary that nobody is to find'
@@ -24,7 +25,7 @@ function secretsOf(path: string): string[] {
 
 it('keys are made, each once, in a file for its owner alone', async () => {
   const keyFile = join(temporaryDirectory(), 'millrace.keys')
-  const make = (id: string) => runCli(['key', 'new', id, '--key-file', keyFile])
+  const make = (id: string) => runHere(['key', 'new', id, '--key-file', keyFile])
   const made = await make('2026-11')
   expect(made.stdout).toMatch(/^added key 2026-11 to .*\nkeep a copy in another place/)
   expect((await make('2026-12')).status).toBe(0)
@@ -40,7 +41,7 @@ it('keys are made, each once, in a file for its owner alone', async () => {
   const open = await make('2027-01')
   expect(open.stderr).toMatch(/^error: KEY_FILE_REFUSED: .*mode 0644.*chmod 600/)
   expect(open.status).toBe(4)
-  const without = await runCli(['key', 'new', 'k'])
+  const without = await runHere(['key', 'new', 'k'])
   expect(without.stderr).toMatch(/^error: USAGE: no key file is set/)
 })
 
@@ -51,7 +52,7 @@ it('a stream is encrypted and decrypted, and its key is nowhere but in the key f
   const settings = ['--data', data, '--key-file', keyFile]
   const served = await serve([...settings, '--create', 'orders:2', '--log-level', 'debug'])
   const environment = { MILLRACE_URL: served.url }
-  const run = (...args: string[]) => runCli(args, { environment, input: '' })
+  const run = (...args: string[]) => runHere(args, { environment })
   expect(await run('stream', 'encrypt', 'orders', '--key', 'k1')).toEqual(
     done('records of orders are encrypted from now on, with key k1'),
   )
@@ -66,7 +67,7 @@ it('a stream is encrypted and decrypted, and its key is nowhere but in the key f
   expect(missing.stderr).toMatch(/^error: KEY_NOT_FOUND: .*no key k2/)
   expect(missing.status).toBe(3)
   // The next one is there as soon as it is in the file.
-  await runCli(['key', 'new', 'k2', '--key-file', keyFile])
+  await runHere(['key', 'new', 'k2', '--key-file', keyFile])
   expect((await run('stream', 'encrypt', 'orders', '--key', 'k2')).status).toBe(0)
   await run('put', 'orders', '--key', 'a', canary)
   served.child.kill('SIGHUP')

@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
 import { hardened } from '../support/hardened.ts'
+import type { Ended } from '../support/run-here.ts'
 
 export const program: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
@@ -25,12 +26,6 @@ export interface RunOptions {
   readonly input?: string | Uint8Array
   /** A command that runs the rest of its words elsewhere. */
   readonly inside?: readonly string[]
-}
-
-export interface Ended {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** Tests run as any user, root included; those about root set the variable themselves. */

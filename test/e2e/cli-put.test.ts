@@ -1,13 +1,33 @@
-/** Records that are put and got by commands, each in a process of its own. */
+/** Records that are put and got by commands. */
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { runHere } from '../support/run-here.ts'
 import { jsonLines, serveOrders, temporaryDirectory } from './cli-process.ts'
+import { ordersHere } from './orders-here.ts'
 
 describe('put and get', () => {
+  it('end in a process of their own as they do here', async () => {
+    const { run: runApart, environment } = await serveOrders()
+    const run = (args: readonly string[]) => runHere(args, { environment })
+    // More than a pipe holds, so that a process that ended too soon would say less.
+    const lines = Array.from({ length: 2000 }, (_, n) => `k:${'order '.repeat(20)}${n}\n`).join('')
+    const put = await runApart(['put', 'orders', '--key-separator', ':', '--json'], lines)
+    expect([put.status, put.stderr, jsonLines(put.stdout).length]).toEqual([0, '', 2000])
+    const all = ['get', 'orders', '--json', '--limit', '5000']
+    const got = await runApart(all)
+    expect(jsonLines(got.stdout)).toHaveLength(2000)
+    expect(got).toEqual(await run(all))
+    for (const wrong of [['get', 'nowhere'], ['get', 'orders@1'], ['put']]) {
+      const ended = await runApart(wrong)
+      expect(ended.status).toBeGreaterThan(0)
+      expect(ended).toEqual(await run(wrong))
+    }
+  })
+
   it('of an argument', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const put = await run(['put', 'orders', '--key', 'customer-7', 'hello'])
     expect(put.stdout).toMatch(/^shardId-00000000000[01]@1 {2}durability disk\n$/)
     const again = JSON.parse(
@@ -24,7 +44,7 @@ describe('put and get', () => {
   })
 
   it('without a key: with none where that is allowed, else with a random one', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     expect((await run(['put', 'orders', 'one'])).stdout).toMatch(
       /^shardId-\d+@1 {2}durability disk/,
     )
@@ -40,7 +60,7 @@ describe('put and get', () => {
   })
 
   it('of lines, keyed by what stands before a separator, in order', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const lines = Array.from({ length: 1000 }, (_, n) => `customer-${n % 7}:order ${n}`)
     const put = await run(['put', 'orders', '--key-separator', ':'], lines.join('\n'))
     expect(put.stdout).toMatch(/^put 1,000 records in .*, [\d,]+ a second\n$/)
@@ -55,7 +75,7 @@ describe('put and get', () => {
   })
 
   it('of a whole file, with acknowledgements as JSON', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const file = join(temporaryDirectory(), 'picture')
     const bytes = Buffer.from([0, 10, 255, 10, 13])
     writeFileSync(file, bytes)
@@ -66,13 +86,13 @@ describe('put and get', () => {
   })
 
   it('prints an acknowledgement a line, in the order of the lines', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const put = await run(['put', 'orders', '--key', 'a', '--json'], '1\n2\n3\n')
     expect(jsonLines(put.stdout).map((it) => it['sequenceNumber'])).toEqual(['1', '2', '3'])
   })
 
   it('says what is wrong, and exits accordingly', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const cases: [string[], string, RegExp, number][] = [
       [['put', 'nowhere', 'x'], '', /^error: STREAM_NOT_FOUND: /, 3],
       [['put', 'nowhere'], 'x\n', /^error: STREAM_NOT_FOUND: /, 3],
@@ -94,7 +114,7 @@ describe('put and get', () => {
   })
 
   it('keeps what came before a line that is wrong', async () => {
-    const { run } = await serveOrders()
+    const { run } = await ordersHere()
     const ended = await run(['put', 'orders', '--key-separator', ':'], 'a:1\nb:2\nnokey\nc:3\n')
     expect(ended.stderr).toContain('error: USAGE: line 3 has no key before ":"')
     expect(ended.status).toBe(2)

@@ -16,6 +16,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
+import { runHere } from '../support/run-here.ts'
 import {
   jsonLines,
   runCli,
@@ -72,7 +73,7 @@ describe('a start', () => {
     const data = served.facts['data'] as string
     expect(existsSync(data)).toBe(true)
     const url = served.facts['url'] as string
-    const put = await runCli(['put', 'orders', '--key', 'k', 'x', '--url', url])
+    const put = await runHere(['put', 'orders', '--key', 'k', 'x', '--url', url])
     expect(put.stdout).toMatch(/@1 {2}durability os\n$/)
     expect(served.facts).toMatchObject({ durability: 'os', ephemeral: true })
     expect(await served.stop()).toBe(0)
@@ -156,8 +157,8 @@ describe('damage', () => {
     const served = await serve(['--data', data, '--create', 'orders:1'])
     const environment = { MILLRACE_URL: served.url }
     const record = 'x'.repeat(50_000)
-    await runCli(['put', 'orders', '--key', 'a', record], { environment })
-    await runCli(['put', 'orders', '--key', 'a', 'second'], { environment })
+    await runHere(['put', 'orders', '--key', 'a', record], { environment })
+    await runHere(['put', 'orders', '--key', 'a', 'second'], { environment })
     await served.stop()
     expect((await runCli(['verify', '--data', data])).status).toBe(0)
     damage(data, record)
@@ -224,7 +225,7 @@ describe('a stop', () => {
     expect(served.stderr.text).toContain('"msg":"stopped"')
     const again = await serve(['--data', data])
     expect(again.facts['opened']).toBe('clean')
-    const got = await runCli(['get', 'orders', '--json', '--limit', '1000000'], {
+    const got = await runHere(['get', 'orders', '--json', '--limit', '1000000'], {
       environment: { MILLRACE_URL: again.url },
     })
     const stored = jsonLines(got.stdout).map((it) => it['data'] as string)
@@ -268,7 +269,7 @@ it('a sync that fails ends broker and put with 74, and loses nothing from before
   const data = join(temporaryDirectory(), 'data')
   const served = await serve(['--data', data, '--create', 'orders:1'])
   const environment = { MILLRACE_URL: served.url }
-  await runCli(['put', 'orders', '--key', 'a', 'before'], { environment })
+  await runHere(['put', 'orders', '--key', 'a', 'before'], { environment })
   const calls = 'fdatasync,fsync,msync'
   const inject = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=EIO`]
   const tracer = spawn('strace', ['-f', '-p', String(served.child.pid), ...inject])
@@ -286,14 +287,16 @@ it('a sync that fails ends broker and put with 74, and loses nothing from before
     test.skip()
   }
   const ended = once(served.child, 'close')
-  const put = await runCli(['put', 'orders', '--key', 'a', 'after'], { environment })
+  const put = await runHere(['put', 'orders', '--key', 'a', 'after'], { environment })
   expect(put.stderr).toMatch(/^error: LOG_FAILED: .*\nhint: .*\n$/)
   expect(put.status).toBe(74)
   await ended
   expect(served.child.exitCode).toBe(74)
   expect(served.stderr.text).toMatch(/^error: LOG_FAILED: .*sync failed.*\nhint: /m)
   const again = await serve(['--data', data])
-  const got = await runCli(['get', 'orders', '--raw'], { environment: { MILLRACE_URL: again.url } })
+  const got = await runHere(['get', 'orders', '--raw'], {
+    environment: { MILLRACE_URL: again.url },
+  })
   expect(got.stdout).toMatch(/^before\n/)
   expect(await again.stop()).toBe(0)
 })
@@ -303,7 +306,7 @@ it('a broken pipe ends a command quietly', async () => {
   const served = await serve(['--data', data, '--create', 'orders:1'])
   const environment = { MILLRACE_URL: served.url }
   const input = Array.from({ length: 20_000 }, (_, n) => `line ${n} of a text that is long`)
-  await runCli(['put', 'orders', '--key', 'a'], { environment, input: input.join('\n') })
+  await runHere(['put', 'orders', '--key', 'a'], { environment, input: input.join('\n') })
   const child = startCli(['get', 'orders', '--limit', '20000'], { environment })
   let stderr = ''
   child.stderr?.on('data', (part) => {

@@ -1,15 +1,11 @@
 /** What is set of a stream on the command line, against a running broker. */
 
-import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { runCli, serve, temporaryDirectory } from './cli-process.ts'
+import { ordersHere } from './orders-here.ts'
 
-/** A broker with a stream `orders` of two shards, and how to run a command against it. */
 async function broker() {
-  const data = join(temporaryDirectory(), 'data')
-  const served = await serve(['--data', data, '--create', 'orders:2'])
-  const environment = { MILLRACE_URL: served.url }
-  return (...args: string[]) => runCli(args, { environment, input: '' })
+  const { run } = await ordersHere()
+  return (...args: string[]) => run(args)
 }
 
 const done = (stdout: string) => ({ status: 0, stdout: `${stdout}\n`, stderr: '' })
@@ -103,10 +99,7 @@ it('metrics of shards: all but some, and none but some', async () => {
 })
 
 it('a record for which a shard has no room is put again, until it is stored', async () => {
-  const data = join(temporaryDirectory(), 'data')
-  const served = await serve(['--data', data, '--create', 'orders:1'])
-  const run = (args: readonly string[], input = '') =>
-    runCli(args, { environment: { MILLRACE_URL: served.url }, input })
+  const { run } = await ordersHere()
   expect((await run(['stream', 'mode', 'orders', 'provisioned'])).status).toBe(0)
   expect((await run(['stream', 'record-size', 'orders', '10MiB'])).status).toBe(0)
   // A tank of 10 MiB is empty after the first one, and gets 1 MiB a second.

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { connect } from '../../src/client/node.ts'
+import { runHere } from '../support/run-here.ts'
 import {
   jsonLines,
   lastingPort,
-  runCli,
   serve,
   startCli,
   Transcript,
@@ -22,10 +22,8 @@ async function broker() {
   const environment = { MILLRACE_URL: served.url }
   const put = async (texts: readonly string[], key?: string) => {
     const keyed = key === undefined ? ['--key-separator', ':'] : ['--key', key]
-    const ended = await runCli(['put', 'orders', ...keyed], {
-      environment,
-      input: texts.join('\n'),
-    })
+    const input = texts.join('\n')
+    const ended = await runHere(['put', 'orders', ...keyed], { environment, input })
     expect(ended.status).toBe(0)
   }
   const tail = (...args: string[]) => {
@@ -59,7 +57,7 @@ it('prints what is there in the order of arrival, then what comes, and ends with
 it('starts at a time, at a record of a shard, or now, and picks a key', async () => {
   const { environment, put, tail } = await broker()
   await put(['1', '2', '3', '4'], 'a')
-  const [first] = jsonLines((await runCli(['get', 'orders', '--json'], { environment })).stdout)
+  const [first] = jsonLines((await runHere(['get', 'orders', '--json'], { environment })).stdout)
   const since = tail('--from', new Date(Date.now() - 3_600_000).toISOString(), '--limit', '4')
   await since.closed
   expect(since.data()).toEqual(['1', '2', '3', '4'])

@@ -7,14 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import {
-  program,
-  runCli,
-  type Served,
-  serve,
-  Transcript,
-  temporaryDirectory,
-} from './cli-process.ts'
+import { runHere } from '../support/run-here.ts'
+import { program, type Served, serve, Transcript, temporaryDirectory } from './cli-process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -87,17 +81,17 @@ describe('the examples', () => {
   it('of workers that share a stream', async () => {
     const { url } = await brokerWithOrders()
     const environment = { MILLRACE_URL: url }
-    await runCli(['put', 'orders', '--key', 'customer-7', 'order 1'], { environment })
+    await runHere(['put', 'orders', '--key', 'customer-7', 'order 1'], { environment })
     const worker = startExample(example("consumer: 'billing', from").replace(usualUrl, url))
     await worker.until((it) => it.includes('bill customer-7 for order 1\n'))
-    await runCli(['put', 'orders', '--key', 'customer-8', 'order 2'], { environment })
+    await runHere(['put', 'orders', '--key', 'customer-8', 'order 2'], { environment })
     await worker.until((it) => it.includes('bill customer-8 for order 2\n'))
     expect(worker.lines()).toHaveLength(2)
   })
 
   it('of a subscription', async () => {
     const { url } = await brokerWithOrders()
-    await runCli(['put', 'orders', '--key', 'a', 'one'], { environment: { MILLRACE_URL: url } })
+    await runHere(['put', 'orders', '--key', 'a', 'one'], { environment: { MILLRACE_URL: url } })
     const text = connected(url, example('catching-up, live'))
     const [first, record, ...rest] = runExample(text)
     expect(record).toMatch(/^shardId-00000000000\d 1n a one$/)
@@ -107,7 +101,7 @@ describe('the examples', () => {
   it('of streams that live', async () => {
     const folder = temporaryDirectory()
     const keyFile = join(folder, 'millrace.keys')
-    expect((await runCli(['key', 'new', '2026-11', '--key-file', keyFile])).status).toBe(0)
+    expect((await runHere(['key', 'new', '2026-11', '--key-file', keyFile])).status).toBe(0)
     const { url } = await serve(['--data', join(folder, 'data'), '--key-file', keyFile])
     expect(runExample(connected(url, example('splitShard')))).toEqual([
       '2 new shards, then 4 in all',
@@ -120,9 +114,9 @@ describe('the examples', () => {
     const environment = { MILLRACE_URL: url }
     const worker = startExample(connected(url, example("checkpoints: 'manual'")))
     await worker.until((it) => it.split('mine:').length === 5)
-    await runCli(['put', 'orders', '--key', 'a', '--whole'], { environment, input: 'one' })
+    await runHere(['put', 'orders', '--key', 'a', '--whole'], { environment, input: 'one' })
     await worker.until((it) => it.includes('{ a: 1 }'))
-    const info = () => runCli(['consumer', 'info', 'orders', 'billing', '--json'], { environment })
+    const info = () => runHere(['consumer', 'info', 'orders', 'billing', '--json'], { environment })
     await vi.waitFor(
       async () => expect((await info()).stdout).toMatch(/"nextSequenceNumber":"?2\b/),
       { timeout: 20_000, interval: 100 },
@@ -132,12 +126,12 @@ describe('the examples', () => {
   it('of records that a handler fails on', async () => {
     const { url } = await brokerWithOrders()
     const environment = { MILLRACE_URL: url }
-    await runCli(['stream', 'create', 'orders-failed'], { environment })
+    await runHere(['stream', 'create', 'orders-failed'], { environment })
     const lines = ['--key-separator', ':']
-    await runCli(['put', 'orders', ...lines], { environment, input: 'a:1\na:x\na:2\n' })
+    await runHere(['put', 'orders', ...lines], { environment, input: 'a:1\na:x\na:2\n' })
     const worker = startExample(example('handleBatches').replace(usualUrl, url))
     await worker.until((it) => it.includes('put aside: SyntaxError') && it.includes('ship 2'))
-    const failed = await runCli(['get', 'orders-failed', '--raw'], { environment })
+    const failed = await runHere(['get', 'orders-failed', '--raw'], { environment })
     expect(failed.stdout).toMatch(/^x\n?$/)
   })
 
@@ -176,9 +170,9 @@ describe('the examples', () => {
       await once(child, 'close')
       return shown.lines().filter((it) => it !== 'kept')
     }
-    await runCli(['put', 'orders', '--key', 'a', 'one'], { environment })
+    await runHere(['put', 'orders', '--key', 'a', 'one'], { environment })
     expect(await load(1)).toEqual(['a: one'])
-    await runCli(['put', 'orders', '--key', 'a', 'two'], { environment })
+    await runHere(['put', 'orders', '--key', 'a', 'two'], { environment })
     expect(await load(1)).toEqual(['a: two'])
   })
 })

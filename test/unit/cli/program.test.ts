@@ -1,30 +1,7 @@
 /** The command line in this process: help, usage errors, explanations. */
 
-import { PassThrough } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Output } from '../../../src/cli/output.ts'
-import { runProgram } from '../../../src/cli/program.ts'
-
-/** Runs a command line that needs no broker and no files. */
-async function run(args: readonly string[], program = runProgram) {
-  const written = { stdout: '', stderr: '' }
-  const sink = (name: keyof typeof written) => ({
-    write: (data: string | Uint8Array) => {
-      written[name] += Buffer.from(data).toString()
-      return true
-    },
-    on: () => undefined,
-  })
-  const output = new Output({
-    stdout: sink('stdout'),
-    stderr: sink('stderr'),
-    json: args.includes('--json'),
-    environment: {},
-  })
-  const { signal } = new AbortController()
-  const exit = await program(args, { output, environment: {}, stdin: new PassThrough(), signal })
-  return { ...written, status: exit.status }
-}
+import { runHere } from '../../support/run-here.ts'
 
 const commands = [
   [],
@@ -64,7 +41,7 @@ describe('help', () => {
   it.each(commands.map((it) => [it.join(' '), it] as const))(
     'of "%s" fits 24 x 80',
     async (_, it) => {
-      const { status, stdout, stderr } = await run([...it, '--help'])
+      const { status, stdout, stderr } = await runHere([...it, '--help'])
       expect(status).toBe(0)
       expect(stderr).toBe('')
       const lines = stdout.split('\n')
@@ -77,7 +54,7 @@ describe('help', () => {
   )
 
   it('says the default and the variable of an option', async () => {
-    const { stdout } = await run(['tail', '--help'])
+    const { stdout } = await runHere(['tail', '--help'])
     expect(stdout).toContain('[default: latest]')
     expect(stdout).toContain('[default: ws://127.0.0.1:4570] [env: MILLRACE_URL]')
   })
@@ -148,7 +125,7 @@ describe('a wrong command line exits 2', () => {
     [['bench', 'get', '--batch', '10001'], '--batch is "10001", wanted a whole number, 1 to', ''],
     [['consumer', 'list'], "unknown command 'list'", 'Did you mean ls?'],
   ])('%j', async (args, message, hint) => {
-    const { status, stdout, stderr } = await run(args)
+    const { status, stdout, stderr } = await runHere(args)
     expect(stderr).toContain(message)
     expect(stderr).toContain(hint)
     expect(stderr).toMatch(/^error: \w+: .*\nhint: .*\n$/)
@@ -157,14 +134,14 @@ describe('a wrong command line exits 2', () => {
   })
 
   it('shows the help for want of a command', async () => {
-    const { status, stdout, stderr } = await run([])
+    const { status, stdout, stderr } = await runHere([])
     expect(status).toBe(2)
     expect(stdout).toBe('')
     expect(stderr).toContain('Commands:')
   })
 
   it('and says so in JSON for programs', async () => {
-    const { status, stderr } = await run(['tail', '--json'])
+    const { status, stderr } = await runHere(['tail', '--json'])
     expect(status).toBe(2)
     expect(JSON.parse(stderr)).toEqual({
       error: {
@@ -188,11 +165,11 @@ it('a command that cannot be loaded hides no usage error of another', async () =
   })
   vi.resetModules()
   const { runProgram: withBroken } = await import('../../../src/cli/program.ts')
-  const wrong = await run(['explain', '--colour'], withBroken)
+  const wrong = await runHere(['explain', '--colour'], { program: withBroken })
   expect(wrong.status).toBe(2)
   expect(wrong.stderr).toContain("error: USAGE: unknown option '--colour'")
   expect(wrong.stderr).toContain('hint: See: millrace explain --help')
-  const itself = await run(['bench', 'put'], withBroken)
+  const itself = await runHere(['bench', 'put'], { program: withBroken })
   expect(itself.status).toBe(70)
   expect(itself.stderr).toContain('INTERNAL')
 })
@@ -207,13 +184,13 @@ describe('explain', () => {
     ['UNSAFE_ADDRESS', 'exits 78'],
     ['VERIFICATION_FAILED', 'exits 8'],
   ])('knows %s', async (code, sentence) => {
-    const { status, stdout } = await run(['explain', code])
+    const { status, stdout } = await runHere(['explain', code])
     expect(status).toBe(0)
     expect(stdout).toContain(sentence)
   })
 
   it('lists all codes', async () => {
-    const rows = (await run(['explain', '--json'])).stdout
+    const rows = (await runHere(['explain', '--json'])).stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
