@@ -131,6 +131,7 @@ export class UwsSocket implements Socket {
 
 const decoder = new TextDecoder()
 
+/** A call of the system. */
 function addressOf(response: Response): string {
   return decoder.decode(response.getRemoteAddressAsText())
 }
@@ -210,15 +211,15 @@ function upgradeSocket(
   context: SocketContext,
 ): void {
   const head = readHead(request)
-  shares.spoke(addressOf(response))
+  const read = readRequest(response, request, head)
+  const { remoteAddress } = read
+  shares.spoke(remoteAddress)
   const refused = malformedRequest(head) ?? handshakeRefusal(head)
   if (refused !== undefined) {
     writeAnswer(response, false, refused)
     return
   }
-  const read = readRequest(response, request, head)
   const key = request.getHeader('sec-websocket-key')
-  const { remoteAddress } = read
   const carryOut = (upgrade: Upgrade) => {
     if (upgrade.kind === 'refuse') {
       writeAnswer(response, false, upgrade.answer)

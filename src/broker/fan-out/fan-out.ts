@@ -16,6 +16,7 @@ import { creditShareBytes, type FanOutLimits, fanOutLimits } from './fan-out-lim
 import { Heartbeats } from './heartbeats.ts'
 import { Outbox } from './outbox.ts'
 import { Pace, Pacer } from './pacer.ts'
+import { ProgressFrames } from './progress-frames.ts'
 import { Rounds } from './rounds.ts'
 import { ShardCursor } from './shard-cursor.ts'
 import { type FeedOwner, ShardFeed } from './shard-feed.ts'
@@ -60,6 +61,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
   readonly limits: FanOutLimits
   readonly heartbeats: Heartbeats
   readonly shares: CreditShares
+  readonly progress: ProgressFrames = new ProgressFrames()
   readonly #subscriptions = new Set<Subscription>()
   readonly #feeds = new Map<ShardId, ShardFeed>()
   readonly #pacer: Pacer

@@ -4,12 +4,14 @@ import { errorTable, type MillraceError } from '../../errors.ts'
 import type { gap, PushOf } from '../../wire/pushes.ts'
 import type { ChildShard, ShardProgress } from '../../wire/structures.ts'
 import type { CreditShare } from './credit-shares.ts'
+import type { ProgressFrames } from './progress-frames.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 import type { SharedWay } from './shared-way.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a subscription asks of those around it. */
 export interface SubscriptionOwner {
+  readonly progress: ProgressFrames
   /** It has something to send and may: now, as the log moved, or as soon as it is its turn. */
   ready(subscription: Subscription, isLive: boolean): void
   /** Sends it a slice, at `flush` at the latest. */

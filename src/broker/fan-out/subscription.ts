@@ -13,7 +13,6 @@ import { payloadBytes } from '../../log/payload-bytes.ts'
 import {
   encodePush,
   gap,
-  heartbeat,
   type Push,
   type PushOf,
   shardEnded,
@@ -198,8 +197,8 @@ export class Subscription implements Sender, Receiver {
     if (this.#hasEnded) return
     if (error !== undefined) this.#owner.report(error)
     const fields = { subscriptionId: this.id, ...(error === undefined ? {} : endOf(error)) }
-    if (this.#isBegun) this.#pushNow(subscriptionEnded, fields)
-    else setImmediate(() => this.#pushNow(subscriptionEnded, fields))
+    if (this.#isBegun) this.#sendFrame(encodePush(subscriptionEnded, fields))
+    else setImmediate(() => this.#sendFrame(encodePush(subscriptionEnded, fields)))
     this.stop()
   }
 
@@ -393,17 +392,18 @@ export class Subscription implements Sender, Receiver {
     for (const [at, cursor] of cursors.entries()) {
       if (shards[at]?.millisBehindLatest !== 0) cursor.owesCaughtUp = true
     }
-    this.#push(heartbeat, { subscriptionId: this.id, shards })
+    if (this.#hasEnded) return
+    this.#sendFrame(this.#owner.progress.of({ subscriptionId: this.id, shards }))
   }
 
   /** Whoever takes a push may end the subscription at once: then no other follows. */
   #push<It extends Push>(push: It, fields: PushOf<It>): void {
-    if (!this.#hasEnded) this.#pushNow(push, fields)
+    if (!this.#hasEnded) this.#sendFrame(encodePush(push, fields))
   }
 
-  #pushNow<It extends Push>(push: It, fields: PushOf<It>): void {
+  #sendFrame(frame: Uint8Array): void {
     if (this.#way.hasUnsent) this.#owner.flush()
     if (this.#way.isClosed) return
-    if (!this.#way.sink.push(encodePush(push, fields), false)) this.#way.isPaused = true
+    if (!this.#way.sink.push(frame, false)) this.#way.isPaused = true
   }
 }

@@ -40,6 +40,7 @@ export const broker = vitestMutants('test/unit', [
     'keys and data are counted, not what encloses them',
   ],
   ['441-served-to-its-end', 'broker/fan-out/rounds', 'serves one after the other'],
+  ['523-progress-of-another', 'broker/fan-out/progress-frames', 'another next record'],
   ['240-total-credit-unbounded', 'broker/fan-out/limits', 'are bounded, and who waits'],
   ['241-holder-not-cut', 'broker/fan-out/limits', 'are not held by clients'],
   ['470-credit-without-shares', 'broker/fan-out/limits', 'many as they are, and others go on'],
