@@ -43,14 +43,18 @@ export class BrokenDiskRig {
     await disk.open()
     const before = disk.traceBytes
     if (fault !== null) disk.breakAt(fault.kind, fault.nth, { stays: fault.stays })
-    let outcome
+    let fired
+    let until
     try {
       await write({ directory: disk.directory })
-      outcome = { fired: disk.fired, ...countRequests(disk, before) }
+      fired = disk.fired
+      until = disk.traceBytes
     } finally {
       disk.heal()
       await disk.stop()
     }
+    // Read when it is whole: the kernel still writes back, and the end may be half a request.
+    const outcome = { fired, ...countRequests(disk, before, until) }
     const directory = join(this.#folder, 'after')
     await mountLoop(this.#kind, image, directory)
     try {
@@ -64,8 +68,10 @@ export class BrokenDiskRig {
   }
 }
 
-function countRequests(disk, before) {
-  const requests = readTrace(disk.tracePath).requests.filter((request) => request.end > before)
+function countRequests(disk, before, until) {
+  const requests = readTrace(disk.tracePath).requests.filter(
+    ({ end }) => end > before && end <= until,
+  )
   const flush = requests.filter((request) => request.flush).length
   return { flush, write: requests.length - flush }
 }
