@@ -9,32 +9,29 @@ type Work = () => Promise<void>
 export class ChangeQueue {
   readonly #urgent: Work[] = []
   readonly #others: Work[] = []
-  #isRunning = false
   #wasUrgent = false
-  #last: Promise<unknown> = Promise.resolve()
+  /** While there is something to do. */
+  #running: Promise<void> | undefined
 
   /** Answers what `work` does, and rejects with what it does: that holds up no other. */
   add<Answer>(work: () => Promise<Answer>, isUrgent = false): Promise<Answer> {
-    const answer = new Promise<Answer>((resolve, reject) => {
+    return new Promise<Answer>((resolve, reject) => {
       const queue = isUrgent ? this.#urgent : this.#others
       queue.push(() => work().then(resolve, reject))
+      this.#running ??= this.#run()
     })
-    this.#last = Promise.allSettled([this.#last, answer])
-    if (!this.#isRunning) void this.#run()
-    return answer
   }
 
   /** Answers when all that was added has ended, however it did. */
   async settled(): Promise<void> {
-    await this.#last
+    await this.#running
   }
 
   async #run(): Promise<void> {
-    this.#isRunning = true
     // Whoever adds a work finds nothing of it done yet.
     await undefined
     for (let work = this.#next(); work !== undefined; work = this.#next()) await work()
-    this.#isRunning = false
+    this.#running = undefined
   }
 
   /** A flood of one kind keeps the other from no more than every other turn. */
