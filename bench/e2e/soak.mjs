@@ -7,6 +7,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { drift, endsThird } from '../lib/drift.mjs'
 import { anonymousKibibytesOf } from '../lib/process.mjs'
+import { soakLoads, soakParts } from '../lib/soak.mjs'
 import { addRow, logOptions, pick, printReport, Series } from '../micro/harness.mjs'
 import { Percentiles } from './percentiles.mjs'
 import { runProgram, startRawFanOut, startSubscribers, withServers } from './servers.mjs'
@@ -15,13 +16,10 @@ import { reportedSecondsMin } from './turns.mjs'
 const stream = 'soak'
 const recordBytes = 100
 const minutes = Number(process.env.MILLRACE_BENCH_MINUTES ?? 10)
-const rate = pick(50_000, 20_000, 1000)
-const subscribers = pick(10, 10, 2)
-/** One part of the time: its times are one figure of the series that may drift. */
-const partSeconds = pick(15, 1, 0.05)
-const warmUpSeconds = pick(1, 0.3, 0)
-/** A look takes some parts; a full run as many as its minutes have. */
-const parts = pick(Math.max(3, Math.floor((minutes * 60) / partSeconds)), 3, 3)
+const load = pick('full', 'quick', 'tiny')
+/** The times of one part are one figure of the series that may drift. */
+const { rate, subscribers, partSeconds, warmUpSeconds } = soakLoads[load]
+const parts = soakParts(load, minutes)
 /** Maps and indexes that nobody has used for a while are given up. */
 const restMillis = pick(5000, 5000, 1)
 /** Times of both loads come from parts of the same length. */

@@ -90,6 +90,7 @@ const latencies = [
       [2, 3],
     ),
   ]),
+  beside('X2', /^put to push beside a replay, p99$/, 'nats', 'soak', [1, 2]),
   times('L3', '100 subscribers', 'kafka', `${onePartition}, 800/s`, [2, 5]),
 ]
 

@@ -1,7 +1,13 @@
 // NATS JetStream with its file store, loaded by `nats bench js`, and the messages of NATS itself.
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { latencyWorkloads, loadLatency, ratesOfOne } from './lib/latency.mjs'
+import {
+  latencyWorkloads,
+  loadLatency,
+  loadSoak,
+  ratesOfOne,
+  soakWorkload,
+} from './lib/latency.mjs'
 import { freePort, runProgram, startServer } from './lib/programs.mjs'
 import { loadPushes, pushWorkloads } from './lib/push.mjs'
 import { payload } from './lib/records.mjs'
@@ -92,6 +98,10 @@ export const nats = {
       durability: 'os',
       sync: false,
     }),
+    soak: soakWorkload('JetStream, push consumers, file store, and a replay by one', {
+      durability: 'os',
+      sync: false,
+    }),
     'async, synced': workload(', sync_interval always', {
       durability: 'disk',
       sync: true,
@@ -126,6 +136,7 @@ export const nats = {
 
   async load(about) {
     const { settings, records: wanted } = about
+    if (about.workload === 'soak') return await loadSoak(about)
     if (settings.rate !== undefined) return await loadLatency('nats', about)
     if (settings.subscribers !== undefined) return await loadPushes('nats', about)
     if (about.workload === 'ordered consumer') return await consume(about)

@@ -61,6 +61,10 @@ describe('a figure of a peer', () => {
     const besideOf = (at: string) => comparisonsOf(rowOf(at)).map((it: { peer: string }) => it.peer)
     expect(besideOf('p99')).toEqual(['kafka', 'nats'])
     expect(besideOf('p99.9')).toEqual([])
+    const soaked = (at: string) =>
+      comparisonsOf({ id: 'X2', name: `put to push beside a replay, ${at}` })
+    expect(soaked('p99')).toMatchObject([{ peer: 'nats', workload: 'soak' }])
+    expect(soaked('p50')).toEqual([])
   })
 
   it('is the median of loads that take the time they should', async () => {

@@ -48,9 +48,9 @@ export class Peers {
   #figures = new Map()
   failures = []
 
-  /** `directory` is where servers write; `load` is full, quick or tiny. */
-  constructor({ directory, load }, print) {
-    this.#context = { directory, load }
+  /** `directory` is where servers write; `load` is full, quick or tiny; `minutes` are for X2. */
+  constructor({ directory, load, minutes }, print) {
+    this.#context = { directory, load, minutes }
     this.#print = print
   }
 

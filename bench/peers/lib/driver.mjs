@@ -84,7 +84,8 @@ async function loadOnce(peer, about, records) {
  * @returns `what`, `durability`, the figures of `summarize`, and what proves the work.
  * @throws when the peer fails, loses a record or takes too long.
  */
-export async function measureWorkload(peer, installed, workload, { directory, load }) {
+export async function measureWorkload(peer, installed, workload, context) {
+  const { directory, load, minutes } = context
   const settings = peer.workloads[workload]
   const { repetitions, seconds } = loads[load]
   const scratch = mkdtempSync(join(directory, `millrace-peer-${peer.id}-`))
@@ -95,7 +96,9 @@ export async function measureWorkload(peer, installed, workload, { directory, lo
     server = await peer.start?.(about)
     if (settings.rate !== undefined) {
       const loading = { ...about, server }
-      return { what, durability, ...(await measureTimes(peer, loading, { load, repetitions })) }
+      const times = settings.partsOf?.(load, minutes) ?? repetitions
+      const figures = await measureTimes(peer, loading, { load, repetitions: times })
+      return { what, durability, ...figures }
     }
     const probe = await loadOnce(peer, { ...about, server }, settings.probe)
     const records = recordsFor(seconds, probe.records, probe.seconds, settings.recordsMax)

@@ -1,5 +1,6 @@
 // From a record that was due to its coming to each subscriber, of a peer that keeps it in between.
 import { fileURLToPath } from 'node:url'
+import { soakLoads, soakParts } from '../../lib/soak.mjs'
 import { runProgram } from './programs.mjs'
 import { payload } from './records.mjs'
 
@@ -45,10 +46,49 @@ function argumentsOf({ server, settings, load }, seconds) {
   )
 }
 
+async function runScript(name, args, { seconds }) {
+  const command = [process.execPath, inLatency(name), ...args]
+  return JSON.parse(await runProgram(command, { place: 'last', seconds }))
+}
+
 /** Percentiles in microseconds, by the raw protocol of `redis` or `nats`. */
-export async function loadLatency(protocol, about) {
-  const command = [process.execPath, inLatency('load.mjs'), protocol, ...argumentsOf(about, native)]
-  return JSON.parse(await runProgram(command, { place: 'last', seconds: about.seconds }))
+export const loadLatency = (protocol, about) =>
+  runScript('load.mjs', [protocol, ...argumentsOf(about, native)], about)
+
+/** What is retained grows all the time, and with it what a replay has to read. */
+const soakMinutesMax = 2
+/** A peer that is as much behind has figures that say so, and no more is to be learnt. */
+const lateSecondsMax = 30
+/** What is acknowledged later than this is taken to be lost. */
+const partSecondsMax = 120
+
+/** The load of X2, `rate` being that of a full one. */
+export const soakWorkload = (what, more) => ({
+  what,
+  rate: soakLoads.full.rate,
+  partsOf: (load, minutes) => soakParts(load, Math.min(minutes, soakMinutesMax)),
+  ...more,
+})
+
+/**
+ * A part of X2 beside NATS: the load adds to what is there, of which a program of its own reads all
+ * from the oldest record on, for as long as the load puts. Ends when both have.
+ */
+export async function loadSoak(about) {
+  const { rate, subscribers, partSeconds, warmUpSeconds } = soakLoads[about.load]
+  const seconds = warmUpSeconds + partSeconds
+  const settings = { rate, subscribers }
+  const limit = { seconds: partSecondsMax }
+  const part = { [about.load]: { all: seconds, warmUp: warmUpSeconds } }
+  const args = ['nats', ...argumentsOf({ ...about, settings }, part), String(lateSecondsMax)]
+  const [loaded, read] = await Promise.allSettled([
+    runScript('load.mjs', args, limit),
+    runScript('nats-replay.mjs', [about.server.port, seconds].map(String), limit),
+  ])
+  for (const { reason } of [loaded, read]) if (reason !== undefined) throw reason
+  const { replayed, there } = read.value
+  const check = `${loaded.value.check}, ${replayed} of ${there} replayed`
+  return { ...loaded.value, check }
 }
 
 /** Its virtual machine starts, compiles it and subscribes all, which a busy machine is slow at. */
