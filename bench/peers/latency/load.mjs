@@ -54,10 +54,11 @@ start = performance.now() + leadMillis
 let sent = 0
 let late = 0
 const isOver = () => performance.now() > dueAt(records) + patienceMillis
+const mayPublish = () => sent - peer.acknowledged() < (peer.inFlightMax ?? records)
 const haveAll = () => all.every((it) => it.count === records)
 while (peer.acknowledged() < records || !(haveAll() || (isKept && isOver()))) {
   const now = performance.now()
-  for (; sent < records && dueAt(sent) <= now; sent += 1) {
+  for (; sent < records && dueAt(sent) <= now && mayPublish(); sent += 1) {
     if (now - dueAt(sent) > lateMillis) late += 1
     peer.publish()
   }

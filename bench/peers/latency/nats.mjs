@@ -4,6 +4,8 @@ import { Connection, promised } from './connection.mjs'
 
 const stream = 'bench'
 const connectLine = 'CONNECT {"verbose":false,"pedantic":false}\r\n'
+/** As clients in Go have it: of more than 10,000 that wait, the server refuses the next. */
+const inFlightMax = 4000
 const lineEnd = Buffer.from('\r\n')
 
 /** Calls `message(sid, body, words)` for each message; answers how many bytes are done with. */
@@ -104,6 +106,7 @@ export async function connectNats({ port, data, subscribers, isKept }) {
   }
   const message = Buffer.from(publishOf(stream, 'acks', data))
   return {
+    inFlightMax,
     publish: () => publisher.write(message),
     acknowledged: () => acknowledged,
     close: async () => {
