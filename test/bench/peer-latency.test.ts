@@ -1,11 +1,11 @@
 /** Loads of peers by a timetable: each record once, in order, to each subscriber, or no figure. */
 
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { FakeServer } from './fake-server.ts'
 
 const script = fileURLToPath(new URL('../../bench/peers/latency/load.mjs', import.meta.url))
 const run = promisify(execFile)
@@ -14,31 +14,17 @@ const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`
 const array = (...values: string[]) => `*${values.length}\r\n${values.join('')}`
 
 /** As much of Redis as a load asks for; `change` says what subscribers get for the n-th record. */
-class FakeRedis {
-  readonly #sockets = new Set<Socket>()
+class FakeRedis extends FakeServer {
   readonly #waiting = new Map<Socket, number>()
   readonly #records: string[] = []
-  readonly #server = createServer((socket) => this.#connected(socket))
   readonly #change: (record: string, number: number) => string
 
   constructor(change: (record: string, number: number) => string) {
+    super()
     this.#change = change
   }
 
-  async listen(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    return (this.#server.address() as AddressInfo).port
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
-  }
-
-  #connected(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.on('error', () => undefined)
+  protected override connected(socket: Socket): void {
     let text = ''
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1')

@@ -1,11 +1,11 @@
 /** The load of X2 on NATS: what is there is kept and read again, and what is late has a figure. */
 
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
+import { FakeServer } from './fake-server.ts'
 
 // Plain JavaScript without declarations, as the bench has no build step.
 const load = async (name: string) =>
@@ -32,33 +32,19 @@ interface Config {
 type Numbering = (number: number, consumer: Consumer) => number | undefined
 
 /** As much of JetStream as a load asks for; `numberOf` says how what is sent is numbered. */
-class FakeNats {
-  readonly #sockets = new Set<Socket>()
+class FakeNats extends FakeServer {
   readonly #consumers: Consumer[] = []
-  readonly #server: Server = createServer((socket) => this.#connected(socket))
   readonly #numberOf: Numbering
   readonly asked: string[] = []
   answers = 0
   #records: string[] = []
 
   constructor(numberOf: Numbering) {
+    super()
     this.#numberOf = numberOf
   }
 
-  async listen(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    return (this.#server.address() as AddressInfo).port
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
-  }
-
-  #connected(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.on('error', () => undefined)
+  protected override connected(socket: Socket): void {
     const inboxes = new Map<string, string>()
     let text = ''
     socket.on('data', (chunk) => {
