@@ -41,14 +41,14 @@ const STRANGER_CHANCE = 0.05
 
 const { port, seed, perSecond, token } = workerData
 const random = new Random(seed)
-let pace = { perSecond, since: performance.now(), from: 0 }
+let pace = { perSecond, since: performance.now(), booked: 0 }
 let done = 0
 let connections = 0
 let isOver = false
 parentPort.on('message', (message) => {
   isOver ||= message === 0
   if (isOver) parentPort.unref()
-  pace = { perSecond: message, since: performance.now(), from: done }
+  pace = { perSecond: message, since: performance.now(), booked: 0 }
 })
 
 // Every request gets one answer, or ends the connection.
@@ -60,6 +60,7 @@ async function messages(lane, own, makeMessage) {
     if (isAnswer(message)) answers += 1
   }
   for (let left = own.between(1, BURSTS_MAX); left > 0 && !hasEnded && !isOver; left--) {
+    await turn(BURST)
     const burst = Array.from({ length: BURST }, () => makeMessage(own))
     sent += burst.filter((it) => it[1] !== CREDIT).length
     lane.write(Buffer.concat(burst.map((it) => frame(own, it))))
@@ -68,7 +69,6 @@ async function messages(lane, own, makeMessage) {
     if (!hasEnded && answers < sent) {
       throw new TortureFailure(`${answers} of ${sent} messages were answered`)
     }
-    await turn()
   }
   return answers + (hasEnded ? 1 : 0)
 }
@@ -123,19 +123,20 @@ async function attackOnce(own) {
   }
 }
 
-// Until the timetable has room for more.
-async function turn() {
-  const isEarly = () =>
-    done - pace.from > ((performance.now() - pace.since) * pace.perSecond) / 1000
+// Until the timetable has room for more, so many of which are booked then: lanes that have waited
+// would otherwise all send at once.
+async function turn(frames) {
+  const isEarly = () => pace.booked > ((performance.now() - pace.since) * pace.perSecond) / 1000
   while (!isOver && isEarly()) await wait(PAUSE_MILLIS)
+  pace.booked += frames
 }
 
 async function run(index) {
   const own = random.fork(`lane ${index}`)
   while (!isOver) {
+    await turn(1)
     const seen = await attackOnce(own)
     done += seen
-    await turn()
   }
 }
 
