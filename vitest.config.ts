@@ -1,16 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import { hardened } from './test/support/hardened.ts'
 
-/** Those that drive a browser: what they do it with makes code from text. */
-const inBrowser = ['browser', 'browser-page', 'hijack'].map((it) => `test/e2e/${it}.test.ts`)
-
 interface ProjectOptions {
   readonly fileParallelism?: boolean
   readonly testTimeout?: number
-  readonly exclude?: string[]
+  readonly execArgv?: string[]
 }
 
-/** A project is a folder of test/; one without files yet is no error. */
+/** A project is a folder of test/. */
 const project = (name: string, options: ProjectOptions = {}) => ({
   extends: true as const,
   test: {
@@ -34,27 +31,12 @@ export default defineConfig({
       project('format'),
       project('seam', { testTimeout: 60_000 }),
       project('model', { testTimeout: 60_000 }),
-      project('e2e', { fileParallelism: false, testTimeout: 60_000, exclude: inBrowser }),
-      {
-        extends: true,
-        test: {
-          name: 'browser',
-          include: inBrowser,
-          fileParallelism: false,
-          testTimeout: 60_000,
-        },
-      },
+      project('e2e', { fileParallelism: false, testTimeout: 60_000 }),
+      // What drives a browser makes code from text.
+      project('browser', { execArgv: [], fileParallelism: false, testTimeout: 60_000 }),
       project('crash', { fileParallelism: false, testTimeout: 120_000 }),
       project('tidy', { testTimeout: 60_000 }),
-      {
-        extends: true,
-        test: {
-          name: 'bench',
-          include: ['test/bench/**/*.test.ts'],
-          execArgv: [...hardened],
-          testTimeout: 60_000,
-        },
-      },
+      project('bench', { testTimeout: 60_000 }),
     ],
   },
 })

@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Served, serve } from '../e2e/cli-process.ts'
 import { chromiumPath, launchChromium } from './chromium.ts'
-import { type Served, serve } from './cli-process.ts'
 
 /** Names that lead to this machine in this browser: as those do that an attacker owns. */
 const resolver = '--host-resolver-rules=MAP *.example 127.0.0.1'

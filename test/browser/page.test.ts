@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../../src/client/node.ts'
+import { lastingPort, serve, Transcript, temporaryDirectory } from '../e2e/cli-process.ts'
 import { chromiumPath, launchChromium } from './chromium.ts'
-import { lastingPort, serve, Transcript, temporaryDirectory } from './cli-process.ts'
 
 const example = fileURLToPath(new URL('../../examples/browser/serve.mjs', import.meta.url))
 /** Where screenshots are kept to be looked at; nowhere unless it is given. */

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../../src/client/client.ts'
-import { BrokerPlace } from './broker-place.ts'
+import { BrokerPlace } from '../e2e/broker-place.ts'
 import { type BrowserBundle, bundleClient } from './browser-bundle.ts'
 import { chromiumPath, launchChromium } from './chromium.ts'
 
