@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { kernelKibibytes, ownCpuSeconds } from '../lib/process.mjs'
+import { connectRetries, kernelKibibytes, ownCpuSeconds } from '../lib/process.mjs'
 import { addRow, logOptions, pick, printReport, Series, withScratch } from '../micro/harness.mjs'
 import { Control } from './control.mjs'
-import { startBroker, startSubscribers } from './servers.mjs'
+import { startBroker, startRawFanOut, startSubscribers } from './servers.mjs'
 
 const counts = pick([100, 1000, 10_000], [100, 1000], [10])
 const all = counts.at(-1)
@@ -23,6 +23,7 @@ const limits = { connectionsMax: 20_000, connectsBurst: 4 * all }
 /** Records that come before, during and after the storm. */
 const records = [5, 10, 5]
 const recordsInAll = records.reduce((sum, it) => sum + it, 0)
+const oneRecord = { records: 1, recordBytes: 100 }
 
 async function residentKibibytes(pid) {
   await setTimeout(settleMillis)
@@ -50,24 +51,49 @@ async function measureMemory(broker, memory, ofKernel) {
   for (const subscribers of held) await subscribers.stop()
 }
 
-async function measureStorm(broker, seconds) {
-  const [before, during, after] = records
-  const put = (frames) => broker.ask({ do: 'fill', stream, frames, records: 1, recordBytes: 100 })
-  const crowd = { port: broker.port, stream, subscribers: all, records: recordsInAll }
-  const subscribers = await startSubscribers({ ...crowd, mode: 'storm' })
-  await put(before)
-  const [{ seconds: taken }] = await Promise.all([subscribers.ask({}), put(during)])
-  seconds.add(taken)
-  await put(after)
-  const { verified } = await subscribers.next()
-  await subscribers.stop()
-  return verified
+/** The storms of one server. */
+class Storms {
+  seconds = new Series()
+  cpuMicros = new Series()
+  idleShare = new Series()
+  retries = new Series()
+  verified = ''
+
+  /** `put(frames)` sends so many records to all, `counts` says how many when. */
+  async measure(server, [before, during, after], put) {
+    const crowd = { subscribers: all, records: recordsInAll, mode: 'storm' }
+    const subscribers = await startSubscribers({ ...server, ...crowd })
+    await put(before)
+    const retriesBefore = connectRetries()
+    const [storm] = await Promise.all([subscribers.ask({}), put(during)])
+    this.seconds.add(storm.seconds)
+    this.cpuMicros.add((storm.serverCpuSeconds * 1e6) / all)
+    this.idleShare.add(storm.idleShare)
+    this.retries.add(connectRetries() - retriesBefore)
+    await put(after)
+    this.verified = (await subscribers.next()).verified
+    await subscribers.stop()
+  }
+}
+
+async function stormOfBroker(broker, storms) {
+  const server = { port: broker.port, serverPid: broker.pid, stream }
+  await storms.measure(server, records, (frames) =>
+    broker.ask({ do: 'fill', stream, frames, ...oneRecord }),
+  )
+}
+
+/** It takes the same connections and a message on each, and sends all records afterwards. */
+async function stormOfRaw(raw, storms) {
+  const server = { port: raw.port, serverPid: raw.pid, server: 'raw' }
+  await storms.measure(server, [0, 0, recordsInAll], (frames) =>
+    raw.ask({ do: 'send', frames, ...oneRecord }),
+  )
 }
 
 const memory = new Map(counts.map((count) => [count, new Series()]))
-const seconds = new Series()
+const storms = { broker: new Storms(), raw: new Storms() }
 const ofKernel = new Series()
-let verified = ''
 /** Of the whole of the last repetition, which all rows come from. */
 let cpuSeconds
 await withScratch(async (scratch) => {
@@ -81,10 +107,16 @@ await withScratch(async (scratch) => {
       await control.createStream(stream, 1)
       control.close()
       await measureMemory(broker, memory, ofKernel)
-      verified = await measureStorm(broker, seconds)
+      await stormOfBroker(broker, storms.broker)
       cpuSeconds = { broker: broker.cpuSeconds, generator: ownCpuSeconds() - before }
     } finally {
       await broker.stop()
+    }
+    const raw = await startRawFanOut()
+    try {
+      await stormOfRaw(raw, storms.raw)
+    } finally {
+      await raw.stop()
     }
   }
 })
@@ -100,9 +132,26 @@ addRow(`kernel memory of the connection of an idle subscriber, ${all} of them`, 
   cpuSeconds,
   check: `${all} subscriptions`,
 })
-addRow(`until ${all} subscribers have lost their connections and subscribed again`, seconds, 's', {
-  params: { subscribers: all, records: recordsInAll },
-  cpuSeconds,
-  check: `verified: true, ${verified}`,
-})
+addRow(
+  `until ${all} subscribers have lost their connections and subscribed again`,
+  storms.broker.seconds,
+  's',
+  {
+    params: { subscribers: all, records: recordsInAll },
+    cpuSeconds,
+    limit: {
+      name: 'raw uWebSockets, connections and a message on each',
+      value: storms.raw.seconds.median,
+      unit: 's',
+    },
+    info: {
+      brokerCpuMicrosOfEach: storms.broker.cpuMicros.median,
+      rawCpuMicrosOfEach: storms.raw.cpuMicros.median,
+      connectRetries: storms.broker.retries.median,
+      rawConnectRetries: storms.raw.retries.median,
+      generatorIdleShare: storms.broker.idleShare.median,
+    },
+    check: `verified: true, ${storms.broker.verified}`,
+  },
+)
 printReport()

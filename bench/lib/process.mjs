@@ -37,6 +37,12 @@ export function kernelKibibytes() {
   return slab + Number(sockets[1]) * kibibytesOfPage
 }
 
+/** How often this machine has asked again for a connection that nobody had answered, so far. */
+export function connectRetries() {
+  const [names, values] = readFileSync('/proc/net/netstat', 'utf8').split('\n')
+  return Number(values.split(' ')[names.split(' ').indexOf('TCPSynRetrans')])
+}
+
 /** Memory without the pages of files that are mapped: those are the kernel's to take back. */
 export function anonymousKibibytesOf(pid) {
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])

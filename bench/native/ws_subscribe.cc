@@ -112,9 +112,9 @@ class Crowd : public SubscriberOwner {
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;
 
-  // Returns how long it took until all of them had subscribed.
-  double SubscribeAll() {
-    const double start = NowSeconds();
+  // From now until all of them have subscribed, and says how long that took.
+  void SubscribeAll() {
+    StartClock();
     subscribed_ = 0;
     for (uint32_t index = 0; index < subscribers_.size(); ++index) {
       subscribers_[index]->Connect(epoll_, index);
@@ -122,7 +122,10 @@ class Crowd : public SubscriberOwner {
       HandleEvents();
     }
     HandleEventsUntil([this] { return subscribed_ == subscribers_.size(); });
-    return NowSeconds() - start;
+    StopClock();
+    PrintLine(base::Format(
+        "{\"subscribed\":%zu,\"seconds\":%.6f,\"idleShare\":%.4f,\"serverCpuSeconds\":%.6f}",
+        subscribed_, seconds_, idle_seconds_ / seconds_, server_cpu_seconds_));
   }
 
   void DropAll() {
@@ -196,9 +199,7 @@ class Crowd : public SubscriberOwner {
       StartClock();
     }
     if (before < wanted_ && taken_ >= wanted_) {
-      seconds_ = NowSeconds() - start_seconds_;
-      idle_seconds_ -= start_idle_seconds_;
-      server_cpu_seconds_ = CpuSecondsOf(options_.server_pid) - start_server_cpu_seconds_;
+      StopClock();
     }
   }
 
@@ -235,8 +236,13 @@ class Crowd : public SubscriberOwner {
 
   void StartClock() {
     start_server_cpu_seconds_ = CpuSecondsOf(options_.server_pid);
-    start_idle_seconds_ = idle_seconds_;
+    idle_seconds_ = 0;
     start_seconds_ = NowSeconds();
+  }
+
+  void StopClock() {
+    seconds_ = NowSeconds() - start_seconds_;
+    server_cpu_seconds_ = CpuSecondsOf(options_.server_pid) - start_server_cpu_seconds_;
   }
 
   const SubscribeOptions& options_;
@@ -250,19 +256,14 @@ class Crowd : public SubscriberOwner {
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
   double start_seconds_ = 0;
   double idle_seconds_ = 0;
-  double start_idle_seconds_ = 0;
   double start_server_cpu_seconds_ = 0;
   double seconds_ = 0;
   double server_cpu_seconds_ = 0;
 };
 
-void PrintSubscribed(const SubscribeOptions& options, double seconds) {
-  PrintLine(base::Format("{\"subscribed\":%u,\"seconds\":%.6f}", options.subscribers, seconds));
-}
-
 void Run(const SubscribeOptions& options) {
   Crowd crowd(options);
-  PrintSubscribed(options, crowd.SubscribeAll());
+  crowd.SubscribeAll();
   if (options.mode == "hold") {
     AwaitLine();
     return;
@@ -270,7 +271,7 @@ void Run(const SubscribeOptions& options) {
   if (options.mode == "storm") {
     AwaitLine();
     crowd.DropAll();
-    PrintSubscribed(options, crowd.SubscribeAll());
+    crowd.SubscribeAll();
   }
   crowd.Stall(true);
   crowd.Receive();

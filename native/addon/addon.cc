@@ -2,11 +2,14 @@
 // declares the same list; a test compares the two in both directions.
 #include <napi.h>
 
+#include <cstdint>
+
 #include "native/addon/constants.h"
 #include "native/addon/control_calls.h"
 #include "native/addon/environment.h"
 #include "native/addon/errors.h"
 #include "native/addon/values.h"
+#include "native/base/listen_backlog.h"
 #include "native/format/segment_format.h"
 #include "native/ingest/payload_counter.h"
 #include "native/log/segment_file.h"
@@ -54,6 +57,21 @@ napi_value PayloadBytes(napi_env env, napi_callback_info info) {
   return MakeNumber(env, static_cast<double>(bytes));
 }
 
+// setListenBacklog(port, backlog): how many listening sockets of this process it was set for.
+napi_value SetListenBacklog(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  uint32_t port = 0;
+  uint32_t backlog = 0;
+  if (!ReadUint32(env, arguments.values[0], &port) || port > UINT16_MAX ||
+      !ReadUint32(env, arguments.values[1], &backlog) || backlog > INT32_MAX) {
+    return ThrowInvalid(env, "port and backlog: wanted integers up to 65535 and 2147483647");
+  }
+  uint32_t sockets = 0;
+  const base::Status status =
+      base::SetListenBacklog(static_cast<uint16_t>(port), static_cast<int>(backlog), &sockets);
+  return status.ok() ? MakeNumber(env, sockets) : ThrowStatus(env, status);
+}
+
 // The calls themselves are plain Node-API: no object of a wrapper is made per call.
 void SetFunction(Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function = nullptr;
@@ -71,6 +89,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   SetFunction(exports, "open", Open);
   SetFunction(exports, "verify", Verify);
   SetFunction(exports, "payloadBytes", PayloadBytes);
+  SetFunction(exports, "setListenBacklog", SetListenBacklog);
   SetFunction(exports, "setErrorFactory", SetErrorFactory);
   SetFunction(exports, "liveMappings", LiveMappings);
   exports.Set("constants", MakeConstants(env));

@@ -158,6 +158,8 @@ export interface NativeBinding {
   verify(path: string, done: Done): void
   /** Keys and data of records of a slice, without the first `skip` of them. */
   payloadBytes(slice: Uint8Array, skip: number, recordCount: number): number
+  /** At the sockets of this process that listen on the port; answers how many there are. */
+  setListenBacklog(port: number, backlog: number): number
   setErrorFactory(factory: ErrorFactory): void
   /** Maps of segments that are alive in this process; for tests of lifetimes. */
   liveMappings(): number
@@ -170,6 +172,7 @@ export const declaredExports: Readonly<Record<keyof NativeBinding, true>> = {
   open: true,
   verify: true,
   payloadBytes: true,
+  setListenBacklog: true,
   setErrorFactory: true,
   liveMappings: true,
   constants: true,

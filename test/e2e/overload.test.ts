@@ -1,11 +1,12 @@
 /** A broker that is short of memory, of open files, or that everybody comes to at once. */
 
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { type ServerLimits, startServer } from '../../src/server/server.ts'
@@ -14,6 +15,8 @@ import { cleanEnvironment, program, Transcript, temporaryDirectory } from './cli
 import { RawClient } from './raw-client.ts'
 
 const mebibyte = 1024 * 1024
+const crowdScript = fileURLToPath(new URL('./children/crowd.mjs', import.meta.url))
+const somaxconn = '/proc/sys/net/core/somaxconn'
 const put = (id: number) => [0x21, id, 'orders', null, [['k', new Uint8Array(10)]], null, 0, 0]
 
 async function startBroker(): Promise<Broker> {
@@ -119,6 +122,21 @@ it('with few open files it takes fewer connections, and goes on to append', asyn
   for (const client of clients) await client.close()
   await (await comeBack(url)).client.close()
 })
+
+/** What the library asks for is 512. */
+const crowd = 1500
+const roomInQueue = existsSync(somaxconn) ? Number(readFileSync(somaxconn, 'utf8')) : 0
+
+it.skipIf(roomInQueue < crowd)(
+  `a crowd that connects while the broker is busy waits for it (with ${somaxconn} of ${crowd})`,
+  async () => {
+    const server = await listen(await startBroker(), {})
+    // This process does nothing else until that one has ended.
+    const connected = execFileSync(process.execPath, [crowdScript, server.port, crowd].map(String))
+    expect(Number(connected)).toBe(crowd)
+    await server.stop()
+  },
+)
 
 it('a crowd that comes back after a restart is let in little by little, all of it', async () => {
   // However busy the machine is.

@@ -149,6 +149,7 @@ const rightTypes = {
   open: () => ['a string', constants.openDefaults, noop, noop],
   verify: () => ['a string', noop],
   payloadBytes: () => [pick([slice, slice.subarray(9)]), pick(numbers), pick(numbers)],
+  setListenBacklog: () => [pick(numbers), pick(numbers)],
 }
 
 /** What a call may do besides failing is undone here, so that every export is tried for ever. */
