@@ -48,6 +48,7 @@ export {
   type PutRecordsAnswer,
   type PutRecordsOptions,
   position,
+  type ReadableRange,
   type ReadFrom,
   type ReadOptions,
   type Route,
@@ -60,9 +61,10 @@ export {
   shardId,
   type TailAnswer,
 } from './log/log.ts'
-export { type NativeLog, openLog, verify } from './log/native-log.ts'
+export { type NativeLog, openLog } from './log/native-log.ts'
 export type { NativeShard } from './log/native-shard.ts'
 export type { LogOptions } from './log/open-options.ts'
+export { verify } from './log/verify.ts'
 export { Millrace, type MillraceOptions } from './millrace.ts'
 export { BatchBuilder } from './wire/batch-builder.ts'
 export { type RecordView, SliceCursor } from './wire/slice-cursor.ts'

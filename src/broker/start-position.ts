@@ -83,15 +83,14 @@ export function checkStart(request: StartRequest, nowMillis: number): void {
  * SEQUENCE_NUMBER_IN_FUTURE, and what the log rejects with.
  */
 export async function findStart(log: Log, request: StartRequest, shard: Shard): Promise<Start> {
-  const stats = await log.shardStats(shard.number)
-  const { firstSequenceNumber, committedNextSequenceNumber } = stats
+  const { firstSequenceNumber, committedNextSequenceNumber } = log.readableRange(shard.number)
   switch (request.type) {
     case 'TRIM_HORIZON':
       return at(firstSequenceNumber)
     case 'LATEST':
       return at(committedNextSequenceNumber)
     case 'AT_TIMESTAMP':
-      return at(await findTime(log, shard, request.timestamp ?? 0, stats))
+      return at(await findTime(log, shard, request.timestamp ?? 0))
     case 'AT_SEQUENCE_NUMBER':
     case 'AFTER_SEQUENCE_NUMBER': {
       const given = request.startingSequenceNumber ?? 0n
@@ -136,13 +135,9 @@ function checkNumber(request: StartRequest, shard: Shard, given: bigint, next: b
 }
 
 /** The first record that arrived at `millis` or later; the next one to come where there is none. */
-async function findTime(
-  log: Log,
-  shard: Shard,
-  millis: number,
-  stats: ShardStats,
-): Promise<SequenceNumber> {
+async function findTime(log: Log, shard: Shard, millis: number): Promise<SequenceNumber> {
   const position = await log.seekTime(shard.number, millis)
+  const stats = await log.shardStats(shard.number)
   const damaged = stats.damaged.find((it) => it.start <= position && position < it.end)
   if (damaged !== undefined) return damaged.expectedSequenceNumber as SequenceNumber
   return await sequenceNumberAt(log, shard, position, stats)

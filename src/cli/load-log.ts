@@ -2,12 +2,12 @@
 
 import { CliError } from './exit-codes.ts'
 
-type LogModule = typeof import('../log/native-log.ts')
+type LogModule = typeof import('../log/verify.ts')
 
 /** Throws a CliError, ADDON_MISSING. */
 export async function loadLog(): Promise<LogModule> {
   try {
-    return await import('../log/native-log.ts')
+    return await import('../log/verify.ts')
   } catch (error) {
     throw missing(error)
   }

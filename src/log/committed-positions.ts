@@ -4,6 +4,7 @@
  */
 
 import { constants, type NativeLogHandle } from './binding.ts'
+import type { ReadableRange } from './log.ts'
 
 const words = constants.slot.words
 const slotsPerChunk = constants.slot.slotsPerChunk
@@ -49,6 +50,13 @@ export class CommittedPositions {
 
   committedNextSequence(slot: number): bigint {
     return this.#load(slot, constants.slot.committedNextSequence)
+  }
+
+  readableRange(slot: number): ReadableRange {
+    return {
+      firstSequenceNumber: this.#load(slot, constants.slot.firstSequence),
+      committedNextSequenceNumber: this.committedNextSequence(slot),
+    }
   }
 
   appendedEnd(slot: number): bigint {

@@ -226,6 +226,9 @@ export interface ShardStats {
   readonly damaged: readonly DamagedRange[]
 }
 
+/** What can be read: from the first number to the one before the other. */
+export type ReadableRange = Pick<ShardStats, 'firstSequenceNumber' | 'committedNextSequenceNumber'>
+
 export interface LogStats {
   readonly shardCount: number
   readonly appendCount: number
@@ -387,6 +390,8 @@ export interface Log extends AsyncDisposable {
   }): Promise<ScrubReport>
   stats(): Promise<LogStats>
   shardStats(shard: ShardId): Promise<ShardStats>
+  /** The two numbers of `shardStats` that are asked for the most, without a call into the core. */
+  readableRange(shard: ShardId): ReadableRange
   /** Of all open shards that have routes. */
   shardTraffic(): Promise<ShardTraffic[]>
 

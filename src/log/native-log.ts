@@ -24,6 +24,7 @@ import {
   type PutRecordsAnswer,
   type PutRecordsOptions,
   position,
+  type ReadableRange,
   type ReadFrom,
   type ReadOptions,
   type Route,
@@ -74,20 +75,6 @@ export async function openLog(options: LogOptions): Promise<NativeLog> {
   })
   return new NativeLog(handle, (made) => {
     progress = new WeakRef(made)
-  })
-}
-
-/**
- * Verifies a data directory that nobody has open, without changing it.
- * Rejects: LOG_LOCKED, FORMAT_UNSUPPORTED, CATALOG_UNREADABLE, ACCESS_DENIED, LOG_FAILED.
- */
-export async function verify(dir: string): Promise<ScrubReport> {
-  checkDirectory(dir)
-  return await new Promise<ScrubReport>((resolve, reject) => {
-    binding.verify(dir, (error, answer) => {
-      if (error === undefined) resolve(answer as ScrubReport)
-      else reject(error)
-    })
   })
 }
 
@@ -352,6 +339,10 @@ export class NativeLog implements Log {
 
   async shardStats(shard: ShardId): Promise<ShardStats> {
     return this.#stats(kinds.shard, this.#slot(shard))
+  }
+
+  readableRange(shard: ShardId): ReadableRange {
+    return this.#progress.positions.readableRange(this.#slot(shard))
   }
 
   async shardTraffic(): Promise<ShardTraffic[]> {

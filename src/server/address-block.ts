@@ -10,6 +10,7 @@ const groupsOfAddress = 8
  * IPv6 is what it was. What is no address stays what it is.
  */
 export function addressBlock(address: string): string {
+  if (!address.includes(':')) return address
   const [plain = ''] = address.split('%', 1)
   if (!isIPv6(plain)) return address
   const groups = groupsOf(plain)

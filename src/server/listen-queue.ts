@@ -5,8 +5,8 @@ import { errorFacts, type Logger } from './logger.ts'
 
 /**
  * As many as the system allows may wait at this port. The library asks for 512 and has no word for
- * more; of thousands that come back at once the system drops the rest, who ask again a second later,
- * and again.
+ * more; of thousands that come back at once the system drops the rest, who ask again a second
+ * later, and again.
  */
 export function deepenListenQueue(port: number, logger: Logger): void {
   const text = 'no more than 512 clients can connect at once: some will wait for a second or more'

@@ -113,7 +113,7 @@ export class ShardTrims {
     this.#marks.set(shard, marks)
     const last = marks.at(-1)?.runMillis ?? Number.NEGATIVE_INFINITY
     if (runMillis - last >= (runMillis - expiredRunMillis) / marksPerPeriod) {
-      const { committedNextSequenceNumber } = await this.#log.shardStats(shard)
+      const { committedNextSequenceNumber } = this.#log.readableRange(shard)
       marks.push({ runMillis, next: committedNextSequenceNumber as SequenceNumber })
     }
     const expired = marks.filter((it) => it.runMillis <= expiredRunMillis).at(-1)
@@ -124,7 +124,7 @@ export class ShardTrims {
 
   /** Drops everything that a shard has. */
   async trimAll(shard: ShardId): Promise<void> {
-    const { committedNextSequenceNumber } = await this.#log.shardStats(shard)
+    const { committedNextSequenceNumber } = this.#log.readableRange(shard)
     await this.#log.trim(shard, committedNextSequenceNumber as SequenceNumber)
   }
 

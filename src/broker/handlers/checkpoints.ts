@@ -31,18 +31,14 @@ export async function handleSetCheckpoint(
   const { streamName, consumerName, shardId, leaseCounter } = request
   const { stream, consumer } = context.consumers.find(streamName, consumerName)
   const shard = requireShard(stream, shardIndexOf(shardId, streamName))
-  const place = await placeOf(context, shard, request.nextSequenceNumber)
+  const place = placeOf(context, shard, request.nextSequenceNumber)
   const wanted = { shardIndex: shard.index, place, leaseCounter }
   await context.consumers.checkpoints.set(consumer, wanted)
   return {}
 }
 
 /** Refuses what no reader of the shard can have got to. */
-async function placeOf(
-  { log }: BrokerContext,
-  shard: Shard,
-  next: bigint | undefined,
-): Promise<CheckpointPlace> {
+function placeOf({ log }: BrokerContext, shard: Shard, next: bigint | undefined): CheckpointPlace {
   const id = shardIdText(shard.index)
   if (next === undefined) {
     if (shard.closing !== undefined) return 'finished'
@@ -58,7 +54,7 @@ async function placeOf(
         `${shard.startingSequenceNumber}.`,
     )
   }
-  const { committedNextSequenceNumber } = await log.shardStats(shard.number)
+  const { committedNextSequenceNumber } = log.readableRange(shard.number)
   const end = (shard.closing?.endingSequenceNumber ?? 0n) + 1n
   if (next <= committedNextSequenceNumber || next <= end) return next as SequenceNumber
   throw new MillraceError(

@@ -94,6 +94,11 @@ export class CutLog implements Log {
     return await this.#log.shardStats(shard)
   }
 
+  readableRange(shard: ShardId) {
+    this.#check()
+    return this.#log.readableRange(shard)
+  }
+
   async shardTraffic() {
     this.#check()
     return await this.#log.shardTraffic()
