@@ -39,12 +39,42 @@ function sealBatches({ stream, records, recordBytes }) {
   }
 }
 
+/** Of one connection. It is touched at each push, so it is one object. */
+class ObservedSink {
+  #sink
+  #owner
+  sentBytes = 0
+  level = 0
+
+  constructor(sink, owner) {
+    this.#sink = sink
+    this.#owner = owner
+  }
+
+  get sharer() {
+    return this.#sink.sharer
+  }
+
+  push(frame, isSlice) {
+    if (isSlice) this.#owner.count?.(this, frame.length)
+    return this.#sink.push(frame, isSlice)
+  }
+
+  bufferedBytes() {
+    return this.#sink.bufferedBytes()
+  }
+
+  stalled() {
+    this.#sink.stalled()
+  }
+}
+
 /** Stands between a server and its broker. */
 export class ObservedBroker {
   #broker
   #sinks = new Set()
   /** While a producer runs: `count` is told of the bytes that a subscriber has been sent. */
-  #count = undefined
+  count = undefined
 
   constructor(broker) {
     this.#broker = broker
@@ -58,16 +88,9 @@ export class ObservedBroker {
   flush = () => this.#broker.flush()
 
   openSubscriptions(sink) {
-    const observed = { sentBytes: 0, level: 0 }
+    const observed = new ObservedSink(sink, this)
     this.#sinks.add(observed)
-    const subscriptions = this.#broker.openSubscriptions({
-      push: (frame, isSlice) => {
-        if (isSlice) this.#count?.(observed, frame.length)
-        return sink.push(frame, isSlice)
-      },
-      bufferedBytes: () => sink.bufferedBytes(),
-      stalled: () => sink.stalled(),
-    })
+    const subscriptions = this.#broker.openSubscriptions(observed)
     const close = subscriptions.close.bind(subscriptions)
     subscriptions.close = () => {
       this.#sinks.delete(observed)
@@ -90,7 +113,7 @@ export class ObservedBroker {
         }
         if (done === frames) resolve()
       }
-      this.#count = (observed, bytes) => {
+      this.count = (observed, bytes) => {
         observed.sentBytes += bytes
         const level = Math.floor(observed.sentBytes / batches.bytes)
         for (; observed.level < level; observed.level += 1) sentTo[observed.level] += 1
@@ -100,7 +123,7 @@ export class ObservedBroker {
       }
       putMore()
     })
-    this.#count = undefined
+    this.count = undefined
   }
 
   /** Puts so many frames, whoever subscribes, and answers when they are on disk. */

@@ -65,6 +65,8 @@ interface Held {
 export class CreditShares {
   readonly #total: SharedCredit
   readonly #shareLimit: number
+  /** What nobody in particular takes from, one for all: it never ends. */
+  readonly #endless = new SharedCredit(Number.POSITIVE_INFINITY)
   readonly #bySharer = new Map<string, Held>()
 
   constructor(totalLimit: number, shareLimit: number) {
@@ -79,10 +81,7 @@ export class CreditShares {
 
   /** For one subscription more of a sharer; undefined: of nobody, who has no bound of its own. */
   join(sharer: string | undefined): CreditShare {
-    if (sharer === undefined) {
-      const unbounded = new SharedCredit(Number.POSITIVE_INFINITY)
-      return new CreditShare(unbounded, this.#total, () => undefined)
-    }
+    if (sharer === undefined) return new CreditShare(this.#endless, this.#total, () => undefined)
     const held = this.#bySharer.get(sharer) ?? this.#add(sharer)
     held.count += 1
     return new CreditShare(held.credit, this.#total, () => {

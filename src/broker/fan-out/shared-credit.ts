@@ -22,6 +22,8 @@ export class SharedCredit {
   /** Who waits: with nothing on its way, and with something. Each in its order. */
   readonly #starving = new Set<Sharing>()
   readonly #limited = new Set<Sharing>()
+  /** Whether there is any of them: mostly not, and this is looked at for every slice. */
+  #isWaitedFor = false
 
   constructor(limit: number) {
     this.#credit = new Credit(limit)
@@ -69,11 +71,14 @@ export class SharedCredit {
 
   /** It wants nothing more for now. */
   forget(waiting: Sharing): void {
+    if (!this.#isWaitedFor) return
     this.#starving.delete(waiting)
     this.#limited.delete(waiting)
+    this.#isWaitedFor = this.#starving.size + this.#limited.size > 0
   }
 
   #wait(asking: Sharing, bytes: number): void {
+    this.#isWaitedFor = true
     // What is larger than all that there is waits until it is alone: for that nobody is cut off.
     if (asking.bytesOut > 0 || bytes > this.#credit.limit) {
       this.#limited.add(asking)
