@@ -59,7 +59,7 @@ class Storms {
   retries = new Series()
   verified = ''
 
-  /** `put(frames)` sends so many records to all, `counts` says how many when. */
+  /** `put(frames)` sends so many records to all: before, during and after the storm. */
   async measure(server, [before, during, after], put) {
     const crowd = { subscribers: all, records: recordsInAll, mode: 'storm' }
     const subscribers = await startSubscribers({ ...server, ...crowd })

@@ -151,6 +151,8 @@ class CompareStats extends Command {
         [shard.oldest, shard.next, shard.next],
       )
       same([stats.sealed, stats.failed, stats.damaged], [shard.sealed, false, []])
+      const { firstSequenceNumber, committedNextSequenceNumber } = stats
+      same(real.log.readableRange(real.id(i)), { firstSequenceNumber, committedNextSequenceNumber })
     }
   }
 
