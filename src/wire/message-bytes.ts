@@ -125,6 +125,11 @@ export function writeAscii(memory: Uint8Array, start: number, text: string): num
   return at + text.length
 }
 
+/** 0 is what most are, and the conversion a call into the runtime. */
+function bigintOf(value: number): bigint {
+  return value === 0 ? 0n : BigInt(value)
+}
+
 /**
  * Takes one value after the other. Any legal encoding of a value will do. Throws a MillraceError,
  * PROTOCOL_VIOLATION, that names what was wanted and where.
@@ -164,7 +169,7 @@ export class MessageReader {
   /** A number of 0 to 2^64-1. */
   takeUint64(what: string): bigint {
     const type = this.bytes[this.at]
-    if (type !== types.uint64 && type !== types.int64) return BigInt(this.takeUint(what))
+    if (type !== types.uint64 && type !== types.int64) return bigintOf(this.takeUint(what))
     const at = this.at + 1
     this.#integerWidth(type, what)
     this.at = at + 8

@@ -85,6 +85,24 @@ export interface PutBatchBody {
   readonly records: Uint8Array
 }
 
+/** A field that is a number within bounds. */
+interface BoundedField {
+  readonly name: string
+  /** What is said of another value: put together once, and not for each that is read. */
+  readonly what: string
+  readonly min: number
+  readonly max: number
+}
+
+function boundedField(name: string, min: number, max: number): BoundedField {
+  return { name, what: `${name}, an integer that is not negative`, min, max }
+}
+
+const shardIndexField = boundedField('shardIndex', 0, 2 ** 31 - 1)
+const countField = boundedField('count', 1, batchLayout.recordCountMax)
+const codecField = boundedField('codec', 0, batchLayout.codecMask)
+const producerSequenceField = boundedField('producerSequence', 0, unsigned32Max)
+
 /**
  * Reads the body of a PutBatch. Throws a MillraceError, PROTOCOL_VIOLATION or INVALID_ARGUMENT,
  * which is to be answered.
@@ -92,19 +110,19 @@ export interface PutBatchBody {
 export function readPutBatchBody(frame: Uint8Array, bodyAt: number): PutBatchBody {
   const reader = new MessageReader(frame, bodyAt)
   const body = {
-    shardIndex: takeBounded(reader, 'shardIndex', 0, 2 ** 31 - 1),
-    count: takeBounded(reader, 'count', 1, batchLayout.recordCountMax),
-    codec: takeBounded(reader, 'codec', 0, batchLayout.codecMask),
+    shardIndex: takeBounded(reader, shardIndexField),
+    count: takeBounded(reader, countField),
+    codec: takeBounded(reader, codecField),
     producerId: reader.takeUint64('producerId, an integer that is not negative'),
-    producerSequence: takeBounded(reader, 'producerSequence', 0, unsigned32Max),
+    producerSequence: takeBounded(reader, producerSequenceField),
     records: reader.takeBin('records, a bin that is all there'),
   }
   reader.finish()
   return body
 }
 
-function takeBounded(reader: MessageReader, name: string, min: number, max: number): number {
-  const value = reader.takeUint(`${name}, an integer that is not negative`)
+function takeBounded(reader: MessageReader, { name, what, min, max }: BoundedField): number {
+  const value = reader.takeUint(what)
   if (value >= min && value <= max) return value
   throw new MillraceError('INVALID_ARGUMENT', `${name} is ${value}, it must be ${min} to ${max}`)
 }
