@@ -44,7 +44,9 @@ class ObservedSink {
   #sink
   #owner
   sentBytes = 0
+  /** How many batches that is, and at how many bytes it is one more. */
   level = 0
+  levelEnd = 0
 
   constructor(sink, owner) {
     this.#sink = sink
@@ -102,7 +104,8 @@ export class ObservedBroker {
   /** Puts so many frames, of which `ahead` at most have not been sent to `subscribers` of all. */
   async putAhead({ frames, ahead, subscribers, ...load }) {
     const batches = sealBatches(load)
-    for (const observed of this.#sinks) Object.assign(observed, { sentBytes: 0, level: 0 })
+    const begun = { sentBytes: 0, level: 0, levelEnd: batches.bytes }
+    for (const observed of this.#sinks) Object.assign(observed, begun)
     await new Promise((resolve) => {
       const sentTo = new Uint32Array(frames)
       let put = 0
@@ -113,14 +116,27 @@ export class ObservedBroker {
         }
         if (done === frames) resolve()
       }
-      this.count = (observed, bytes) => {
+      // One batch on its way to all that there are: who has been sent it needs no telling apart.
+      const each = batches.bytes * subscribers
+      let sentBytes = 0
+      const countAll = (_, bytes) => {
+        sentBytes += bytes
+        if (sentBytes < each) return
+        sentBytes = 0
+        done += 1
+        void now.then(putMore)
+      }
+      const countEach = (observed, bytes) => {
         observed.sentBytes += bytes
-        const level = Math.floor(observed.sentBytes / batches.bytes)
-        for (; observed.level < level; observed.level += 1) sentTo[observed.level] += 1
+        for (; observed.sentBytes >= observed.levelEnd; observed.level += 1) {
+          sentTo[observed.level] += 1
+          observed.levelEnd += batches.bytes
+        }
         if (done === frames || sentTo[done] < subscribers) return
         while (done < frames && sentTo[done] >= subscribers) done += 1
         void now.then(putMore)
       }
+      this.count = ahead === 1 && this.#sinks.size === subscribers ? countAll : countEach
       putMore()
     })
     this.count = undefined
