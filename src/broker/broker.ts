@@ -3,6 +3,7 @@
  * `Millrace.open` into a program.
  */
 
+import { performance } from 'node:perf_hooks'
 import { MillraceError } from '../errors.ts'
 import type { Durability, Log, LogStats, ShardTraffic, ThroughputLimits } from '../log/log.ts'
 import { openLog } from '../log/native-log.ts'

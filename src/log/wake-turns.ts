@@ -6,6 +6,10 @@
  * what comes back, such as credit.
  */
 
+// Not the globals: each look at one of them is two calls.
+import { performance } from 'node:perf_hooks'
+import { nextTick } from 'node:process'
+
 /** How long a turn goes on for what is asked for within it, in milliseconds. */
 const turnMillis = 0.1
 
@@ -44,7 +48,7 @@ export class WakeTurns {
     this.#wake()
   }
 
-  readonly #follow = (): void => process.nextTick(this.#goOn)
+  readonly #follow = (): void => nextTick(this.#goOn)
 
   readonly #goOn = (): void => {
     this.#isFollowed = false

@@ -3,6 +3,7 @@
  * and brings all of them to an end.
  */
 
+import { nextTick } from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import { inspectMillis } from '../limits.ts'
 import { type CloseCode, closeCodes, closeReason } from '../wire/close-codes.ts'
@@ -197,7 +198,7 @@ export class Connections implements ConnectionHost {
 
   flushLater(connection: Connection): void {
     // A wake-up of the log answers in microtasks; this runs when all of them are done.
-    if (this.#toFlush.length === 0) process.nextTick(() => this.#flush())
+    if (this.#toFlush.length === 0) nextTick(() => this.#flush())
     this.#toFlush.push(connection)
   }
 

@@ -1,5 +1,6 @@
 /** A broker on a port: WebSocket and a few HTTP endpoints. */
 
+import { performance } from 'node:perf_hooks'
 import { certificateLookMillis, messageBytesSpare, unknownMessageBytesSpare } from '../limits.ts'
 import { Access } from './access/access.ts'
 import { Gate } from './access/gate.ts'

@@ -124,6 +124,10 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
     this.#feeds.delete(feed.shard)
   }
 
+  moved(feed: ShardFeed): void {
+    this.#rounds.addNow(feed)
+  }
+
   advance(cursor: ShardCursor): void {
     cursor.subscription.advance(cursor)
   }
@@ -155,7 +159,7 @@ export class FanOut implements FeedOwner, SubscriptionOwner {
 
   millisBehind(cursor: ShardCursor): number {
     const { feed, position } = cursor
-    if (feed.isWaiting(cursor)) return 0
+    if (feed.isAtEnd(cursor)) return 0
     return Math.max(1, this.context.now() - arrivalOf(feed, position, this.context.now()))
   }
 

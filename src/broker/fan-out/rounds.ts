@@ -4,15 +4,14 @@
  * round does not run for long: puts, acknowledgements and credit come in between.
  */
 
+import { performance } from 'node:perf_hooks'
+import { nextTick } from 'node:process'
 import { LinkedQueue, type Queued } from './linked-queue.ts'
 
 export interface Sender extends Queued<Sender> {
   /** Sends a little. Answers whether it would go on, and could. Must not throw. */
   serve(): boolean
 }
-
-/** How many are served between two looks at the clock. */
-const servedPerLook = 4
 
 export class Rounds {
   readonly #roundMillisMax: number
@@ -36,7 +35,7 @@ export class Rounds {
     if (this.#runsThisTurn) return
     this.#runsThisTurn = true
     // Behind the acknowledgements of the same wake-up, which were queued before.
-    process.nextTick(this.#runThisTurn)
+    nextTick(this.#runThisTurn)
   }
 
   /** For who can send since a message came, or room: outside of what the socket does with that. */
@@ -67,11 +66,9 @@ export class Rounds {
 
   #run(): void {
     const end = performance.now() + this.#roundMillisMax
-    for (let served = 1; ; served += 1) {
-      const sender = this.#queue.shift()
-      if (sender === undefined) break
+    for (let sender = this.#queue.shift(); sender !== undefined; sender = this.#queue.shift()) {
       if (sender.serve()) this.#push(sender)
-      if (served % servedPerLook === 0 && performance.now() >= end) break
+      if (this.#queue.first === undefined || performance.now() >= end) break
     }
     this.#afterRound()
     if (this.#queue.first !== undefined) this.#runLater()

@@ -1,6 +1,7 @@
 /** The place of a subscription in one shard: all that a slow reader costs. */
 
-import type { Position, SequenceNumber, ShardId } from '../../log/log.ts'
+import type { MillraceError } from '../../errors.ts'
+import type { Position, SequenceNumber, ShardId, Slice } from '../../log/log.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
 import type { GapReason, SubscribedShard } from '../../wire/structures.ts'
 import type { StreamCounts } from '../stream-counters.ts'
@@ -49,6 +50,22 @@ export class ShardCursor implements Queued<ShardCursor> {
 
   get shard(): ShardId {
     return this.feed.shard
+  }
+
+  /** Goes on behind a slice. */
+  pass({ nextPosition, nextSequenceNumber }: Slice): void {
+    this.need = 0
+    this.position = nextPosition
+    this.next = nextSequenceNumber
+  }
+
+  /** Goes on behind what cannot be read any more; false: that is not what an error says. */
+  passOver({ code, range }: MillraceError): boolean {
+    const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
+    if (!isGap || range === undefined || range.end <= this.position) return false
+    this.lost = code === 'LOG_CORRUPT' ? 'CORRUPT' : 'TRIMMED'
+    this.position = range.end as Position
+    return true
   }
 }
 

@@ -1,15 +1,25 @@
 /**
  * One shard with all cursors in it: it waits for new records on behalf of those that have had
  * everything, and reads once what many of them are to get.
+ *
+ * Those that are sent all that has come stay where they wait: nothing is moved or asked for them
+ * but what their own subscription decides. Everybody else goes the long way, by its own turn.
  */
 
+import { sliceBytesMax } from '../../limits.ts'
 import type { Log, Position, SequenceNumber, ShardId, ShardWatch, Slice } from '../../log/log.ts'
 import type { SliceScratch } from '../../log/slice-pool.ts'
 import { LinkedQueue } from './linked-queue.ts'
+import type { Sender } from './rounds.ts'
 import type { ShardCursor } from './shard-cursor.ts'
 
+/** So many of those who wait are served in one turn. */
+const servedMax = 16
+
 export interface FeedOwner {
-  /** A cursor that waited has something to do: to send, or to end. */
+  /** Something has come for those that wait: the feed is to have its turn now. */
+  moved(feed: ShardFeed): void
+  /** A cursor that waited has something to do when it is its turn: to send, or to end. */
   advance(cursor: ShardCursor): void
   /** A slice that was read is about to change: who is still to get it has to get it now. */
   flush(): void
@@ -17,12 +27,17 @@ export interface FeedOwner {
   lend(feed: ShardFeed): SliceScratch
 }
 
-export class ShardFeed {
+export class ShardFeed implements Sender {
   readonly shard: ShardId
   readonly #watch: ShardWatch
   readonly #owner: FeedOwner
   /** Cursors that have had everything. */
   readonly #waiting = new LinkedQueue<ShardCursor>()
+  /** The first of these that has not been looked at since the shard moved. */
+  #due: ShardCursor | undefined
+  queue: object | undefined
+  ahead: Sender | undefined
+  behind: Sender | undefined
   #shared: Slice | undefined
   /** What slices are read into, in this round. */
   #memory: SliceScratch | undefined
@@ -68,7 +83,7 @@ export class ShardFeed {
 
   leave(cursor: ShardCursor): void {
     this.#cursorCount -= 1
-    if (this.isWaiting(cursor)) this.#waiting.remove(cursor)
+    if (this.#isWaiting(cursor)) this.#takeOut(cursor)
   }
 
   /** The cursor has had everything up to `end`. */
@@ -76,8 +91,21 @@ export class ShardFeed {
     this.#waiting.push(cursor)
   }
 
-  isWaiting({ queue }: ShardCursor): boolean {
-    return queue === this.#waiting
+  /** Whether it still has. */
+  isAtEnd(cursor: ShardCursor): boolean {
+    return this.#isWaiting(cursor) && cursor.position >= this.end
+  }
+
+  /** Sends what has come to some of those that wait. */
+  serve(): boolean {
+    const slice = this.#readDue()
+    for (let left = servedMax; left > 0 && this.#due !== undefined; left -= 1) {
+      const cursor = this.#due
+      this.#due = cursor.behind
+      if (cursor.position >= this.end) continue
+      if (slice === undefined || !cursor.subscription.sendLive(cursor, slice)) this.#advance(cursor)
+    }
+    return this.#due !== undefined
   }
 
   /** Something about the shard has changed that the log does not know of. */
@@ -122,7 +150,12 @@ export class ShardFeed {
   #moved(): void {
     this.hasStopped = this.#look()
     this.end = this.#watch.committedEnd
-    this.#release()
+    if (this.hasStopped) {
+      this.#release()
+      return
+    }
+    this.#due = this.#waiting.first
+    if (this.#due !== undefined) this.#owner.moved(this)
   }
 
   /** To be called before the end is looked at: what was committed before a close is read. */
@@ -130,15 +163,38 @@ export class ShardFeed {
     return this.#watch.isClosed || this.#watch.stopReason !== undefined
   }
 
+  /** All that has come for those that are due; undefined where that is not one slice. */
+  #readDue(): Slice | undefined {
+    if (this.#due === undefined) return undefined
+    try {
+      const slice = this.read(this.#due.position, sliceBytesMax)
+      return slice.nextPosition >= this.end && slice.recordCount > 0 ? slice : undefined
+    } catch {
+      // Whoever reads it in its own turn finds out, and is told.
+      return undefined
+    }
+  }
+
   #release(): void {
     let cursor = this.#waiting.first
     while (cursor !== undefined) {
       const { behind } = cursor
-      if (this.hasStopped || cursor.position < this.end) {
-        this.#waiting.remove(cursor)
-        this.#owner.advance(cursor)
-      }
+      if (this.hasStopped || cursor.position < this.end) this.#advance(cursor)
       cursor = behind
     }
+  }
+
+  #advance(cursor: ShardCursor): void {
+    this.#takeOut(cursor)
+    this.#owner.advance(cursor)
+  }
+
+  #isWaiting({ queue }: ShardCursor): boolean {
+    return queue === this.#waiting
+  }
+
+  #takeOut(cursor: ShardCursor): void {
+    if (this.#due === cursor) this.#due = cursor.behind
+    this.#waiting.remove(cursor)
   }
 }

@@ -8,7 +8,7 @@
 
 import type { MillraceError } from '../../errors.ts'
 import { sliceBytesMax } from '../../limits.ts'
-import type { Position, ShardId, Slice } from '../../log/log.ts'
+import type { ShardId, Slice } from '../../log/log.ts'
 import { payloadBytes } from '../../log/payload-bytes.ts'
 import {
   encodePush,
@@ -174,6 +174,18 @@ export class Subscription implements Sender, Receiver {
     return this.#owedBeats
   }
 
+  /** Sends a cursor that waits all that has come; false: there is more to be done than that. */
+  sendLive(cursor: ShardCursor, slice: Slice): boolean {
+    const { length } = slice.bytes
+    if (this.#isOwed || this.#way.isPaused || this.#way.hasUnsent) return false
+    if (cursor.position !== slice.position || cursor.owesCaughtUp) return false
+    if (cursor.pace !== undefined && this.#owner.waits(cursor)) return false
+    if (length > this.#room() || !this.#allows(length)) return false
+    cursor.pass(slice)
+    this.#pushSlice(cursor, slice)
+    return true
+  }
+
   serve(): boolean {
     let left = sliceBytesMax
     for (let cursor = this.#next(); cursor !== undefined && left > 0; cursor = this.#next()) {
@@ -260,9 +272,7 @@ export class Subscription implements Sender, Receiver {
       return -1
     }
     if (cursor.lost !== undefined) this.#tellLost(cursor, slice.firstSequenceNumber)
-    cursor.need = 0
-    cursor.position = slice.nextPosition
-    cursor.next = slice.nextSequenceNumber
+    cursor.pass(slice)
     // Marks of the log alone.
     if (slice.recordCount > 0) this.#pushSlice(cursor, slice)
     // Whoever takes the frames may end the subscription at once.
@@ -301,11 +311,8 @@ export class Subscription implements Sender, Receiver {
   }
 
   #allows(bytes: number): boolean {
-    if (this.#credit.allows(bytes)) {
-      return this.#way.allows(this, bytes) && this.share.allows(this, bytes)
-    }
-    this.#isOwed = true
-    return false
+    this.#isOwed = !this.#credit.allows(bytes)
+    return !this.#isOwed && this.#way.allows(this, bytes) && this.share.allows(this, bytes)
   }
 
   #room(): number {
@@ -318,14 +325,7 @@ export class Subscription implements Sender, Receiver {
       return cursor.feed.read(cursor.position, bytesMax)
     } catch (error) {
       const reason = asMillraceError(error)
-      const { code, range } = reason
-      const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
-      if (!isGap || range === undefined || range.end <= cursor.position) {
-        this.end(reason)
-        return undefined
-      }
-      cursor.lost = code === 'LOG_CORRUPT' ? 'CORRUPT' : 'TRIMMED'
-      cursor.position = range.end as Position
+      if (!cursor.passOver(reason)) this.end(reason)
       return undefined
     }
   }

@@ -54,5 +54,9 @@ export const broker = vitestMutants('test/unit', [
   ],
   ['282-full-sink-gets-more', 'broker/fan-out/outbox', 'a sink that is full gets one slice'],
   ['500-finished-without-place', 'broker/fan-out/ends', 'the last that is heard of'],
+  ['525-next-turn-forgotten', 'broker/fan-out/live', 'whose turn is next holds up nobody'],
+  ['526-slice-of-another-place', 'broker/fan-out/live', 'is for each what it lacks'],
+  ['527-waiting-credit-ignored', 'broker/fan-out/live', 'once and in order'],
+  ['528-waiting-paused-ignored', 'broker/fan-out/live', 'once and in order'],
   ['283-ended-and-sent-to', 'broker/fan-out/outbox', 'who ends a subscription as it takes a slice'],
 ])

@@ -3,7 +3,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { makeFanOut, toShard, turns } from './harness.ts'
 
-const subscribers = 16
+const subscribers = 64
 
 /** Of as many who have something to read at once: how many have it after each turn. */
 async function servedByTurn(roundMillisMax: number): Promise<number[]> {
@@ -32,6 +32,6 @@ async function servedByTurn(roundMillisMax: number): Promise<number[]> {
 }
 
 it('a round ends when its time is over, and others come in between', async () => {
-  expect(await servedByTurn(1)).toEqual([4, 8, 12, 16])
-  expect(await servedByTurn(100)).toEqual([16])
+  expect(await servedByTurn(1)).toEqual([16, 32, 48, 64])
+  expect(await servedByTurn(100)).toEqual([64])
 })

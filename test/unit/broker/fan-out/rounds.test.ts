@@ -70,7 +70,6 @@ it('lets others come in between when a round has taken its time', async () => {
   }
   for (let i = 0; i < 10; i += 1) rounds.addNow(makeSender(String(i), told, 1, slow))
   await thisTurn()
-  // It looks at the clock after each fourth.
   expect(told.splice(0)).toEqual(['0', '1', '2', '3', 'over'])
   rounds.add(makeSender('new', told))
   await nextTurn()

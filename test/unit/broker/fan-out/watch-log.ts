@@ -23,6 +23,11 @@ export class WatchLog {
     this.#told.get(shard)?.()
   }
 
+  /** A shard has moved, and nobody waits for the next turn to say so. */
+  tell(shard: ShardId): void {
+    this.#told.get(shard)?.()
+  }
+
   wrap(log: Log): Log {
     const watch: Log['watch'] = (shard, moved) => {
       this.#told.set(shard, moved)
