@@ -145,14 +145,15 @@ async function makeRig(context) {
   return { rig, client }
 }
 
-function judge({ tier }, alone, loaded) {
+function judge({ tier }, alone, loaded, late) {
   const { most, share, p99 } = loaded
   const wrong = []
   if (most.memory > MEMORY_BYTES_MAX) wrong.push(`${mebibytes(most.memory)} MiB more memory`)
   if (most.kernel > KERNEL_BYTES_MAX) wrong.push(`${mebibytes(most.kernel)} MiB in the kernel`)
   if (share < PRODUCED_SHARE_MIN) wrong.push(`${Math.round(share * 100)} % of the records in time`)
   if (tier === 'full' && !atMostTwice(p99, alone.p99)) {
-    wrong.push(`p99 ${p99.toFixed(1)} ms, ${alone.p99.toFixed(1)} ms without stalled ones`)
+    const without = `${alone.p99.toFixed(1)} ms without stalled ones`
+    wrong.push(`p99 ${p99.toFixed(1)} ms, ${without}; ${lateText(late)}`)
   }
   if (wrong.length > 0) throw new TortureFailure(wrong.join('; '), { details: { alone, loaded } })
 }
@@ -162,7 +163,7 @@ async function runTest(context) {
   const { rig, client } = await makeRig(context)
   const watch = new LoopWatch(context, rig.port)
   await subscribeAll(rig.healthy)
-  const alone = await rig.load(client, ALONE_SECONDS[tier])
+  const before = await rig.load(client, ALONE_SECONDS[tier])
   const loaded = await rig.whileWatched(async () => {
     await subscribeAll(rig.stalled)
     for (const lane of rig.stalled) lane.stall()
@@ -172,12 +173,16 @@ async function runTest(context) {
   context.progress(count / 2, 'stalled')
   const cut = await rig.resumeAll(loaded.next)
   context.progress(count)
+  for (const lane of rig.stalled) lane.destroy()
+  // A machine with other guests has slow minutes: what comes between is judged by the slower side.
+  const after = await rig.load(client, ALONE_SECONDS[tier])
+  const alone = before.p99 > after.p99 ? before : after
   const late = await watch.finish()
   const status = await rig.broker.stop()
   const { complaints } = rig.broker
   if (complaints.length > 0) throw new TortureFailure(complaints.join('\n'))
   if (status !== 0) throw new TortureFailure(`the broker ended with ${status}`)
-  judge(context, alone, loaded)
+  judge(context, alone, loaded, late)
   judgeLateness(tier, late)
   const { memory, kernel } = loaded.most
   return {
