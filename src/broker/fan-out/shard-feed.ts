@@ -33,8 +33,10 @@ export class ShardFeed implements Sender {
   readonly #owner: FeedOwner
   /** Cursors that have had everything. */
   readonly #waiting = new LinkedQueue<ShardCursor>()
-  /** The first of these that has not been looked at since the shard moved. */
+  /** The first of these whose turn has not been since the shard moved; in their order. */
   #due: ShardCursor | undefined
+  /** Whether it has moved since their turns began: then they begin anew when all have had one. */
+  #hasMovedOn = false
   queue: object | undefined
   ahead: Sender | undefined
   behind: Sender | undefined
@@ -99,13 +101,19 @@ export class ShardFeed implements Sender {
   /** Sends what has come to some of those that wait. */
   serve(): boolean {
     const slice = this.#readDue()
+    if (slice === undefined) {
+      this.#release()
+      return false
+    }
     for (let left = servedMax; left > 0 && this.#due !== undefined; left -= 1) {
       const cursor = this.#due
       this.#due = cursor.behind
       if (cursor.position >= this.end) continue
-      if (slice === undefined || !cursor.subscription.sendLive(cursor, slice)) this.#advance(cursor)
+      // Whoever takes a slice may have others read: its memory is another slice then.
+      const isSent = slice === this.#shared && cursor.subscription.sendLive(cursor, slice)
+      if (!isSent) this.#advance(cursor)
     }
-    return this.#due !== undefined
+    return this.#nextDue() !== undefined
   }
 
   /** Something about the shard has changed that the log does not know of. */
@@ -154,8 +162,9 @@ export class ShardFeed implements Sender {
       this.#release()
       return
     }
-    this.#due = this.#waiting.first
-    if (this.#due !== undefined) this.#owner.moved(this)
+    // Who has not had a turn yet has it first, however often the shard moves.
+    this.#hasMovedOn = true
+    if (this.#nextDue() !== undefined) this.#owner.moved(this)
   }
 
   /** To be called before the end is looked at: what was committed before a close is read. */
@@ -163,11 +172,22 @@ export class ShardFeed implements Sender {
     return this.#watch.isClosed || this.#watch.stopReason !== undefined
   }
 
+  /** The first whose turn it is; those that have all that has come need none. */
+  #nextDue(): ShardCursor | undefined {
+    if (this.#due === undefined && this.#hasMovedOn) {
+      this.#hasMovedOn = false
+      this.#due = this.#waiting.first
+    }
+    while (this.#due !== undefined && this.#due.position >= this.end) this.#due = this.#due.behind
+    return this.#due
+  }
+
   /** All that has come for those that are due; undefined where that is not one slice. */
   #readDue(): Slice | undefined {
-    if (this.#due === undefined) return undefined
+    const due = this.#nextDue()
+    if (due === undefined) return undefined
     try {
-      const slice = this.read(this.#due.position, sliceBytesMax)
+      const slice = this.read(due.position, sliceBytesMax)
       return slice.nextPosition >= this.end && slice.recordCount > 0 ? slice : undefined
     } catch {
       // Whoever reads it in its own turn finds out, and is told.
@@ -175,6 +195,7 @@ export class ShardFeed implements Sender {
     }
   }
 
+  /** Everybody who has something to do goes the long way. */
   #release(): void {
     let cursor = this.#waiting.first
     while (cursor !== undefined) {
@@ -182,6 +203,8 @@ export class ShardFeed implements Sender {
       if (this.hasStopped || cursor.position < this.end) this.#advance(cursor)
       cursor = behind
     }
+    this.#due = undefined
+    this.#hasMovedOn = false
   }
 
   #advance(cursor: ShardCursor): void {

@@ -177,7 +177,7 @@ export class Subscription implements Sender, Receiver {
   /** Sends a cursor that waits all that has come; false: there is more to be done than that. */
   sendLive(cursor: ShardCursor, slice: Slice): boolean {
     const { length } = slice.bytes
-    if (this.#isOwed || this.#way.isPaused || this.#way.hasUnsent) return false
+    if (this.#isOwed || !this.#way.isReady || this.#pending.first !== undefined) return false
     if (cursor.position !== slice.position || cursor.owesCaughtUp) return false
     if (cursor.pace !== undefined && this.#owner.waits(cursor)) return false
     if (length > this.#room() || !this.#allows(length)) return false
@@ -301,7 +301,7 @@ export class Subscription implements Sender, Receiver {
     const { counts } = cursor
     if (cursor.pace !== undefined) this.#owner.sends(cursor, payloadBytes(bytes))
     this.#credit.take(bytes.length)
-    this.#way.credit.take(bytes.length)
+    this.#way.take(bytes.length)
     this.share.take(bytes.length)
     counts.pushedSlices += 1
     counts.pushedRecords += recordCount

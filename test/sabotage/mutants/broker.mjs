@@ -58,5 +58,9 @@ export const broker = vitestMutants('test/unit', [
   ['526-slice-of-another-place', 'broker/fan-out/live', 'is for each what it lacks'],
   ['527-waiting-credit-ignored', 'broker/fan-out/live', 'once and in order'],
   ['528-waiting-paused-ignored', 'broker/fan-out/live', 'once and in order'],
+  ['529-pass-begun-anew', 'broker/fan-out/live', 'moves all the time is sent to everybody'],
+  ['530-slice-changed-while-sent', 'broker/fan-out/live', 'changes it for nobody'],
+  ['531-live-before-pending', 'broker/fan-out/live', 'overtakes nothing'],
+  ['532-turn-forgotten', 'broker/fan-out/live', 'larger than a slice have their turns'],
   ['283-ended-and-sent-to', 'broker/fan-out/outbox', 'who ends a subscription as it takes a slice'],
 ])

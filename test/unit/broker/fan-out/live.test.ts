@@ -3,7 +3,15 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Log } from '../../../../src/log/log.ts'
 import { Random } from '../../../support/random.ts'
-import { type FakeSink, makeFanOut, type TestFanOut, toShard, turns, until } from './harness.ts'
+import {
+  type FakeSink,
+  makeFanOut,
+  type TestFanOut,
+  toShard,
+  toStream,
+  turns,
+  until,
+} from './harness.ts'
 import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
@@ -127,11 +135,130 @@ test('what comes before all have had the last of it is for each what it lacks', 
     watched.tell(made.shard(0).number)
     setImmediate(() => served.push(others.filter(({ sink }) => sink.told.length > 0).length))
   }
+  const last = others.at(-1)
+  if (last === undefined) throw new Error('there are many')
+  last.sink.onPush = () => {
+    if (puts.length > 1) return
+    puts.push(made.put(0, ['c']))
+    watched.tell(made.shard(0).number)
+  }
   await made.put(0, ['a'])
-  await until(() => others.every(({ sink }) => textsOf(sink).includes('b')))
+  await until(() => others.every(({ sink }) => textsOf(sink).includes('c')))
   await Promise.all(puts)
   await turns()
   expect(textsOf(first.sink)).toEqual(['a'])
   expect(served[0]).toBeLessThan(others.length)
-  for (const { sink } of others) expect(textsOf(sink)).toEqual(['a', 'b'])
+  for (const { sink } of others) expect(textsOf(sink)).toEqual(['a', 'b', 'c'])
+})
+
+test('a shard that moves all the time is sent to everybody, in several rounds', async () => {
+  const made = await makeFanOut(1, { limits: { roundMillisMax: 1 } })
+  const subscribers = await openWaiting(made, 64)
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+    now += 2
+    return now
+  })
+  onTestFinished(() => clock.mockRestore())
+  const puts: Promise<unknown>[] = []
+  for (let move = 0; move < 40; move += 1) {
+    puts.push(made.put(0, [String(move)]))
+    await turns(1)
+  }
+  const counts = subscribers.map(({ sink }) => textsOf(sink).length)
+  await Promise.all(puts)
+  // All have their turn in four rounds.
+  expect(Math.min(...counts)).toBeGreaterThan(20)
+})
+
+test('who puts records as it takes a slice keeps them from nobody', async () => {
+  const watched = new WatchLog()
+  const wrap = (log: Log) => watched.wrap(log)
+  const made = await makeFanOut(1, { wrap })
+  const [first, ...others] = await openWaiting(made, 8)
+  if (first === undefined) throw new Error('there are eight')
+  const puts: Promise<unknown>[] = []
+  first.sink.onPush = () => {
+    if (puts.length > 0) return
+    puts.push(made.put(0, ['b']))
+    watched.tell(made.shard(0).number)
+    // That was the last that is heard of it.
+    watched.isDeaf = true
+  }
+  await made.put(0, ['a'], 20_000)
+  await Promise.all(puts)
+  await turns(20)
+  for (const { sink } of [first, ...others]) expect(textsOf(sink)).toEqual(['a', 'b'])
+})
+
+test('what comes to one shard overtakes nothing that waits for credit in another', async () => {
+  const made = await makeFanOut(2, { limits: { connectionCreditBytesMax: 500 } })
+  const { sink, subscriptions } = made.open()
+  const { subscriptionId } = await toStream(subscriptions)
+  await until(() => sink.count > 0)
+  sink.take()
+  await made.put(0, ['a'], 200)
+  await until(() => sink.count > 1)
+  const [{ bytes = 0 } = {}] = sink.told
+  expect(2 * bytes).toBeGreaterThan(500)
+  await made.put(0, ['b'], 200)
+  await turns(20)
+  await made.put(1, ['c'])
+  await turns(20)
+  expect(sink.takeTexts()).toEqual(['a'])
+  subscriptions.credit(subscriptionId, bytes)
+  await until(() => sink.told.length === 2)
+  expect(sink.takeTexts()).toEqual(['b', 'c'])
+})
+
+test('subscriptions with batches larger than a slice have their turns', async () => {
+  const made = await makeFanOut(2, {
+    segmentBytes: 4 * 1024 * 1024,
+    limits: { connectionCreditBytesMax: 150 * 1024 },
+  })
+  const { sink, subscriptions } = made.open()
+  const ids = new Map<bigint, number>()
+  for (const index of [0, 1]) {
+    const { subscriptionId } = await toShard(subscriptions, index)
+    ids.set(made.shard(index).number, subscriptionId)
+  }
+  await until(() => sink.count >= 2)
+  const puts: Promise<unknown>[] = []
+  for (let batch = 0; batch < 6; batch += 1) {
+    for (const index of [0, 1]) puts.push(made.put(index, [`${index}${batch}`], 100_000))
+  }
+  await Promise.all(puts)
+  const texts: string[] = []
+  await until(() => {
+    for (const { kind, shardNumber = 0n, bytes = 0, texts: keys = [] } of sink.take()) {
+      if (kind !== 'slice') continue
+      texts.push(...keys)
+      subscriptions.credit(ids.get(shardNumber) as number, bytes)
+    }
+    return texts.length === 12
+  })
+  for (const index of ['0', '1']) {
+    const ofShard = texts.filter((it) => it.startsWith(index))
+    expect(ofShard).toEqual([0, 1, 2, 3, 4, 5].map((batch) => `${index}${batch}`))
+  }
+})
+
+test('who has others read as it takes a slice changes it for nobody', async () => {
+  const made = await makeFanOut()
+  const subscribers = await openWaiting(made, 8)
+  const [behind] = await openWaiting(made, 1, 1)
+  const [first] = subscribers
+  if (behind === undefined || first === undefined) throw new Error('there are nine')
+  const putForAll = async (text: string, dataBytes?: number) => {
+    await made.put(0, [text], dataBytes)
+    await until(() => subscribers.every(({ sink }) => textsOf(sink).includes(text)))
+  }
+  await putForAll('a')
+  await putForAll('b')
+  // How far the one without credit is behind is read from the log.
+  first.sink.onPush = () => void made.fanOut.stats()
+  await putForAll('c', 20_000)
+  await turns()
+  for (const { sink } of subscribers) expect(textsOf(sink)).toEqual(['a', 'b', 'c'])
+  expect(textsOf(behind.sink)).toEqual(['a'])
 })
