@@ -50,20 +50,30 @@ it('floods are answered to the last request: done, or to be tried again', async 
 it('one whose event loop stood still lets nobody in for a moment, and then everybody', async () => {
   const broker = await serve(['--ephemeral', '--create', 'orders:1'])
   const inside = await RawClient.open(broker.url)
-  const stalled = inside.ask(put(1))
-  broker.child.kill('SIGSTOP')
-  await wait(4000)
-  broker.child.kill('SIGCONT')
+  const answers: Promise<readonly unknown[]>[] = []
   const attempt = async () => {
     const opened = await RawClient.open(broker.url).catch((error: Error) => error.message)
     if (typeof opened === 'string') return opened
     await opened.close()
     return 'open'
   }
-  await expect.poll(attempt, { interval: 20, timeout: 5000 }).toContain('503')
+  const standStill = async (id: number) => {
+    answers.push(inside.ask(put(id)))
+    broker.child.kill('SIGSTOP')
+    await wait(4000)
+    broker.child.kill('SIGCONT')
+    const refused = expect.poll(attempt, { interval: 20, timeout: 5000 }).toContain('503')
+    return await refused.then(
+      () => true,
+      () => false,
+    )
+  }
+  // On a busy machine the moment may be over before anybody asks.
+  const isRefused = (await standStill(1)) || (await standStill(2)) || (await standStill(3))
+  expect(isRefused).toBe(true)
   // Who was in before is served all the time.
-  expect((await stalled)[2]).toBe(null)
-  expect((await inside.ask(put(2)))[2]).toBe(null)
+  for (const answer of await Promise.all(answers)) expect(answer[2]).toBe(null)
+  expect((await inside.ask(put(4)))[2]).toBe(null)
   await expect.poll(attempt, { interval: 50, timeout: 20_000 }).toBe('open')
   await inside.close()
   expect(await broker.stop()).toBe(0)
