@@ -1,9 +1,17 @@
-/** Errors that several requests answer. */
+/** Errors that several requests answer, and what errors of the log mean. */
 
 import { MillraceError } from '../errors.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { Stream } from '../stream/stream.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
+import type { GapReason } from '../wire/structures.ts'
+
+/** Positions between which nothing can be read; of what was trimmed both are where it ends. */
+export interface LogGap {
+  readonly reason: GapReason
+  readonly start: bigint
+  readonly end: bigint
+}
 
 export function streamNotFound(streamName: string): MillraceError {
   return new MillraceError('STREAM_NOT_FOUND', `Stream ${streamName} not found.`)
@@ -24,4 +32,12 @@ export function asMillraceError(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error
   const text = error instanceof Error ? error.message : String(error)
   return new MillraceError('INTERNAL', `internal error: ${text}`, { cause: error })
+}
+
+/** The gap behind which reading goes on after an error of the log; undefined: there is none. */
+export function gapOf({ code, range }: MillraceError): LogGap | undefined {
+  if (range === undefined) return undefined
+  if (code === 'SEQUENCE_NUMBER_TRIMMED') return { reason: 'TRIMMED', ...range }
+  if (code === 'LOG_CORRUPT') return { reason: 'CORRUPT', ...range }
+  return undefined
 }

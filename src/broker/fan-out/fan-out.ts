@@ -9,7 +9,7 @@ import { batchLayout } from '../../wire/batch-layout.ts'
 import type { ChildShard } from '../../wire/structures.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Start } from '../start-position.ts'
-import { asMillraceError, streamNotFound } from '../stream-errors.ts'
+import { asMillraceError, gapOf, streamNotFound } from '../stream-errors.ts'
 import { Claims } from './claims.ts'
 import { CreditShares } from './credit-shares.ts'
 import { creditShareBytes, type FanOutLimits, fanOutLimits } from './fan-out-limits.ts'
@@ -269,11 +269,10 @@ async function seek(log: Log, shard: ShardId, next: SequenceNumber): Promise<Pos
   try {
     return await log.seek(shard, next)
   } catch (error) {
-    const { code, range } = asMillraceError(error)
+    const gap = gapOf(asMillraceError(error))
+    if (gap === undefined) throw error
     // The first read tells of what is missing.
-    const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
-    if (isGap && range !== undefined) return range.start as Position
-    throw error
+    return gap.start as Position
   }
 }
 

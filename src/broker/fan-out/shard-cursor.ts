@@ -5,6 +5,7 @@ import type { Position, SequenceNumber, ShardId, Slice } from '../../log/log.ts'
 import { shardIdText } from '../../wire/shard-id-text.ts'
 import type { GapReason, SubscribedShard } from '../../wire/structures.ts'
 import type { StreamCounts } from '../stream-counters.ts'
+import { gapOf } from '../stream-errors.ts'
 import type { Queued } from './linked-queue.ts'
 import type { Pace } from './pacer.ts'
 import type { ShardFeed } from './shard-feed.ts'
@@ -60,11 +61,11 @@ export class ShardCursor implements Queued<ShardCursor> {
   }
 
   /** Goes on behind what cannot be read any more; false: that is not what an error says. */
-  passOver({ code, range }: MillraceError): boolean {
-    const isGap = code === 'SEQUENCE_NUMBER_TRIMMED' || code === 'LOG_CORRUPT'
-    if (!isGap || range === undefined || range.end <= this.position) return false
-    this.lost = code === 'LOG_CORRUPT' ? 'CORRUPT' : 'TRIMMED'
-    this.position = range.end as Position
+  passOver(error: MillraceError): boolean {
+    const gap = gapOf(error)
+    if (gap === undefined || gap.end <= this.position) return false
+    this.lost = gap.reason
+    this.position = gap.end as Position
     return true
   }
 }
