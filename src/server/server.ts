@@ -15,7 +15,7 @@ import { bindAddress } from './bind-address.ts'
 import { Connections, type ServerLimits } from './connections.ts'
 import { openFilesMax, socketBounds, socketsOfAddress } from './descriptors.ts'
 import { answerHttp, type Endpoints } from './http-endpoints.ts'
-import { deepenListenQueue } from './listen-queue.ts'
+import { raiseListenBacklogOrWarn } from './listen-backlog.ts'
 import { errorFacts, type Logger } from './logger.ts'
 import { memoryOfMachine, unreadBounds } from './memory.ts'
 import { Metrics } from './metrics.ts'
@@ -118,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await connections.drain() // else its timer would keep the broker alive
     throw error
   })
-  deepenListenQueue(ports.transport.port, logger)
+  raiseListenBacklogOrWarn(ports.transport.port, logger)
   warnOfFewFiles(limits.connectionsMax, bounds, logger)
   warnOfLittleMemory(options.limits?.unreadTotalBytesMax, limits.unreadTotalBytesMax, logger)
   warnOfExposure(host, ports.transport.port, protection, logger)

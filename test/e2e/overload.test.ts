@@ -125,9 +125,9 @@ it('with few open files it takes fewer connections, and goes on to append', asyn
 
 /** What the library asks for is 512. */
 const crowd = 1500
-const roomInQueue = existsSync(somaxconn) ? Number(readFileSync(somaxconn, 'utf8')) : 0
+const backlogMax = existsSync(somaxconn) ? Number(readFileSync(somaxconn, 'utf8')) : 0
 
-it.skipIf(roomInQueue < crowd)(
+it.skipIf(backlogMax < crowd)(
   `a crowd that connects while the broker is busy waits for it (with ${somaxconn} of ${crowd})`,
   async () => {
     const server = await listen(await startBroker(), {})

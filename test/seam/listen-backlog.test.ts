@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { expect, it } from 'vitest'
 import { raiseListenBacklog } from '../../src/log/listen-backlog.ts'
-import { deepenListenQueue } from '../../src/server/listen-queue.ts'
+import { raiseListenBacklogOrWarn } from '../../src/server/listen-backlog.ts'
 import { FakeLogger } from '../unit/server/fakes.ts'
 
 async function portOf(host: string) {
@@ -24,12 +24,12 @@ it.each([-1, 70_000, 1.5, Number.NaN])('%s is no port', (port) => {
   )
 })
 
-it('a server whose queue stays short says so, and goes on', async () => {
+it('a server whose backlog stays short says so, and goes on', async () => {
   const { port, close } = await portOf('127.0.0.1')
   await close()
   const logger = new FakeLogger()
-  deepenListenQueue(port, logger)
-  deepenListenQueue(70_000, logger)
+  raiseListenBacklogOrWarn(port, logger)
+  raiseListenBacklogOrWarn(70_000, logger)
   const warning = { level: 'warn', text: expect.stringContaining('512 clients') }
   expect(logger.lines).toMatchObject([
     { ...warning, facts: { port, reason: 'no /dev/fd' } },

@@ -21,6 +21,6 @@ export const sockets = vitestMutants('test/e2e', [
     'subscription-flood',
     'subscriptions that come and go leaves nothing behind',
   ],
-  ['524-short-queue', 'overload', 'while the broker is busy waits for it'],
+  ['524-short-backlog', 'overload', 'while the broker is busy waits for it'],
   ['382-strangers-send-more', 'unknown-clients', 'a plain port takes short messages'],
 ])

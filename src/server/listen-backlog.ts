@@ -8,7 +8,7 @@ import { errorFacts, type Logger } from './logger.ts'
  * more; of thousands that come back at once the system drops the rest, who ask again a second
  * later, and again.
  */
-export function deepenListenQueue(port: number, logger: Logger): void {
+export function raiseListenBacklogOrWarn(port: number, logger: Logger): void {
   const text = 'no more than 512 clients can connect at once: some will wait for a second or more'
   try {
     if (!raiseListenBacklog(port)) logger.warn({ port, reason: 'no /dev/fd' }, text)
