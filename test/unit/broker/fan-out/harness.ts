@@ -1,7 +1,7 @@
 /** Subscriptions over a log of their own, without a broker and without sockets. */
 
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { Consumers } from '../../../../src/broker/consumers/consumers.ts'
 import { FanOut } from '../../../../src/broker/fan-out/fan-out.ts'
 import type { FanOutLimits } from '../../../../src/broker/fan-out/fan-out-limits.ts'
@@ -215,6 +215,21 @@ export async function makeStream(
   while (streams.serving(name) === undefined) await turns(1)
 }
 
+/**
+ * The clock of rounds is 2 ms later whenever it is looked at, so that a round of 1 ms is over after
+ * one sender: until it is restored, or the test is over.
+ */
+export function makeClockJump(): { readonly restore: () => void } {
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+    now += 2
+    return now
+  })
+  const restore = () => void clock.mockRestore()
+  onTestFinished(restore)
+  return { restore }
+}
+
 /** Lets whatever is ready run. */
 export async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve))
@@ -258,4 +273,35 @@ export function toStream(
 
 export function leave(subscriptions: Subscriptions, subscriptionId: number): Promise<object> {
   return subscriptions.call(unsubscribe, { subscriptionId })
+}
+
+export interface WaitingSubscriber {
+  readonly sink: FakeSink
+  readonly subscriptions: Subscriptions
+  readonly subscriptionId: number
+  /** Credit that it has given back. */
+  returned: number
+}
+
+/** So many subscribers of one shard, who wait for records. */
+export async function openWaiting(
+  made: TestFanOut,
+  count: number,
+  creditBytes = 1024 * 1024,
+): Promise<WaitingSubscriber[]> {
+  const opened = Array.from({ length: count }, () => made.open())
+  const subscribers = await Promise.all(
+    opened.map(async ({ sink, subscriptions }) => {
+      const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes })
+      return { sink, subscriptions, subscriptionId, returned: 0 }
+    }),
+  )
+  await until(() => opened.every(({ sink }) => sink.count > 0))
+  for (const { sink } of opened) sink.take()
+  return subscribers
+}
+
+/** Of all records that have come and were not taken. */
+export function textsOf({ told }: FakeSink): string[] {
+  return told.flatMap((it) => it.texts ?? [])
 }

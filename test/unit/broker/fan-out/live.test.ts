@@ -1,39 +1,24 @@
 /** Those who have had everything are sent what comes where they wait. */
 
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Log } from '../../../../src/log/log.ts'
 import { Random } from '../../../support/random.ts'
 import {
   type FakeSink,
+  makeClockJump,
   makeFanOut,
-  type TestFanOut,
+  openWaiting,
+  textsOf,
   toShard,
   toStream,
   turns,
   until,
+  type WaitingSubscriber,
 } from './harness.ts'
 import { WatchLog } from './watch-log.ts'
 
 // Syncs take their time on a busy disk.
 vi.setConfig({ testTimeout: 30_000 })
-
-/** So many subscribers of one shard, who wait for records. */
-async function openWaiting(made: TestFanOut, count: number, creditBytes = 1024 * 1024) {
-  const opened = Array.from({ length: count }, () => made.open())
-  const subscribers = await Promise.all(
-    opened.map(async ({ sink, subscriptions }) => {
-      const { subscriptionId } = await toShard(subscriptions, 0, { creditBytes })
-      return { sink, subscriptions, subscriptionId, returned: 0 }
-    }),
-  )
-  await until(() => opened.every(({ sink }) => sink.count > 0))
-  for (const { sink } of opened) sink.take()
-  return subscribers
-}
-
-function textsOf({ told }: FakeSink): string[] {
-  return told.flatMap((it) => it.texts ?? [])
-}
 
 function bytesOf({ told }: FakeSink): number {
   return told.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
@@ -57,17 +42,17 @@ test.each(['PROVISIONED', 'ON_DEMAND'] as const)(
         if (bytesOf(sink) - one.returned > creditBytes) wrongs.push('a slice came without credit')
       }
     }
-    const giveBack = (one: (typeof subscribers)[number]) => {
+    const giveBack = (one: WaitingSubscriber) => {
       const bytes = bytesOf(one.sink) - one.returned
       one.returned += bytes
       if (bytes > 0) one.subscriptions.credit(one.subscriptionId, bytes)
     }
-    const goOn = (one: (typeof subscribers)[number]) => {
+    const goOn = (one: WaitingSubscriber) => {
       Object.assign(one.sink, { isReading: true, waiting: 0 })
       one.subscriptions.drained()
     }
     const steps = [
-      (one: (typeof subscribers)[number]) => {
+      (one: WaitingSubscriber) => {
         one.sink.isReading = false
       },
       goOn,
@@ -120,12 +105,7 @@ test('what comes before all have had the last of it is for each what it lacks', 
   const made = await makeFanOut(1, { wrap, limits: { roundMillisMax: 1 } })
   const [first, ...others] = await openWaiting(made, 64)
   if (first === undefined) throw new Error('there are many')
-  let now = 0
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
-    now += 2
-    return now
-  })
-  onTestFinished(() => clock.mockRestore())
+  makeClockJump()
   const puts: Promise<unknown>[] = []
   const served: number[] = []
   // A round is over that has served some. Those who have their turn together then are not the same.
@@ -154,12 +134,7 @@ test('what comes before all have had the last of it is for each what it lacks', 
 test('a shard that moves all the time is sent to everybody, in several rounds', async () => {
   const made = await makeFanOut(1, { limits: { roundMillisMax: 1 } })
   const subscribers = await openWaiting(made, 64)
-  let now = 0
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
-    now += 2
-    return now
-  })
-  onTestFinished(() => clock.mockRestore())
+  makeClockJump()
   const puts: Promise<unknown>[] = []
   for (let move = 0; move < 40; move += 1) {
     puts.push(made.put(0, [String(move)]))

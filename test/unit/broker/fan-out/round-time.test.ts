@@ -1,7 +1,7 @@
 /** How long subscriptions send in one go, where that is set. */
 
-import { expect, it, onTestFinished, vi } from 'vitest'
-import { makeFanOut, toShard, turns } from './harness.ts'
+import { expect, it } from 'vitest'
+import { makeClockJump, makeFanOut, toShard, turns } from './harness.ts'
 
 const subscribers = 64
 
@@ -12,12 +12,7 @@ async function servedByTurn(roundMillisMax: number): Promise<number[]> {
   for (const { subscriptions } of opened) await toShard(subscriptions, 0)
   await turns(30)
   for (const { sink } of opened) sink.take()
-  let now = 0
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
-    now += 2
-    return now
-  })
-  onTestFinished(() => clock.mockRestore())
+  const clock = makeClockJump()
   const put = made.put(0, ['k'], 100)
   const served = new Set<number>()
   const counts: number[] = []
@@ -27,7 +22,7 @@ async function servedByTurn(roundMillisMax: number): Promise<number[]> {
     if (served.size > (counts.at(-1) ?? 0)) counts.push(served.size)
   }
   await put
-  clock.mockRestore()
+  clock.restore()
   return counts
 }
 
