@@ -170,19 +170,20 @@ export class TestFanOut {
 interface FanOutOptions {
   readonly wrap?: (log: Log) => Log
   readonly segmentBytes?: number
+  /** How soon a shard that rests gets a marker: it moves then, without records. */
+  readonly idleMarkerMillis?: number
   readonly streamMode?: StreamMode
   readonly limits?: Partial<FanOutLimits>
 }
 
 /** A stream with so many shards. */
-export async function makeFanOut(
-  shardCount = 1,
-  { wrap = (log) => log, segmentBytes = 64 * 1024, streamMode, limits = {} }: FanOutOptions = {},
-): Promise<TestFanOut> {
+export async function makeFanOut(shardCount = 1, options: FanOutOptions = {}): Promise<TestFanOut> {
+  const { wrap = (log) => log, streamMode, limits = {} } = options
+  const { segmentBytes = 64 * 1024, idleMarkerMillis = 100 } = options
   const dir = join(temporaryDirectory(), 'data')
   const clock = new FakeClock()
   const segments = { segmentBytesMin: segmentBytes, segmentBytesMax: segmentBytes }
-  const log = wrap(await openLog({ ...logOptions, ...segments, dir }))
+  const log = wrap(await openLog({ ...logOptions, ...segments, idleMarkerMillis, dir }))
   let made: TestFanOut | undefined
   const streams = await Streams.open(log, {
     now: clock.now,

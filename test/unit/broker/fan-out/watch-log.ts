@@ -14,6 +14,8 @@ export class WatchLog {
   reads = 0
   /** Nobody hears that a shard has moved. */
   isDeaf = false
+  /** Shards that have been closed look open. */
+  hidesCloses = false
   readonly #failures = new Map<ShardId, Failure>()
   readonly #told = new Map<ShardId, () => void>()
 
@@ -48,6 +50,7 @@ export class WatchLog {
 
   #watch(shard: ShardId, real: ShardWatch): ShardWatch {
     const failure = () => this.#failures.get(shard)
+    const isClosed = () => real.isClosed && !this.hidesCloses
     return {
       get committedEnd() {
         return real.committedEnd
@@ -56,7 +59,7 @@ export class WatchLog {
         return real.committedNextSequenceNumber
       },
       get isClosed() {
-        return real.isClosed
+        return isClosed()
       },
       get stopReason() {
         return failure()?.error ?? real.stopReason
