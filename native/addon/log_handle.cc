@@ -137,6 +137,9 @@ void LogHandle::Wake() {
   if (napi_get_reference_value(env, on_wake_, &on_wake) == napi_ok && on_wake != nullptr) {
     static_cast<void>(napi_call_function(env, Undefined(env), on_wake, 0, nullptr, nullptr));
   }
+  if (core_ != nullptr) {  // what was called may have closed it
+    core_->ListenerHeard();
+  }
 }
 
 std::shared_ptr<log::Core> LogHandle::BeginClose() {

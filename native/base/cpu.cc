@@ -1,5 +1,8 @@
 #include "native/base/cpu.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -61,6 +64,14 @@ CpuFeatures Detect() {
 const CpuFeatures& Cpu() {
   static const CpuFeatures features = Detect();
   return features;
+}
+
+int CurrentProcessor() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
 }
 
 }  // namespace millrace::base

@@ -1,5 +1,6 @@
-// What the processor of this machine offers to the hash kernels. Detected once, then read-only:
-// safe from any thread, and from initialisers that run before main.
+// What the processor of this machine offers to the hash kernels, detected once, then read-only; and
+// on which of its processors a thread runs. Safe from any thread, and from initialisers that run
+// before main.
 #pragma once
 
 namespace millrace::base {
@@ -16,5 +17,8 @@ struct CpuFeatures {
 };
 
 const CpuFeatures& Cpu();
+
+// The number of the processor that runs the caller now; -1 where the system does not say.
+int CurrentProcessor();
 
 }  // namespace millrace::base

@@ -27,6 +27,7 @@ void Committer::Stop() {
     stop_ = true;
   }
   wanted_.notify_all();
+  context_->listener_turn.Forget();
   if (thread_.joinable()) {
     thread_.join();
   }
@@ -85,6 +86,7 @@ void Committer::Run() {
       }
       retries = !untrimmed_.empty() && SteadyClock::now() >= retry_at_;
     }
+    static_cast<void>(context_->listener_turn.Await());
     RunQueued();
     if (retries) {
       RetryTrims();
@@ -192,6 +194,7 @@ void Committer::Commit(const std::vector<ShardLog*>& shards, bool everything) {
   counters.sync_micros_total.fetch_add(
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()),
       std::memory_order_relaxed);
+  context_->listener_turn.Tell();
   context_->NotifyCommitted();
   // After the acknowledgements: a seal saves a scan, nobody waits for it.
   for (CommitPlan& plan : plans) {

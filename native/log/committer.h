@@ -2,7 +2,7 @@
 //
 // A round starts the write-back of every dirty segment before it waits for the first, as one sync
 // after another would make an acknowledgement slower with every shard. While a round runs the next
-// group forms; nothing is ever delayed to make a group larger.
+// group forms; nothing is delayed to make a group larger, but for what listener_turn.h says.
 //
 // That every sync of a round returned 0 is not enough: when the journal of the file system aborts
 // meanwhile, they may have lied (FileOps::ConfirmSyncs). So a round asks once more before it

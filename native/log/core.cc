@@ -317,6 +317,11 @@ void Core::RemoveListener(CommitListener* listener) {
   const std::lock_guard<std::mutex> lock(parts_->context.listeners_mutex);
   auto& listeners = parts_->context.listeners;
   listeners.erase(std::remove(listeners.begin(), listeners.end(), listener), listeners.end());
+  parts_->context.listener_turn.Forget();
+}
+
+void Core::ListenerHeard() {
+  parts_->context.listener_turn.Hear();
 }
 
 void Core::RunChores() {

@@ -10,8 +10,8 @@
 //   3. ShardLog::mutex_              positions, segments and duplicates of one shard
 //   4. SegmentCache::mutex_          which segments are mapped for readers
 //   5. SegmentPool::mutex_           spare files
-//   6. Committer::mutex_, Helper::mutex_, StagedTail::handed_mutex_, Mapping::seen_mutex_,
-//      Keyring::mutex_, listeners: leaves, never held while another is taken
+//   6. Committer::mutex_, ListenerTurn::mutex_, Helper::mutex_, StagedTail::handed_mutex_,
+//      Mapping::seen_mutex_, Keyring::mutex_, listeners: leaves, never held while another is taken
 #pragma once
 
 #include <atomic>
@@ -149,6 +149,10 @@ class Core {
   // Listeners are borrowed; RemoveListener returns when no call to it is running.
   void AddListener(CommitListener* listener);
   void RemoveListener(CommitListener* listener);
+
+  // A listener has done what it does when it is told, on the thread that this is called on. One
+  // that never says so goes without the time that listener_turn.h saves.
+  void ListenerHeard();
 
   // Inline mode: prepares spares, proves idle tails, writes indexes, measures free space. One pass.
   void RunChores();

@@ -49,6 +49,7 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
       pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),
                                          core_options.spare_segments)),
       committed(std::make_shared<CommittedTable>()),
+      listener_turn(core_options.listener_wait_micros_max),
       open_writers_max(OpenWritersMax()) {}
 
 void CoreContext::MakeCache() {

@@ -12,6 +12,7 @@
 #include "native/log/committed_table.h"
 #include "native/log/directory.h"
 #include "native/log/keyring.h"
+#include "native/log/listener_turn.h"
 #include "native/log/manifest.h"
 #include "native/log/options.h"
 #include "native/log/segment.h"
@@ -101,6 +102,7 @@ class CoreContext {
   const std::shared_ptr<SegmentPool> pool;
   std::unique_ptr<SegmentCache> cache;
   const std::shared_ptr<CommittedTable> committed;
+  ListenerTurn listener_turn;
   Chores* chores = nullptr;  // set once, before the first append
 
   std::atomic<bool> disk_full{false};

@@ -31,6 +31,7 @@ const char* FindDifference(const CoreOptions& a, const CoreOptions& b) {
       {a.mapped_segments_max == b.mapped_segments_max, "mapped_segments_max"},
       {a.scrub_bytes_per_second == b.scrub_bytes_per_second, "scrub_bytes_per_second"},
       {a.align_commits == b.align_commits, "align_commits"},
+      {a.listener_wait_micros_max == b.listener_wait_micros_max, "listener_wait_micros_max"},
       {a.inline_mode == b.inline_mode, "inline_mode"},
       {a.file_ops == b.file_ops, "file_ops"},
       {a.clock == b.clock, "clock"},

@@ -49,6 +49,10 @@ struct CoreOptions {
   // never written again. For disks that may tear a sector which is being rewritten.
   bool align_commits = false;
 
+  // A commit round waits at most this long for a listener that shares the committer's processor and
+  // has not heard of the round before; see listener_turn.h.
+  uint32_t listener_wait_micros_max = 1000;
+
   // Nobody else in this process may have the directory open: for a user that keeps state of its own
   // beside the log, as a second one would not know it.
   bool exclusive = false;
