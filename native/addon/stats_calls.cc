@@ -43,6 +43,7 @@ napi_value MakeLogStats(napi_env env, const log::CoreStats& stats) {
   SetNumber(env, object, "appendBytes", Number(stats.append_bytes));
   SetNumber(env, object, "syncCount", Number(stats.sync_count));
   SetNumber(env, object, "syncGroupCount", Number(stats.sync_group_count));
+  SetNumber(env, object, "syncWaitCount", Number(stats.sync_wait_count));
   SetNumber(env, object, "syncMicrosTotal", Number(stats.sync_micros_total));
   SetNumber(env, object, "diskBytesFree", Number(stats.disk_bytes_free));
   SetNumber(env, object, "diskLowWaterBytes", Number(stats.disk_low_water_bytes));

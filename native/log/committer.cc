@@ -70,6 +70,7 @@ void Committer::Run() {
   auto next_idle_check = SteadyClock::now() + period;
   for (;;) {
     bool retries = false;
+    bool commits = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       const auto ready = [this] { return stop_ || !commits_.empty() || !trims_.empty(); };
@@ -85,8 +86,11 @@ void Committer::Run() {
         return;
       }
       retries = !untrimmed_.empty() && SteadyClock::now() >= retry_at_;
+      commits = !commits_.empty();
     }
-    static_cast<void>(context_->listener_turn.Await());
+    if (commits && context_->listener_turn.Await()) {
+      context_->counters.sync_wait_count.fetch_add(1, std::memory_order_relaxed);
+    }
     RunQueued();
     if (retries) {
       RetryTrims();

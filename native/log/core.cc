@@ -287,6 +287,7 @@ CoreStats Core::GetStats() const {
   }
   stats.sync_count = counters.sync_count.load(std::memory_order_relaxed);
   stats.sync_group_count = counters.sync_group_count.load(std::memory_order_relaxed);
+  stats.sync_wait_count = counters.sync_wait_count.load(std::memory_order_relaxed);
   stats.sync_micros_total = counters.sync_micros_total.load(std::memory_order_relaxed);
   stats.disk_bytes_free = counters.disk_bytes_free.load(std::memory_order_relaxed);
   stats.disk_low_water_bytes = context.disk_low_water.load(std::memory_order_relaxed);
@@ -314,9 +315,11 @@ void Core::AddListener(CommitListener* listener) {
 }
 
 void Core::RemoveListener(CommitListener* listener) {
-  const std::lock_guard<std::mutex> lock(parts_->context.listeners_mutex);
-  auto& listeners = parts_->context.listeners;
-  listeners.erase(std::remove(listeners.begin(), listeners.end(), listener), listeners.end());
+  {
+    const std::lock_guard<std::mutex> lock(parts_->context.listeners_mutex);
+    auto& listeners = parts_->context.listeners;
+    listeners.erase(std::remove(listeners.begin(), listeners.end(), listener), listeners.end());
+  }
   parts_->context.listener_turn.Forget();
 }
 

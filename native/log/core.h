@@ -150,7 +150,7 @@ class Core {
   void AddListener(CommitListener* listener);
   void RemoveListener(CommitListener* listener);
 
-  // A listener has done what it does when it is told, on the thread that this is called on. One
+  // A listener was told, and has begun what it does then, on the thread that this is called on. One
   // that never says so goes without the time that listener_turn.h saves.
   void ListenerHeard();
 

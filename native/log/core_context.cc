@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "native/base/cpu.h"
 #include "native/log/core.h"
 
 namespace millrace::log {
@@ -49,7 +50,9 @@ CoreContext::CoreContext(std::string path, const CoreOptions& core_options)
       pool(std::make_shared<SegmentPool>(file_ops, directory.log_path(),
                                          core_options.spare_segments)),
       committed(std::make_shared<CommittedTable>()),
-      listener_turn(core_options.listener_wait_micros_max),
+      listener_turn(core_options.listener_wait_micros_max, core_options.current_processor != nullptr
+                                                               ? core_options.current_processor
+                                                               : base::CurrentProcessor),
       open_writers_max(OpenWritersMax()) {}
 
 void CoreContext::MakeCache() {

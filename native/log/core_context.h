@@ -50,6 +50,7 @@ class Chores {
 struct CoreCounters {
   std::atomic<uint64_t> sync_count{0};
   std::atomic<uint64_t> sync_group_count{0};
+  std::atomic<uint64_t> sync_wait_count{0};
   std::atomic<uint64_t> sync_micros_total{0};
   std::atomic<uint64_t> scrubbed_bytes{0};
   std::atomic<uint64_t> scrub_pass_count{0};

@@ -35,6 +35,7 @@ const char* FindDifference(const CoreOptions& a, const CoreOptions& b) {
       {a.inline_mode == b.inline_mode, "inline_mode"},
       {a.file_ops == b.file_ops, "file_ops"},
       {a.clock == b.clock, "clock"},
+      {a.current_processor == b.current_processor, "current_processor"},
   };
 
   for (const auto& option : options) {

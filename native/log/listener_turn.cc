@@ -1,7 +1,5 @@
 #include "native/log/listener_turn.h"
 
-#include "native/base/cpu.h"
-
 namespace millrace::log {
 
 void ListenerTurn::Tell() {
@@ -9,7 +7,7 @@ void ListenerTurn::Tell() {
 }
 
 void ListenerTurn::Hear() {
-  processor_.store(base::CurrentProcessor());
+  processor_.store(current_processor_());
   EndWait();
 }
 
@@ -29,12 +27,14 @@ void ListenerTurn::EndWait() {
 
 bool ListenerTurn::Await() {
   const int processor = processor_.load();
-  if (!told_.load() || processor == kNowhere || processor != base::CurrentProcessor()) {
+  if (!told_.load() || processor == kNowhere || processor != current_processor_()) {
     return false;
   }
   std::unique_lock<std::mutex> lock(mutex_);
   awaited_.store(true);
-  heard_.wait_for(lock, wait_max_, [this] { return !told_.load(); });
+  if (!heard_.wait_for(lock, wait_max_, [this] { return !told_.load(); })) {
+    processor_.store(kNowhere);  // it is busy with something longer
+  }
   awaited_.store(false);
   return true;
 }

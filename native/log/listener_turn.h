@@ -4,10 +4,12 @@
 // A round takes some 20 us of a processor beside what it waits for the disk. While the listener
 // waits for that same processor, the rounds that follow take it away from the listener, which then
 // hears of several of them at once: all but one were for nothing. A round that begins after the
-// listener has heard takes in what has come meanwhile. On processors of their own neither is in the
-// other's way, and nothing waits.
+// listener has heard takes in what has come meanwhile.
 //
-// Threads: any, but one at a time in Await.
+// Where the two run is known from when they last did. So where threads may move, a round may be put
+// off that was in nobody's way; by a listener that is late it is, until that one hears again, once.
+//
+// Of several listeners the first that hears ends a wait. Threads: any, but one at a time in Await.
 #pragma once
 
 #include <atomic>
@@ -20,8 +22,12 @@ namespace millrace::log {
 
 class ListenerTurn {
  public:
-  // `wait_micros_max`: how long a listener that has more to do than to hear puts a round off.
-  explicit ListenerTurn(uint32_t wait_micros_max) : wait_max_(wait_micros_max) {}
+  // The number of the processor that runs the caller now; -1 where the system does not say.
+  using CurrentProcessor = int (*)();
+
+  // `wait_micros_max`: how long a round is put off at most.
+  ListenerTurn(uint32_t wait_micros_max, CurrentProcessor current_processor)
+      : wait_max_(wait_micros_max), current_processor_(current_processor) {}
 
   // Before the listeners are told of a round.
   void Tell();
@@ -42,6 +48,7 @@ class ListenerTurn {
   void EndWait();
 
   const std::chrono::microseconds wait_max_;
+  const CurrentProcessor current_processor_;
   std::atomic<bool> told_{false};
   std::atomic<int> processor_{kNowhere};  // on which a listener heard last
   std::atomic<bool> awaited_{false};

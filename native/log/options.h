@@ -49,8 +49,8 @@ struct CoreOptions {
   // never written again. For disks that may tear a sector which is being rewritten.
   bool align_commits = false;
 
-  // A commit round waits at most this long for a listener that shares the committer's processor and
-  // has not heard of the round before; see listener_turn.h.
+  // A commit round is put off at most this long for a listener that shares the committer's
+  // processor and has not heard of the round before; see listener_turn.h.
   uint32_t listener_wait_micros_max = 1000;
 
   // Nobody else in this process may have the directory open: for a user that keeps state of its own
@@ -64,6 +64,7 @@ struct CoreOptions {
   // Borrowed; must outlive the core. Null = the operating system's.
   base::FileOps* file_ops = nullptr;
   base::Clock* clock = nullptr;
+  int (*current_processor)() = nullptr;
 
   // Null = that of the process, where it has one.
   base::Crypto* crypto = nullptr;
@@ -165,6 +166,7 @@ struct CoreStats {
   uint64_t append_bytes;
   uint64_t sync_count;        // of segments
   uint64_t sync_group_count;  // rounds of the committer
+  uint64_t sync_wait_count;   // of those, put off for a listener
   uint64_t sync_micros_total;
   uint64_t disk_bytes_free;
   uint64_t disk_low_water_bytes;

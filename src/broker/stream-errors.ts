@@ -1,6 +1,7 @@
 /** Errors that several requests answer, and what errors of the log mean. */
 
-import { MillraceError } from '../errors.ts'
+import { type ErrorCode, MillraceError } from '../errors.ts'
+import type { Position } from '../log/log.ts'
 import type { Shard } from '../shard/shard.ts'
 import type { Stream } from '../stream/stream.ts'
 import { shardIdText } from '../wire/shard-id-text.ts'
@@ -9,9 +10,14 @@ import type { GapReason } from '../wire/structures.ts'
 /** Positions between which nothing can be read; of what was trimmed both are where it ends. */
 export interface LogGap {
   readonly reason: GapReason
-  readonly start: bigint
-  readonly end: bigint
+  readonly start: Position
+  readonly end: Position
 }
+
+const reasons: ReadonlyMap<ErrorCode, GapReason> = new Map([
+  ['SEQUENCE_NUMBER_TRIMMED', 'TRIMMED'],
+  ['LOG_CORRUPT', 'CORRUPT'],
+])
 
 export function streamNotFound(streamName: string): MillraceError {
   return new MillraceError('STREAM_NOT_FOUND', `Stream ${streamName} not found.`)
@@ -36,8 +42,7 @@ export function asMillraceError(error: unknown): MillraceError {
 
 /** The gap behind which reading goes on after an error of the log; undefined: there is none. */
 export function gapOf({ code, range }: MillraceError): LogGap | undefined {
-  if (range === undefined) return undefined
-  if (code === 'SEQUENCE_NUMBER_TRIMMED') return { reason: 'TRIMMED', ...range }
-  if (code === 'LOG_CORRUPT') return { reason: 'CORRUPT', ...range }
-  return undefined
+  const reason = reasons.get(code)
+  if (reason === undefined || range === undefined) return undefined
+  return { reason, start: range.start as Position, end: range.end as Position }
 }

@@ -235,6 +235,8 @@ export interface LogStats {
   readonly appendBytes: number
   readonly syncCount: number
   readonly syncGroupCount: number
+  /** Of those, the ones put off for the event loop, which shared their processor. */
+  readonly syncWaitCount: number
   readonly syncMicrosTotal: number
   readonly diskBytesFree: number
   readonly diskLowWaterBytes: number

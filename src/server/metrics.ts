@@ -258,6 +258,9 @@ const logRows: readonly Row[] = [
   row('counter', 'sync_rounds_total', 'Group commits: each syncs what is dirty.', (it) => [
     [it.broker.log.syncGroupCount],
   ]),
+  row('counter', 'sync_waits_total', 'Group commits put off for a late event loop.', (it) => [
+    [it.broker.log.syncWaitCount],
+  ]),
   row('counter', 'sync_seconds_total', 'Time in syncs.', ({ broker }) => [
     [broker.log.syncMicrosTotal / microsPerSecond],
   ]),

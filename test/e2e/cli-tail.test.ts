@@ -67,11 +67,54 @@ it('starts at a time, at a record of a shard, or now, and picks a key', async ()
   const out = new Transcript(shard.stdout as NodeJS.ReadableStream)
   await once(shard, 'close')
   expect(out.text).toBe('3\n4\n')
+  const lately = tail('--from', '1h', '--limit', '4')
+  await lately.closed
+  expect(lately.data()).toEqual(['1', '2', '3', '4'])
   const picky = tail('--from', 'oldest', '--key', 'b', '--limit', '1')
   await put(['5'], 'a')
   await put(['6'], 'b')
   await picky.closed
   expect(picky.data()).toEqual(['6'])
+})
+
+it('starts at a sequence number, which belongs to one shard', async () => {
+  const { environment, put, tail } = await broker()
+  await put(['1', '2', '3', '4'], 'a')
+  const [first] = jsonLines((await runHere(['get', 'orders', '--json'], { environment })).stdout)
+  const args = ['tail', `orders/${first?.['shardId']}`, '--from', '3', '--limit', '2', '--raw']
+  const numbered = startCli(args, { environment })
+  const out = new Transcript(numbered.stdout as NodeJS.ReadableStream)
+  await once(numbered, 'close')
+  expect(out.text).toBe('3\n4\n')
+  const unnamed = tail('--from', '3')
+  await unnamed.closed
+  expect(unnamed.child.exitCode).toBe(2)
+  expect(unnamed.stderr.text).toContain('orders has 4 shards, and a sequence number belongs to one')
+  expect(unnamed.stderr.text).toContain('orders/0@3')
+})
+
+it('from now on goes on across a broker that is killed and comes back', async () => {
+  const { served, data, put, tail } = await broker()
+  await put(['before'], 'a')
+  const tailing = tail()
+  // What comes first says that it reads.
+  let n = 0
+  while (tailing.data().length === 0) {
+    await put([String(n)], 'a')
+    n += 1
+  }
+  await tailing.stdout.until(() => tailing.data().at(-1) === String(n - 1))
+  const seen = tailing.data()
+  await served.stop('SIGKILL')
+  await tailing.stderr.until((it) => it.includes('the connection was lost'))
+  const again = await serve(['--data', data, '--listen', `127.0.0.1:${served.port}`])
+  await put(['later', 'last'], 'a')
+  await tailing.stdout.until((it) => it.includes('"last"'))
+  expect(seen).not.toContain('before')
+  expect(tailing.data()).toEqual([...seen, 'later', 'last'])
+  tailing.child.kill('SIGTERM')
+  await tailing.closed
+  expect(await again.stop()).toBe(0)
 })
 
 it('goes on across a broker that is killed and comes back', async () => {

@@ -68,12 +68,18 @@ export interface ChildResult {
 export function runChild(
   script: string,
   scriptArguments: readonly string[],
-  options: { nodeOptions?: readonly string[]; environment?: Record<string, string> } = {},
+  options: {
+    nodeOptions?: readonly string[]
+    environment?: Record<string, string>
+    /** A program that runs the process, with its arguments. */
+    through?: readonly string[]
+  } = {},
 ): Promise<ChildResult> {
   const path = fileURLToPath(new URL(`children/${script}`, import.meta.url))
+  const through = [...(options.through ?? []), process.execPath]
   const child = spawn(
-    process.execPath,
-    [...(options.nodeOptions ?? []), path, ...scriptArguments],
+    through[0] as string,
+    [...through.slice(1), ...(options.nodeOptions ?? []), path, ...scriptArguments],
     {
       env: { ...process.env, NODE_OPTIONS: '', ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],

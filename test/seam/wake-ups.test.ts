@@ -11,7 +11,9 @@ import {
 } from '../../src/index.ts'
 import { binding, constants, type Done, type NativeLogHandle } from '../../src/log/binding.ts'
 import { NativeCalls } from '../../src/log/native-calls.ts'
-import { makeBatch, makeLog, temporaryDirectory } from './harness.ts'
+import { makeBatch, makeLog, runChild, temporaryDirectory } from './harness.ts'
+
+const { pinTo } = await import(new URL('../../bench/lib/pinning.mjs', import.meta.url).href)
 
 /** A log without the classes over it, and what wakes its owner up. */
 async function openRaw() {
@@ -77,6 +79,13 @@ describe('wake-ups', () => {
     expect(woken).toBeGreaterThan(0)
     expect(woken).toBeLessThanOrEqual(committed)
     expect(committed).toBeLessThan(rounds * 40)
+  })
+
+  it('come before the next group commit where both share a processor', async () => {
+    const directory = join(temporaryDirectory(), 'log')
+    const child = await runChild('late-loop.mjs', [directory], { through: pinTo('first') })
+    expect(child).toMatchObject({ code: 0, stderr: '' })
+    expect(Number(child.stdout)).toBeGreaterThan(0)
   })
 
   it('acknowledge in the order of the appends, over many shards', async () => {

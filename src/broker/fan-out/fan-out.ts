@@ -272,7 +272,7 @@ async function seek(log: Log, shard: ShardId, next: SequenceNumber): Promise<Pos
     const gap = gapOf(asMillraceError(error))
     if (gap === undefined) throw error
     // The first read tells of what is missing.
-    return gap.start as Position
+    return gap.start
   }
 }
 

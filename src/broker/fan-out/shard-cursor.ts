@@ -65,7 +65,7 @@ export class ShardCursor implements Queued<ShardCursor> {
     const gap = gapOf(error)
     if (gap === undefined || gap.end <= this.position) return false
     this.lost = gap.reason
-    this.position = gap.end as Position
+    this.position = gap.end
     return true
   }
 }

@@ -2,7 +2,7 @@
 
 import { MillraceError } from '../../errors.ts'
 import { getRecordsRecordsMax } from '../../limits.ts'
-import type { Position, Slice } from '../../log/log.ts'
+import type { Slice } from '../../log/log.ts'
 import { payloadBytes } from '../../log/payload-bytes.ts'
 import { childShards, type Shard } from '../../shard/shard.ts'
 import {
@@ -19,7 +19,7 @@ import type { BrokerContext } from '../context.ts'
 import { getRight } from '../operation-rights.ts'
 import { cutSlice } from '../record-slice.ts'
 import { countRefused, type StreamCounts, shardReadsOf } from '../stream-counters.ts'
-import { asMillraceError } from '../stream-errors.ts'
+import { asMillraceError, gapOf } from '../stream-errors.ts'
 
 type Request = RequestOf<typeof getRecords>
 type Answer = AnswerOf<typeof getRecords>
@@ -66,15 +66,13 @@ async function readSlice(
   try {
     return await log.read(shard.number, { sequenceNumber }, bytesMax)
   } catch (error) {
-    const { code, range } = asMillraceError(error)
+    const gap = gapOf(asMillraceError(error))
+    if (gap === undefined) throw error
+    if (gap.reason === 'CORRUPT') {
+      throw await damagedRecords(context, stream, shard, gap.start, error)
+    }
     // What was trimmed since the iterator was made is passed over.
-    if (code === 'SEQUENCE_NUMBER_TRIMMED' && range !== undefined) {
-      return await log.read(shard.number, { position: range.start as Position }, bytesMax)
-    }
-    if (code === 'LOG_CORRUPT' && range !== undefined) {
-      throw await damagedRecords(context, stream, shard, range.start, error)
-    }
-    throw error
+    return await log.read(shard.number, { position: gap.start }, bytesMax)
   }
 }
 

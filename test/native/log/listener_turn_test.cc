@@ -1,14 +1,12 @@
-// Who was told of a commit round goes first where it shares a processor with the committer. Each
-// test runs on one processor, and says which by binding its threads to it.
+// Who was told of a commit round goes first where it shares a processor with the committer.
 #include "native/log/listener_turn.h"
 
-#include <sched.h>
-
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -17,44 +15,45 @@
 namespace millrace::log {
 namespace {
 
-// Longer than any test takes: a wait that nothing ends is one that fails it.
-constexpr uint32_t kLongMicros = 20 * 1000 * 1000;
+// A wait that nothing ends takes longer than a test looks for its end.
+constexpr uint32_t kLongMicros = 60 * 1000 * 1000;
+constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kMoment = std::chrono::milliseconds(20);
 
-std::vector<int> Processors() {
-  cpu_set_t allowed;
-  EXPECT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
-  std::vector<int> processors;
-  for (int number = 0; number < CPU_SETSIZE; ++number) {
-    if (CPU_ISSET(number, &allowed)) {
-      processors.push_back(number);
-    }
-  }
-  return processors;
+// Where all threads run, and how often one has asked.
+std::atomic<int> g_processor{0};
+std::atomic<int> g_looks{0};
+
+int FakeProcessor() {
+  g_looks.fetch_add(1);
+  return g_processor.load();
 }
 
-// Binds the thread that makes it, and those that it starts, for as long as it lives.
-class Bound {
- public:
-  explicit Bound(int processor) {
-    EXPECT_EQ(sched_getaffinity(0, sizeof before_, &before_), 0);
-    cpu_set_t only;
-    CPU_ZERO(&only);
-    CPU_SET(processor, &only);
-    EXPECT_EQ(sched_setaffinity(0, sizeof only, &only), 0);
+template <typename Condition>
+bool Eventually(Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!holds() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return holds();
+}
 
-  ~Bound() { EXPECT_EQ(sched_setaffinity(0, sizeof before_, &before_), 0); }
+class ListenerTurnTest : public testing::Test {
+ protected:
+  ListenerTurnTest() { g_processor = 0; }
 
-  Bound(const Bound&) = delete;
-  Bound& operator=(const Bound&) = delete;
-
- private:
-  cpu_set_t before_;
+  // Answers once the other thread waits: it asks where it runs when it knows that it may have to.
+  std::future<bool> AwaitElsewhere(ListenerTurn* turn) {
+    const int looks = g_looks;
+    std::future<bool> waited = std::async(std::launch::async, [turn] { return turn->Await(); });
+    EXPECT_TRUE(Eventually([looks] { return g_looks != looks; }));
+    EXPECT_EQ(waited.wait_for(kMoment), std::future_status::timeout);
+    return waited;
+  }
 };
 
-TEST(ListenerTurn, NobodyIsWaitedForWhoHasHeard) {
-  const Bound bound(Processors().front());
-  ListenerTurn turn(kLongMicros);
+TEST_F(ListenerTurnTest, NobodyIsWaitedForWhoHasHeard) {
+  ListenerTurn turn(kLongMicros, FakeProcessor);
   EXPECT_FALSE(turn.Await());
   turn.Tell();
   EXPECT_FALSE(turn.Await()) << "nobody has ever heard: there may be no listener";
@@ -68,71 +67,73 @@ TEST(ListenerTurn, NobodyIsWaitedForWhoHasHeard) {
   EXPECT_FALSE(turn.Await());
 }
 
-TEST(ListenerTurn, WaitsUntilTheListenerHasHeard) {
-  const Bound bound(Processors().front());
-  ListenerTurn turn(kLongMicros);
+TEST_F(ListenerTurnTest, WaitsUntilTheListenerHasHeard) {
+  ListenerTurn turn(kLongMicros, FakeProcessor);
   turn.Hear();
   turn.Tell();
-  bool has_heard = false;
-  std::thread listener([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    has_heard = true;
-    turn.Hear();
-  });
-  EXPECT_TRUE(turn.Await());
-  EXPECT_TRUE(has_heard);
-  listener.join();
+  std::future<bool> waited = AwaitElsewhere(&turn);
+  turn.Hear();
+  ASSERT_EQ(waited.wait_for(kPatience), std::future_status::ready);
+  EXPECT_TRUE(waited.get());
 }
 
-TEST(ListenerTurn, AForgottenListenerEndsTheWait) {
-  const Bound bound(Processors().front());
-  ListenerTurn turn(kLongMicros);
+TEST_F(ListenerTurnTest, AForgottenListenerEndsTheWait) {
+  ListenerTurn turn(kLongMicros, FakeProcessor);
   turn.Hear();
   turn.Tell();
-  std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    turn.Forget();
-  });
-  EXPECT_TRUE(turn.Await());
-  other.join();
+  std::future<bool> waited = AwaitElsewhere(&turn);
+  turn.Forget();
+  ASSERT_EQ(waited.wait_for(kPatience), std::future_status::ready);
+  EXPECT_TRUE(waited.get());
   turn.Tell();
   EXPECT_FALSE(turn.Await());
 }
 
-TEST(ListenerTurn, WaitsNoLongerThanItMay) {
-  const Bound bound(Processors().front());
-  ListenerTurn turn(/*wait_micros_max=*/1000);
+TEST_F(ListenerTurnTest, WhoIsLateIsNotWaitedForAgain) {
+  ListenerTurn turn(/*wait_micros_max=*/1000, FakeProcessor);
   turn.Hear();
   turn.Tell();
-  EXPECT_TRUE(turn.Await());  // nobody hears
-  EXPECT_TRUE(turn.Await());  // nor of the next
+  EXPECT_TRUE(turn.Await());
+  turn.Tell();
+  EXPECT_FALSE(turn.Await());
+  turn.Hear();
+  turn.Tell();
+  EXPECT_TRUE(turn.Await());
 }
 
-TEST(ListenerTurn, NobodyIsWaitedForOnAnotherProcessor) {
-  const std::vector<int> processors = Processors();
-  if (processors.size() < 2) {
-    GTEST_SKIP() << "this process may run on one processor alone";
-  }
-  ListenerTurn turn(kLongMicros);
-  {
-    const Bound bound(processors.back());
-    turn.Hear();
-  }
-  const Bound bound(processors.front());
+TEST_F(ListenerTurnTest, NobodyIsWaitedForOnAnotherProcessor) {
+  ListenerTurn turn(kLongMicros, FakeProcessor);
+  turn.Hear();
+  turn.Tell();
+  g_processor = 1;
+  EXPECT_FALSE(turn.Await());
+}
+
+TEST_F(ListenerTurnTest, NobodyIsWaitedForWhereTheSystemNamesNoProcessor) {
+  g_processor = -1;
+  ListenerTurn turn(kLongMicros, FakeProcessor);
+  turn.Hear();
   turn.Tell();
   EXPECT_FALSE(turn.Await());
 }
 
 class ListenerTurnOfLogTest : public support::SimLogTest, public CommitListener {
  protected:
-  ListenerTurnOfLogTest() : bound_(Processors().front()) {
+  ListenerTurnOfLogTest() {
+    g_processor = 0;
     EXPECT_TRUE(core_->Close().ok());
     core_.reset();
     options_.inline_mode = false;
     options_.clock = nullptr;
     options_.listener_wait_micros_max = kLongMicros;
+    options_.current_processor = FakeProcessor;
     options_.idle_marker_millis = 3600 * 1000;  // so that no look at idle shards comes in between
+    Open();
+    core_->AddListener(this);
+    core_->ListenerHeard();
   }
+
+  ~ListenerTurnOfLogTest() override { core_->RemoveListener(this); }
 
   void OnCommitted() override {}
 
@@ -145,46 +146,42 @@ class ListenerTurnOfLogTest : public support::SimLogTest, public CommitListener 
     EXPECT_TRUE(core_->Append(slot_, request, &result).ok());
   }
 
-  bool IsCommitted() { return Stats(slot_).committed_end == Stats(slot_).appended_end; }
+  bool IsCommitted() { return Stats().committed_end == Stats().appended_end; }
 
-  bool Eventually() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!IsCommitted() && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return IsCommitted();
+  bool IsCommittedSoon() {
+    return Eventually([this] { return IsCommitted(); });
   }
 
-  const Bound bound_;
+  // Leaves the committer waiting for this listener, with a second append.
+  void AppendUntilAwaited() {
+    Append();
+    EXPECT_TRUE(IsCommittedSoon());
+    const int looks = g_looks;
+    Append();
+    EXPECT_TRUE(Eventually([looks] { return g_looks != looks; }));
+    std::this_thread::sleep_for(kMoment);
+    EXPECT_FALSE(IsCommitted());
+  }
 };
 
 TEST_F(ListenerTurnOfLogTest, ARoundBeginsWhenTheListenerHasHeardOfTheLast) {
-  Open();
-  core_->AddListener(this);
+  AppendUntilAwaited();
   core_->ListenerHeard();
-  Append();
-  ASSERT_TRUE(Eventually());
-  Append();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_FALSE(IsCommitted());
-  core_->ListenerHeard();
-  EXPECT_TRUE(Eventually());
+  EXPECT_TRUE(IsCommittedSoon());
+  EXPECT_EQ(core_->GetStats().sync_wait_count, 1u);
+}
+
+TEST_F(ListenerTurnOfLogTest, ARoundWaitsForNoListenerThatHasGone) {
+  AppendUntilAwaited();
   core_->RemoveListener(this);
-  Append();
-  EXPECT_TRUE(Eventually()) << "nobody is left to be waited for";
-  EXPECT_TRUE(core_->Close().ok());
+  EXPECT_TRUE(IsCommittedSoon());
 }
 
 TEST_F(ListenerTurnOfLogTest, ACloseWaitsForNoListener) {
-  Open();
-  core_->AddListener(this);
-  core_->ListenerHeard();
-  Append();
-  ASSERT_TRUE(Eventually());
-  Append();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_TRUE(core_->Close().ok());
-  EXPECT_TRUE(IsCommitted());
+  AppendUntilAwaited();
+  std::future<bool> closed = std::async(std::launch::async, [this] { return core_->Close().ok(); });
+  ASSERT_EQ(closed.wait_for(kPatience), std::future_status::ready);
+  EXPECT_TRUE(closed.get());
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ export const log = [
   mutant('481-maps-given-up-once', gtest('MapsOfReadersTest.AreGivenUp*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
   mutant('536-rounds-before-the-listener', gtest('ListenerTurnOfLogTest.ARound*'), /FAILED/),
-  mutant('537-waits-for-another-processor', gtest('ListenerTurn.*OnAnother*'), /FAILED/),
+  mutant('537-waits-for-another-processor', gtest('ListenerTurnTest.*OnAnother*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
     ['371-turn-without-end', 'wake-turns', 'leaves the rest to another turn'],

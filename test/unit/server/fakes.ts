@@ -102,6 +102,7 @@ const quietLog: BrokerStats['log'] = {
   appendBytes: 0,
   syncCount: 0,
   syncGroupCount: 0,
+  syncWaitCount: 0,
   syncMicrosTotal: 0,
   diskBytesFree: 1e9,
   diskLowWaterBytes: 0,
