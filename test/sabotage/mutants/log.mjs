@@ -85,8 +85,10 @@ export const log = [
   mutant('480-maps-for-descriptors', gtest('MapsOfReadersTest.Stay*'), /FAILED/),
   mutant('481-maps-given-up-once', gtest('MapsOfReadersTest.AreGivenUp*'), /FAILED/),
   mutant('361-retry-left-to-chance', gtest('CommitterTest.TriesTrimsAgain*'), /FAILED/),
-  mutant('536-rounds-before-the-listener', gtest('ListenerTurnOfLogTest.ARound*'), /FAILED/),
+  mutant('536-rounds-before-the-listener', gtest('ListenerTurnOfLogTest.ARoundBegins*'), /FAILED/),
   mutant('537-waits-for-another-processor', gtest('ListenerTurnTest.*OnAnother*'), /FAILED/),
+  mutant('538-wait-not-ended', gtest('ListenerTurnTest.WaitsUntil*'), /FAILED/),
+  mutant('539-waits-for-who-has-gone', gtest('ListenerTurnOfLogTest.ARoundWaitsForNo*'), /FAILED/),
   ...vitestMutants('test/unit/log', [
     ['370-turn-for-each-answer', 'wake-turns', 'wakes in the same turn'],
     ['371-turn-without-end', 'wake-turns', 'leaves the rest to another turn'],
@@ -98,6 +100,7 @@ export const log = [
     ['303-scrub-saves-nothing-up', 'scrub', 'finds what is damaged and counts it'],
     ['304-append-reads-later', 'lent-bytes', 'those of an append'],
     ['305-put-reads-later', 'lent-bytes', 'those of a put'],
+    ['540-event-loop-unheard', 'wake-ups', 'before the next group commit'],
   ]),
   ...vitestMutants('test/e2e', [
     ['306-frame-read-later', 'lent-frames', 'nothing of it is read later'],
