@@ -21,6 +21,8 @@ import {
   socketPath,
   upgradeHeaders,
 } from './handshake.ts'
+import type { LateWork } from './late-work.ts'
+import { Newcomer } from './newcomer.ts'
 import { probePort } from './port-probe.ts'
 import { SocketShares } from './socket-shares.ts'
 import type {
@@ -277,17 +279,23 @@ function serveSockets(app: App, options: TransportOptions, shares: SocketShares)
       app,
       socketPath,
       options.unknown.messageBytesMax,
-      shares,
+      { shares, late: options.late },
       (response, request, it) => {
         if (isOfUnknown(options, response, request)) upgrade(response, request, it)
         else request.setYield(true)
       },
     )
   }
-  serveRoute(app, '/*', options.messageBytesMax, shares, (response, request, it) => {
-    if (request.getUrl() === socketPath) upgrade(response, request, it)
-    else request.setYield(true)
-  })
+  serveRoute(
+    app,
+    '/*',
+    options.messageBytesMax,
+    { shares, late: options.late },
+    (response, request, it) => {
+      if (request.getUrl() === socketPath) upgrade(response, request, it)
+      else request.setYield(true)
+    },
+  )
 }
 
 type Upgrading = (response: Response, request: Request, context: SocketContext) => void
@@ -296,7 +304,7 @@ function serveRoute(
   app: App,
   pattern: string,
   messageBytesMax: number,
-  shares: SocketShares,
+  { shares, late }: { readonly shares: SocketShares; readonly late: LateWork },
   upgrade: Upgrading,
 ): void {
   app.ws<SocketData>(pattern, {
@@ -310,7 +318,11 @@ function serveRoute(
     open: (socket) => {
       const data = socket as WebSocket
       shares.held(data.remoteAddress)
-      data.handler = data.openSocket(new UwsSocket(data))
+      const opened = new UwsSocket(data)
+      const settled = (handler: SocketHandler) => {
+        data.handler = handler
+      }
+      data.handler = new Newcomer(opened, data.openSocket(opened), { late, settled })
     },
     message: (socket, message, isBinary) => {
       ;(socket as WebSocket).handler?.receive(new Uint8Array(message), isBinary)
