@@ -1,6 +1,6 @@
 /**
- * Work that can wait behind what else a turn of the event loop has at hand: it is done in its order,
- * for a few milliseconds a turn.
+ * Work that can wait behind what else a turn of the event loop has at hand: it is done in its
+ * order, for a few milliseconds a turn.
  *
  * It is for thousands of clients that lose their connections at once and come back at once. They
  * are accepted between two looks at the sockets, and the system keeps no more than a few thousand

@@ -274,28 +274,23 @@ function isOfUnknown({ unknown }: TransportOptions, response: Response, request:
 function serveSockets(app: App, options: TransportOptions, shares: SocketShares): void {
   const upgrade: Upgrading = (response, request, context) =>
     upgradeSocket(options, shares, response, request, context)
+  const shared = { shares, late: options.late }
   if (options.unknown !== undefined) {
     serveRoute(
       app,
       socketPath,
       options.unknown.messageBytesMax,
-      { shares, late: options.late },
+      shared,
       (response, request, it) => {
         if (isOfUnknown(options, response, request)) upgrade(response, request, it)
         else request.setYield(true)
       },
     )
   }
-  serveRoute(
-    app,
-    '/*',
-    options.messageBytesMax,
-    { shares, late: options.late },
-    (response, request, it) => {
-      if (request.getUrl() === socketPath) upgrade(response, request, it)
-      else request.setYield(true)
-    },
-  )
+  serveRoute(app, '/*', options.messageBytesMax, shared, (response, request, it) => {
+    if (request.getUrl() === socketPath) upgrade(response, request, it)
+    else request.setYield(true)
+  })
 }
 
 type Upgrading = (response: Response, request: Request, context: SocketContext) => void
