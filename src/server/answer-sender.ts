@@ -64,7 +64,6 @@ export class AnswerSender {
    * who makes it has bounds of its own.
    */
   push(frame: Uint8Array): boolean {
-    if (this.#isOver) return false
     this.#sentBytes += frame.length
     if (this.#socket.send(frame)) return true
     this.#stalledSince ??= this.#owner.now()

@@ -16,7 +16,7 @@ import {
 } from './served-broker.ts'
 
 export class Calls {
-  readonly #host: Pick<ConnectionHost, 'broker' | 'gate' | 'late'>
+  readonly #host: Pick<ConnectionHost, 'broker' | 'gate'>
   readonly #session: Session
   readonly #sink: SubscriptionSink
   readonly #remoteAddress: string
@@ -25,7 +25,7 @@ export class Calls {
   #isOpen = true
 
   constructor(
-    host: Pick<ConnectionHost, 'broker' | 'gate' | 'late'>,
+    host: Pick<ConnectionHost, 'broker' | 'gate'>,
     session: Session,
     sink: SubscriptionSink,
     remoteAddress: string,
@@ -56,7 +56,7 @@ export class Calls {
   /** The connection has ended. */
   close(): void {
     this.#isOpen = false
-    this.#subscriptions?.close((free) => this.#host.late.add(free))
+    this.#subscriptions?.close()
   }
 
   #outcomeOf(operation: Operation, fields: RequestOf<Operation>): Promise<AnswerOf<Operation>> {

@@ -3,7 +3,6 @@
 import type { Gate } from './access/gate.ts'
 import type { AnswerBounds } from './answer-sender.ts'
 import type { Connection } from './connection.ts'
-import type { LateWork } from './late-work.ts'
 import type { LivenessLimits } from './liveness.ts'
 import type { Logger } from './logger.ts'
 import type { Overload } from './overload.ts'
@@ -30,7 +29,6 @@ export interface ConnectionHost {
   readonly overload: Overload
   readonly brokerVersion: string
   readonly welcomes: Welcomes
-  readonly late: LateWork
   readonly now: () => number
   /** Whether requests are refused, as the server is about to stop. */
   isDraining(): boolean

@@ -131,7 +131,6 @@ export class Connection implements Answered, SocketHandler, SubscriptionSink {
   }
 
   receive(frame: Uint8Array, isBinary: boolean): void {
-    if (!this.#isOpen) return
     this.#liveness.heard()
     this.#sender.beginReceiving()
     try {

@@ -16,7 +16,6 @@ import { Connection } from './connection.ts'
 import type { ConnectionHost, ConnectionLimits } from './connection-host.ts'
 import type { FileLimits } from './descriptors.ts'
 import { type HalfMessageLimits, HalfMessages, SoonUsed } from './half-messages.ts'
-import { LateWork } from './late-work.ts'
 import type { Logger } from './logger.ts'
 import { Overload, type OverloadLimits, type OverloadSources, type Relieve } from './overload.ts'
 import type { ServedBroker } from './served-broker.ts'
@@ -78,7 +77,6 @@ export class Connections implements ConnectionHost {
   readonly halfMessages: HalfMessages
   readonly brokerVersion: string
   readonly welcomes: Welcomes = new Welcomes()
-  readonly late: LateWork = new LateWork()
   readonly now: () => number
   /** Closes so far by their codes, and errors that were answered, by theirs. */
   readonly closes: Map<number, number> = new Map()
@@ -229,7 +227,6 @@ export class Connections implements ConnectionHost {
     for (const connection of this.#open) {
       connection.end(closeCodes.restart, { retryAfterMs: drainRetryAfterMillis })
     }
-    this.late.finish()
     if (size > 0) await wait(lingerMillis)
     clearInterval(this.#timer)
     this.overload.close()

@@ -176,7 +176,6 @@ async function openPorts(
         messageBytesMax: connections.limits.frameBytesMax + messageBytesSpare,
         unknown: unknownClients(connections.gate),
         handshakeMillisMax: connections.limits.handshakeMillisMax,
-        late: connections.late,
         ...bounds,
         upgrade: (request) => upgradeOf(endpoints.rules, connections, request),
         answer: (request) => answerHttp(endpoints, request),

@@ -4,7 +4,6 @@
  */
 
 import type { CloseCode } from '../wire/close-codes.ts'
-import type { LateWork } from './late-work.ts'
 import type { SocketLimits } from './socket-shares.ts'
 
 /** One WebSocket connection. Nothing of it may be used once its handler was told `closed`. */
@@ -77,8 +76,6 @@ export interface UnknownClientsOptions {
 }
 
 export interface TransportOptions extends SocketLimits {
-  /** For what new connections say first. */
-  readonly late: LateWork
   readonly host: string
   /** 0 chooses a free one. */
   readonly port: number

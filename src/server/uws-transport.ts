@@ -21,8 +21,6 @@ import {
   socketPath,
   upgradeHeaders,
 } from './handshake.ts'
-import type { LateWork } from './late-work.ts'
-import { Newcomer } from './newcomer.ts'
 import { probePort } from './port-probe.ts'
 import { SocketShares } from './socket-shares.ts'
 import type {
@@ -274,20 +272,19 @@ function isOfUnknown({ unknown }: TransportOptions, response: Response, request:
 function serveSockets(app: App, options: TransportOptions, shares: SocketShares): void {
   const upgrade: Upgrading = (response, request, context) =>
     upgradeSocket(options, shares, response, request, context)
-  const shared = { shares, late: options.late }
   if (options.unknown !== undefined) {
     serveRoute(
       app,
       socketPath,
       options.unknown.messageBytesMax,
-      shared,
+      shares,
       (response, request, it) => {
         if (isOfUnknown(options, response, request)) upgrade(response, request, it)
         else request.setYield(true)
       },
     )
   }
-  serveRoute(app, '/*', options.messageBytesMax, shared, (response, request, it) => {
+  serveRoute(app, '/*', options.messageBytesMax, shares, (response, request, it) => {
     if (request.getUrl() === socketPath) upgrade(response, request, it)
     else request.setYield(true)
   })
@@ -299,7 +296,7 @@ function serveRoute(
   app: App,
   pattern: string,
   messageBytesMax: number,
-  { shares, late }: { readonly shares: SocketShares; readonly late: LateWork },
+  shares: SocketShares,
   upgrade: Upgrading,
 ): void {
   app.ws<SocketData>(pattern, {
@@ -313,11 +310,7 @@ function serveRoute(
     open: (socket) => {
       const data = socket as WebSocket
       shares.held(data.remoteAddress)
-      const opened = new UwsSocket(data)
-      const settled = (handler: SocketHandler) => {
-        data.handler = handler
-      }
-      data.handler = new Newcomer(opened, data.openSocket(opened), { late, settled })
+      data.handler = data.openSocket(new UwsSocket(data))
     },
     message: (socket, message, isBinary) => {
       ;(socket as WebSocket).handler?.receive(new Uint8Array(message), isBinary)

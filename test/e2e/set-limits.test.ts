@@ -7,7 +7,6 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../src/client/node.ts'
 import { messageBytesSpare } from '../../src/limits.ts'
-import { LateWork } from '../../src/server/late-work.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { readTlsFiles } from '../../src/server/tls/tls-files.ts'
 import { packMessage } from '../../src/wire/codec.ts'
@@ -199,7 +198,6 @@ describe('a port with TLS', () => {
         host: '127.0.0.1',
         port: 0,
         socketsMax: 4,
-        late: new LateWork(),
         socketsPerAddressMax: 4,
         messageBytesMax: 1000,
         handshakeMillisMax: 10_000,

@@ -9,7 +9,6 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { brokerCpuSeconds } from '../../src/cli/bench/broker-cpu.ts'
 import { connect } from '../../src/client/node.ts'
-import { LateWork } from '../../src/server/late-work.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { startServer } from '../../src/server/server.ts'
 import { readTlsFiles, type TlsFiles } from '../../src/server/tls/tls-files.ts'
@@ -120,7 +119,6 @@ describe('mutual TLS', () => {
         host: '127.0.0.1',
         port: 0,
         socketsMax: 100,
-        late: new LateWork(),
         socketsPerAddressMax: 100,
         messageBytesMax: 1000,
         handshakeMillisMax: 10_000,

@@ -1,7 +1,6 @@
 /** Messages of clients who have not said who they are: a port holds little of one. */
 
 import { expect, it, onTestFinished } from 'vitest'
-import { LateWork } from '../../src/server/late-work.ts'
 import { openNodeTransport } from '../../src/server/node-transport.ts'
 import { readTlsFiles } from '../../src/server/tls/tls-files.ts'
 import type { SocketHandler, TransportOptions } from '../../src/server/transport.ts'
@@ -25,7 +24,6 @@ function options(): { taken: number[]; options: TransportOptions } {
     host: '127.0.0.1',
     port: 0,
     socketsMax: 10,
-    late: new LateWork(),
     socketsPerAddressMax: 10,
     handshakeMillisMax: 10_000,
     messageBytesMax: 3000,

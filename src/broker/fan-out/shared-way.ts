@@ -49,12 +49,6 @@ export class SharedWay {
     return false
   }
 
-  /** The sink is gone. */
-  end(): void {
-    this.isClosed = true
-    this.isPaused = true
-  }
-
   take(bytes: number): void {
     this.credit.take(bytes)
     this.#turn = undefined

@@ -127,12 +127,10 @@ export class Subscriptions {
     return text
   }
 
-  /** Ends all of them without a word: nothing is sent any more. What they hold is freed `later`. */
-  close(later = (free: () => void): void => free()): void {
-    this.#way.end()
-    later(() => {
-      for (const subscription of [...this.#byId.values()]) subscription.stop()
-    })
+  /** Ends all of them without a word: nothing is sent any more. */
+  close(): void {
+    this.#way.isClosed = true
+    for (const subscription of [...this.#byId.values()]) subscription.stop()
   }
 
   async #call(opcode: number, request: never): Promise<unknown> {

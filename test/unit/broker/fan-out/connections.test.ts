@@ -36,26 +36,6 @@ test('all subscribers of a shard have one watch and one read', async () => {
   expect(watched.open).toBe(0)
 })
 
-test('who has gone gets nothing, also while what it held is not freed', async () => {
-  const made = await makeFanOut()
-  const [gone, other] = [made.open(), made.open()]
-  for (const { subscriptions } of [gone, other]) await toStream(subscriptions)
-  await turns(20)
-  gone.sink.take({ heartbeats: true })
-  const frees: (() => void)[] = []
-  gone.subscriptions.close((free) => frees.push(free))
-  for (const text of ['a', 'b', 'c']) {
-    await made.put(0, [text])
-    await until(() => other.sink.takeTexts().includes(text))
-  }
-  await made.streams.delete(streamName)
-  await until(() => other.sink.take().some((it) => it.kind === 'SubscriptionEnded'))
-  expect(gone.sink.take({ heartbeats: true })).toEqual([])
-  expect(frees).toHaveLength(1)
-  for (const free of frees) free()
-  expect(made.fanOut.stats()).toMatchObject({ live: 0, behind: 0, waiting: 0 })
-})
-
 test('a connection has a shard once: also by a subscription of its stream', async () => {
   const made = await makeFanOut(2)
   const { subscriptions } = made.open()
