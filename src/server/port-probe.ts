@@ -22,7 +22,8 @@ export function portError(host: string, port: number, error: NodeJS.ErrnoExcepti
  * with a MillraceError, ADDRESS_UNAVAILABLE, that says why the port cannot be had.
  */
 export async function probePort(host: string, port: number): Promise<number> {
-  const probe = createServer()
+  // Who connects meanwhile would keep it open.
+  const probe = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     probe.once('error', (error) => reject(portError(host, port, error)))
     probe.listen({ host, port, exclusive: true }, resolve)

@@ -2,7 +2,7 @@
  * transport.ts over uWebSockets.js. The only file that knows it, and it loads it when a server is
  * started: who embeds the log, or is a client, never does.
  *
- * What must be known of it: a listen port is shared in silence unless option 1 says otherwise; a
+ * What must be known of it: a listen port is shared in silence unless an option says otherwise; a
  * message is a view of the receive buffer and is detached when the handler returns; a socket that
  * was closed throws at every call; an HTTP request without an answer needs onAborted before the
  * handler returns, or the process ends; `end` does not wait for bytes that are still buffered;
@@ -21,6 +21,7 @@ import {
   socketPath,
   upgradeHeaders,
 } from './handshake.ts'
+import { listenAlone } from './listen-alone.ts'
 import { probePort } from './port-probe.ts'
 import { SocketShares } from './socket-shares.ts'
 import type {
@@ -40,6 +41,7 @@ type Request = import('uWebSockets.js').HttpRequest
 type Response = import('uWebSockets.js').HttpResponse
 type SocketContext = import('uWebSockets.js').us_socket_context_t
 type ListenSocket = import('uWebSockets.js').us_listen_socket
+type Listening = import('./listen-alone.ts').Listening<ListenSocket>
 
 /** What the library keeps with a socket: it hands these properties out on the socket itself. */
 interface SocketData {
@@ -51,7 +53,6 @@ type WebSocket = import('uWebSockets.js').WebSocket<SocketData> & SocketData
 
 const sentAtOnce = 1
 const dropped = 2
-const exclusivePort = 1
 /**
  * A backstop, in seconds: silent connections are ended by the sweep of connections before that.
  * Fixed: it has to lie above whatever `silenceMillisMax` may be.
@@ -332,16 +333,6 @@ function serveRoute(
   })
 }
 
-/** The typings know no call with a host and options at once; the library does. */
-interface Listening {
-  listen(
-    host: string,
-    port: number,
-    options: number,
-    callback: (socket: ListenSocket | false) => void,
-  ): void
-}
-
 /** How often a free port is looked for: another process can take it before it is listened on. */
 const freePortTriesMax = 5
 
@@ -358,8 +349,9 @@ export async function openUwsTransport(options: TransportOptions): Promise<Trans
   const { host, port } = options
   try {
     for (let triesLeft = port === 0 ? freePortTriesMax : 1; ; triesLeft -= 1) {
-      const listening = await listen(app, host, port)
-      if (listening !== false) return openPort(library, app, listening)
+      // The typings know no call with a host and options at once; the library does.
+      const [first, ...others] = await listenAlone(app as unknown as Listening, host, port)
+      if (first !== undefined) return openPort(library, app, [first, ...others])
       if (triesLeft > 1) continue
       await probePort(host, port)
       const text = `listen: ${host}:${port}: no reason was given`
@@ -371,26 +363,18 @@ export async function openUwsTransport(options: TransportOptions): Promise<Trans
   }
 }
 
-/**
- * Listens exclusively: otherwise two brokers share a port in silence. A port of 0 is chosen here,
- * as the library reuses addresses only of ports that it is told (SO_REUSEADDR): a broker that left
- * such a port with connections open could not come back to it for a minute.
- */
-async function listen(app: App, host: string, port: number): Promise<ListenSocket | false> {
-  const chosen = port === 0 ? await probePort(host, 0) : port
-  return await new Promise((resolve) => {
-    ;(app as unknown as Listening).listen(host, chosen, exclusivePort, resolve)
-  })
-}
-
-function openPort(library: Library, app: App, listening: ListenSocket): Transport {
+function openPort(
+  library: Library,
+  app: App,
+  sockets: readonly [ListenSocket, ...ListenSocket[]],
+): Transport {
   let isListening = true
   const stopListening = () => {
-    if (isListening) library.us_listen_socket_close(listening)
+    if (isListening) for (const socket of sockets) library.us_listen_socket_close(socket)
     isListening = false
   }
   return {
-    port: library.us_socket_local_port(listening as never),
+    port: library.us_socket_local_port(sockets[0] as never),
     stopListening,
     close() {
       stopListening()

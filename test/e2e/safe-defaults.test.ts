@@ -123,6 +123,23 @@ it('3: port and data directory are its own', async () => {
   expect(sameData.status).toBe(5)
 })
 
+it('3: of several that start at once, one has the port', async () => {
+  const free = await serve(['--data', join(temporaryDirectory(), 'data')])
+  await free.stop()
+  const listen = ['--listen', `127.0.0.1:${free.port}`]
+  const starts = await Promise.allSettled(
+    Array.from({ length: 4 }, () =>
+      serve(['--data', join(temporaryDirectory(), 'data'), ...listen]),
+    ),
+  )
+  const served = starts.filter((it) => it.status === 'fulfilled')
+  expect(served).toHaveLength(1)
+  for (const it of starts) {
+    if (it.status === 'rejected') expect(String(it.reason)).toContain('ADDRESS_UNAVAILABLE')
+    else await it.value.stop()
+  }
+})
+
 describe('4: an ordinary user', () => {
   const none = { MILLRACE_INSECURE_RUN_AS_ROOT: 'false' }
   // Anybody is root in a user namespace of their own.
