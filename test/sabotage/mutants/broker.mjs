@@ -62,6 +62,7 @@ export const broker = vitestMutants('test/unit', [
   ['530-slice-changed-while-sent', 'broker/fan-out/live', 'changes it for nobody'],
   ['531-live-before-pending', 'broker/fan-out/live', 'overtakes nothing'],
   ['532-turn-forgotten', 'broker/fan-out/live', 'larger than a slice have their turns'],
+  ['541-port-shared', 'server/listen-alone', 'does not share a port'],
   ['533-waiting-pace-ignored', 'broker/fan-out/waiting', 'nothing before its time'],
   ['534-end-behind-the-turns', 'broker/fan-out/waiting', 'ends for everybody, behind these'],
   ['535-caught-up-untold', 'broker/fan-out/waiting', 'is told when it has caught up'],

@@ -47,7 +47,7 @@ it('does not share a port with anybody else', async () => {
 it.runIf(isLinux)('waits while another opens the same port, and not for other ports', async () => {
   const port = await probePort(host, 0)
   const order: string[] = []
-  let release = () => undefined as void
+  let release: () => void = () => undefined
   const first = withPortLock(port, async (isLocked) => {
     order.push(`first ${isLocked}`)
     await new Promise<void>((resolve) => {
