@@ -1,10 +1,10 @@
 /**
  * Listens with uWebSockets.js where nobody else does, on several sockets.
  *
- * Connections wait for a busy broker in the queue of a listening socket, and the system bounds each
- * of them (net.core.somaxconn, mostly 4,096). Thousands of clients may come back at once; those that
- * find no room ask again a second later, and most of them once more. Sockets that share a port have
- * a queue each.
+ * Connections wait for a busy broker in the queue of a listening socket, and the system bounds
+ * each of them (net.core.somaxconn, mostly 4,096). Thousands of clients may come back at once;
+ * those that find no room ask again a second later, and most of them once more. Sockets that share
+ * a port have a queue each.
  */
 
 import { withPortLock } from './port-lock.ts'
@@ -25,13 +25,13 @@ const shared = 0
 const exclusive = 1
 
 /**
- * Two brokers would share a port in silence, so it is probed first, while no other broker opens it;
- * where that cannot be had there is one socket, which is exclusive. Answers nothing when there is no
- * port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE, when `port` is taken.
+ * Two brokers would share a port in silence, so it is probed first, while no other broker opens
+ * it; where that cannot be had there is one socket, which is exclusive. Answers nothing when there
+ * is no port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE, when `port` is taken.
  *
  * A port of 0 is chosen here, as the library reuses addresses only of ports that it is told
- * (SO_REUSEADDR): a broker that left such a port with connections open could not come back to it for
- * a minute.
+ * (SO_REUSEADDR): a broker that left such a port with connections open could not come back to it
+ * for a minute.
  */
 export async function listenAlone<ListenSocket>(
   app: Listening<ListenSocket>,

@@ -8,8 +8,8 @@ const lookMillis = 5
 const waitMillisMax = 5000
 
 /**
- * Runs `run` while no other process that asks for it does so for the same port, and tells it whether
- * that is so: systems other than Linux have no names that vanish with whoever held them.
+ * Runs `run` while no other process that asks for it does so for the same port, and tells it
+ * whether that is so: systems other than Linux have no names that vanish with whoever held them.
  */
 export async function withPortLock<Answer>(
   port: number,
