@@ -7,8 +7,9 @@
  * a port have a queue each.
  */
 
+import { lookup } from 'node:dns/promises'
 import { withPortLock } from './port-lock.ts'
-import { probePort } from './port-probe.ts'
+import { portError, probePort } from './port-probe.ts'
 
 /** What is used of an App of the library. */
 export interface Listening<ListenSocket> {
@@ -27,7 +28,8 @@ const exclusive = 1
 /**
  * Two brokers would share a port in silence, so it is probed first, while no other broker opens
  * it; where that cannot be had there is one socket, which is exclusive. Answers nothing when there
- * is no port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE, when `port` is taken.
+ * is no port. Rejects with a MillraceError, ADDRESS_UNAVAILABLE, when `port` is taken, or there is
+ * no such host.
  *
  * A port of 0 is chosen here, as the library reuses addresses only of ports that it is told
  * (SO_REUSEADDR): a broker that left such a port with connections open could not come back to it
@@ -38,20 +40,30 @@ export async function listenAlone<ListenSocket>(
   host: string,
   port: number,
 ): Promise<ListenSocket[]> {
-  const chosen = port === 0 ? await probePort(host, 0) : port
+  const address = await addressOf(host, port)
+  const chosen = port === 0 ? await probePort(address, 0) : port
   return await withPortLock(chosen, async (isLocked) => {
-    if (!isLocked) return await listen(app, host, chosen, exclusive)
-    const free = await probePort(host, chosen).catch((error: unknown) => {
+    if (!isLocked) return await listen(app, address, chosen, exclusive)
+    const free = await probePort(address, chosen).catch((error: unknown) => {
       if (port !== 0) throw error
     })
     const sockets: ListenSocket[] = []
     while (free !== undefined && sockets.length < socketCount) {
-      const more = await listen(app, host, chosen, shared)
+      const more = await listen(app, address, chosen, shared)
       if (more.length === 0) break
       sockets.push(...more)
     }
     return sockets
   })
+}
+
+/** A name may have several: what is probed has to be what is listened on. */
+async function addressOf(host: string, port: number): Promise<string> {
+  try {
+    return (await lookup(host)).address
+  } catch (error) {
+    throw portError(host, port, error as NodeJS.ErrnoException)
+  }
 }
 
 async function listen<ListenSocket>(

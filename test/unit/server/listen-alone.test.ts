@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { createServer, isIP } from 'node:net'
 import { expect, it } from 'vitest'
 import { type Listening, listenAlone } from '../../../src/server/listen-alone.ts'
 import { withPortLock } from '../../../src/server/port-lock.ts'
@@ -26,6 +26,15 @@ it.runIf(isLinux)('shares a port among sockets of its own', async () => {
   const port = await probePort(host, 0)
   expect(await listenAlone(app, host, port)).toEqual([1, 2, 3, 4])
   expect(calls).toEqual(Array.from({ length: 4 }, () => [host, port, 0]))
+})
+
+it('listens on the address that it has probed, also of a name', async () => {
+  const { app, calls } = makeApp(1)
+  await listenAlone(app, 'localhost', 0)
+  expect(isIP(calls[0]?.[0] ?? '')).toBeGreaterThan(0)
+  await expect(listenAlone(app, 'no.such.host.invalid', 0)).rejects.toMatchObject({
+    code: 'ADDRESS_UNAVAILABLE',
+  })
 })
 
 it.runIf(isLinux)('takes fewer where the system gives no more, and none', async () => {
