@@ -5,7 +5,7 @@ import { filesOf, rowsOf, sourceOf } from './reports.mjs'
 import { axisLines, element, figure, line, logAxis, margin, words } from './svg.mjs'
 
 const width = 720
-const area = { left: 250, right: 690, top: 96 }
+const area = { left: 250, right: 670, top: 96 }
 const rowHeight = 24
 const groupGap = 16
 /** Nearer to the next one than this, a label would be written over it. */
